@@ -1,0 +1,12 @@
+// npm run ok: everything a committer runs. Format, lint, import direction, docstrings, types, unit tests.
+import { join } from 'node:path';
+import { runChecks } from './checks.ts';
+
+const root = join(import.meta.dir, '..');
+const failed = await runChecks(root, { fix: !process.env.CI });
+if (failed > 0) process.exit(1);
+const tests = Bun.spawnSync([process.execPath, 'test', 'packages', 'tests/oracle', 'tests/cases'], {
+  cwd: root,
+  stdio: ['ignore', 'inherit', 'inherit'],
+});
+process.exit(tests.exitCode);

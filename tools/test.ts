@@ -1,0 +1,40 @@
+// What npm test runs once everything is set up: the checks, then every test, then one line of counts.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkCount, runChecks } from './checks.ts';
+
+const root = join(import.meta.dir, '..');
+const scratch = mkdtempSync(join(tmpdir(), 'calico-test-'));
+const report = join(scratch, 'junit.xml');
+
+const failedChecks = await runChecks(root, { fix: false });
+
+const tests = Bun.spawnSync(
+  [process.execPath, 'test', '--timeout=120000', '--reporter=junit', `--reporter-outfile=${report}`, 'packages', 'tests'],
+  { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
+);
+
+const counts = countCases(readFileSync(report, 'utf8'));
+rmSync(scratch, { recursive: true });
+for (const name of counts.skippedNames) console.log(`skipped: ${name}`);
+
+const passed = counts.passed + checkCount - failedChecks;
+const failed = counts.failed + failedChecks;
+// A crash of the runner must not look like success.
+const crashed = tests.exitCode !== 0 && counts.failed === 0 ? 1 : 0;
+console.log(`${passed} passed, ${failed + crashed} failed, ${counts.skippedNames.length} skipped`);
+process.exit(failed + crashed === 0 && counts.passed > 0 ? 0 : 1);
+
+/** Counts the test cases of a JUnit report; a skipped test carries its reason in its name. */
+function countCases(xml: string): { passed: number; failed: number; skippedNames: string[] } {
+  const skippedNames: string[] = [];
+  let passed = 0;
+  let failed = 0;
+  for (const [, attributes = '', selfClosed, body = ''] of xml.matchAll(/<testcase\b([^>]*?)(\/)?>(?:([\s\S]*?)<\/testcase>)?/g)) {
+    if (!selfClosed && /<(failure|error)\b/.test(body)) failed++;
+    else if (!selfClosed && /<skipped\b/.test(body)) skippedNames.push(/\bname="([^"]*)"/.exec(attributes)?.[1] ?? '?');
+    else passed++;
+  }
+  return { passed, failed, skippedNames };
+}
