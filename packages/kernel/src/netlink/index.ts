@@ -1,0 +1,11 @@
+export { Attributes, eachAttribute, NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK } from './attributes.ts';
+export * from './message.ts';
+export {
+  NETLINK_GENERIC,
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  type NetlinkAnswer,
+  NetlinkSocket,
+  type NetlinkSocketOptions,
+} from './socket.ts';
+export { MessageWriter } from './writer.ts';
