@@ -1,4 +1,4 @@
-import type { PolicyProgram, ProfileProgram, SetId } from '@calico/policy';
+import { type PolicyProgram, type ProfileProgram, type SetId, setsOf } from '@calico/policy';
 import type { EndpointId, HostInfo, LocalEndpoint, Message, PoolInfo, RouteInfo, SetType, Vtep } from './messages.ts';
 
 /** Everything that the messages so far say this node must have. */
@@ -144,16 +144,4 @@ function checkReferences(state: NodeState): void {
     for (const id of setsOf(profile)) requireKey(state.sets, id, `profile ${profile.id}`);
   }
   for (const [id, endpoint] of state.endpoints) requirePrograms(state, id, endpoint);
-}
-
-/** The sets that the rules of a policy or profile ask, each once. */
-export function setsOf(program: Pick<PolicyProgram, 'ingress' | 'egress'>): Set<SetId> {
-  const ids = new Set<SetId>();
-  for (const rule of [...program.ingress, ...program.egress]) {
-    for (const match of rule.matches) {
-      if (match.kind === 'ipSet' || match.kind === 'ipPortSet') ids.add(match.set);
-      if (match.kind === 'ports') for (const id of match.sets) ids.add(id);
-    }
-  }
-  return ids;
 }
