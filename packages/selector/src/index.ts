@@ -1,0 +1,7 @@
+export { SelectorError } from './error.ts';
+export { LabelIndex, type LabelIndexListener } from './label-index.ts';
+export type { LabelLookup, Labels } from './labels.ts';
+export { negate, renameLabels, type SelectorNode, sortedValues } from './node.ts';
+export { printSelector } from './print.ts';
+export { parseSelector, type Selector, selectorOf, validateSelector } from './selector.ts';
+export { selectorId } from './selector-id.ts';
