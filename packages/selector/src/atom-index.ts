@@ -3,15 +3,20 @@ import type { Labels } from './labels.ts';
 
 /** What stands under one label name: members by value, and how many there are in all. */
 interface LabelEntry<T> {
-  readonly byValue: Map<string | undefined, Set<T>>;
+  readonly byValue: Map<string | undefined, Members<T>>;
   count: number;
 }
+
+/** One member stands for itself: most values of a label like `pod-name` have one, and a Set costs 200 bytes. */
+type Members<T> = T | Set<T>;
+
+const isSet = <T>(members: Members<T>): members is Set<T> => members instanceof Set;
 
 /**
  * Members filed under conditions on labels (`Atom`): owners of labels under each of their pairs, or selectors under the
  * conditions of their cover (those on presence under the value undefined).
  */
-export class AtomIndex<T> {
+export class AtomIndex<T extends object> {
   readonly #labels = new Map<string, LabelEntry<T>>();
 
   /** Files a member under a label and value; twice is as once. */
@@ -21,13 +26,16 @@ export class AtomIndex<T> {
       entry = { byValue: new Map(), count: 0 };
       this.#labels.set(label, entry);
     }
-    let members = entry.byValue.get(value);
+    const members = entry.byValue.get(value);
     if (members === undefined) {
-      members = new Set();
-      entry.byValue.set(value, members);
+      entry.byValue.set(value, member);
+    } else if (isSet(members)) {
+      if (members.has(member)) return;
+      members.add(member);
+    } else {
+      if (members === member) return;
+      entry.byValue.set(value, new Set([members, member]));
     }
-    if (members.has(member)) return;
-    members.add(member);
     entry.count++;
   }
 
@@ -35,9 +43,15 @@ export class AtomIndex<T> {
   remove(label: string, value: string | undefined, member: T): void {
     const entry = this.#labels.get(label);
     const members = entry?.byValue.get(value);
-    if (entry === undefined || members === undefined || !members.delete(member)) return;
+    if (entry === undefined || members === undefined) return;
+    if (isSet(members)) {
+      if (!members.delete(member)) return;
+      if (members.size === 0) entry.byValue.delete(value);
+    } else {
+      if (members !== member) return;
+      entry.byValue.delete(value);
+    }
     entry.count--;
-    if (members.size === 0) entry.byValue.delete(value);
     if (entry.count === 0) this.#labels.delete(label);
   }
 
@@ -52,23 +66,35 @@ export class AtomIndex<T> {
   }
 
   /** The members under exactly this label and value (undefined: those filed under presence). */
-  under(label: string, value: string | undefined): ReadonlySet<T> | undefined {
-    return this.#labels.get(label)?.byValue.get(value);
+  under(label: string, value: string | undefined): Iterable<T> {
+    const members = this.#labels.get(label)?.byValue.get(value);
+    if (members === undefined) return [];
+    return isSet(members) ? members : [members];
   }
 
-  /** The members that meet an atom when each member is filed under its own labels; a condition on presence takes every value. */
+  /** How many members `under` gives. */
+  countUnder(label: string, value: string | undefined): number {
+    const members = this.#labels.get(label)?.byValue.get(value);
+    if (members === undefined) return 0;
+    return isSet(members) ? members.size : 1;
+  }
+
+  /** The members that meet an atom when each is filed under its own labels: for presence, those of every value. */
   *meeting(atom: Atom): Generator<T> {
-    const entry = this.#labels.get(atom.label);
-    if (entry === undefined) return;
-    if (atom.value !== undefined) yield* entry.byValue.get(atom.value) ?? [];
-    else for (const members of entry.byValue.values()) yield* members;
+    if (atom.value !== undefined) {
+      yield* this.under(atom.label, atom.value);
+      return;
+    }
+    for (const members of this.#labels.get(atom.label)?.byValue.values() ?? []) {
+      if (isSet(members)) yield* members;
+      else yield members;
+    }
   }
 
   /** How many members `meeting` gives. */
   countMeeting(atom: Atom): number {
-    const entry = this.#labels.get(atom.label);
-    if (entry === undefined) return 0;
-    return atom.value === undefined ? entry.count : (entry.byValue.get(atom.value)?.size ?? 0);
+    if (atom.value !== undefined) return this.countUnder(atom.label, atom.value);
+    return this.#labels.get(atom.label)?.count ?? 0;
   }
 
   /** How many members are filed, each as often as it is. */

@@ -32,17 +32,27 @@ export interface Item {
 
 /** Items with equal labels and parents: what matches one matches all. */
 export class Group {
-  readonly key: string;
+  /** `groupHash` of its labels and parents. */
+  readonly hash: number;
   readonly labels: Labels;
   readonly parents: readonly Parent[];
   /** The selectors that are true for it, each once, in no order. */
   matches: Watched[] = [];
   first: Item | undefined;
+  /** Another group of the same hash. */
+  sibling: Group | undefined;
 
-  constructor(key: string, labels: Labels, parents: readonly Parent[]) {
-    this.key = key;
+  constructor(hash: number, labels: Labels, parents: readonly Parent[]) {
+    this.hash = hash;
     this.labels = labels;
     this.parents = parents;
+  }
+
+  /** Whether items with these labels and parents belong to it. */
+  holds(labels: Labels, parentIds: readonly string[]): boolean {
+    if (parentIds.length !== this.parents.length || !sameLabels(labels, this.labels)) return false;
+    for (const [i, parent] of this.parents.entries()) if (parent.id !== parentIds[i]) return false;
+    return true;
   }
 
   /** The ids of the members. */
@@ -82,16 +92,37 @@ export function groupLabel(group: Group, label: string): string | undefined {
   return undefined;
 }
 
-/** Text that is equal for equal labels and parents; each part goes with its length, so that no two are confused. */
-export function groupKey(labels: Labels, parentIds: readonly string[]): string {
-  let key = '';
-  for (const label of Object.keys(labels).sort()) {
-    const value = labels[label] ?? '';
-    key += `${label.length},${value.length}:${label}${value}`;
+function sameLabels(a: Labels, b: Labels): boolean {
+  if (a === b) return true;
+  let count = 0;
+  for (const label in a) {
+    if (a[label] !== ownLabel(b, label)) return false;
+    count++;
   }
-  key += '|';
-  for (const id of parentIds) key += `${id.length}:${id}`;
-  return key;
+  for (const _ in b) count--;
+  return count === 0;
+}
+
+/** A 32-bit number that is equal for equal labels (in any order) and parents. */
+export function groupHash(labels: Labels, parentIds: readonly string[]): number {
+  let hash = 0;
+  for (const label in labels) hash = (hash + mixed(textHash(labels[label] ?? '', textHash(label, 0)))) | 0;
+  for (const id of parentIds) hash = mixed(textHash(id, hash));
+  return hash;
+}
+
+/** FNV-1a (draft-eastlake-fnv) over UTF-16 units. */
+function textHash(text: string, seed: number): number {
+  let hash = seed ^ 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash;
+}
+
+/** Spreads the bits of a hash, so that sums of hashes differ; the finaliser of MurmurHash3. */
+function mixed(hash: number): number {
+  const once = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  const twice = Math.imul(once ^ (once >>> 13), 0xc2b2ae35);
+  return twice ^ (twice >>> 16);
 }
 
 /** The labels a selector reads, each once. */

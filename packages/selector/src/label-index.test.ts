@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { groupHash } from './label-group.ts';
 import { LabelIndex } from './label-index.ts';
 import type { Labels } from './labels.ts';
 import { parseSelector, type Selector, selectorOf } from './selector.ts';
@@ -112,6 +113,23 @@ describe('LabelIndex tells', () => {
     expect(take()).toEqual(['+s pod']);
     index.check();
   });
+});
+
+test('LabelIndex tells apart items whose labels have the same hash', () => {
+  // A pair of words with one FNV-1a hash.
+  const words = ['costarring', 'liquid'];
+  const [first, second] = words.map(word => groupHash({ [word]: 'x' }, []));
+  expect(first).toBe(second);
+  for (const deleted of words) {
+    const { index, matches } = recorded();
+    for (const word of words) index.setSelector(word, parseSelector(`has(${word})`));
+    for (const word of words) for (const n of [1, 2]) index.setItem(`${word}${n}`, { [word]: 'x' });
+    expect([...matches]).toEqual(words.flatMap(word => [`${word} ${word}1`, `${word} ${word}2`]));
+    index.check();
+    for (const n of [1, 2]) index.deleteItem(`${deleted}${n}`);
+    index.check();
+    expect(matches.size).toBe(2);
+  }
 });
 
 type Step =

@@ -4,7 +4,7 @@ import { type Atom, coverOf } from './cover.ts';
 import {
   addMember,
   Group,
-  groupKey,
+  groupHash,
   groupLabel,
   type Item,
   labelsRead,
@@ -23,7 +23,9 @@ export interface LabelIndexListener {
 
 const NO_LABELS: Labels = {};
 
-const broken = (what: string) => new Error(`Cannot trust label index: ${what}`);
+function expectSame<T>(what: string, have: T, want: T): void {
+  if (have !== want) throw new Error(`Cannot trust label index: ${what} is ${have}; should be ${want}`);
+}
 
 /** How many different atoms there are in a cover. */
 const distinct = (cover: readonly Atom[]) =>
@@ -43,7 +45,8 @@ export class LabelIndex {
   readonly #items = new Map<string, Item>();
   readonly #parents = new Map<string, Parent>();
   readonly #watched = new Map<string, Watched>();
-  readonly #groups = new Map<string, Group>();
+  /** By hash; groups of one hash are siblings. */
+  readonly #groups = new Map<number, Group>();
   readonly #groupsByLabel = new AtomIndex<Group>();
   readonly #parentsByLabel = new AtomIndex<Parent>();
   readonly #watchedByAtom = new AtomIndex<Watched>();
@@ -61,10 +64,9 @@ export class LabelIndex {
   /** Adds an item or replaces its labels and parents. */
   setItem(id: string, labels: Labels, parentIds: readonly string[] = []): void {
     const parents = [...new Set(parentIds)];
-    const key = groupKey(labels, parents);
     const item = this.#items.get(id);
-    if (item?.group.key === key) return;
-    const group = this.#groups.get(key) ?? this.#createGroup(key, labels, parents);
+    if (item?.group.holds(labels, parents)) return;
+    const group = this.#groupOf(labels, parents);
     if (item === undefined) {
       const added: Item = { id, group, previous: undefined, next: undefined };
       this.#items.set(id, added);
@@ -146,48 +148,59 @@ export class LabelIndex {
 
   /** Throws when what is kept differs from what every selector says of every item. O(groups × selectors). */
   check(): void {
+    const groups = new Set(this.#allGroups());
     let items = 0;
     let pairs = 0;
-    for (const [key, group] of this.#groups) {
-      if (
-        key !==
-        groupKey(
-          group.labels,
-          group.parents.map(parent => parent.id),
-        )
-      )
-        throw broken(`group ${key} has other labels`);
-      const members = [...group.itemIds()];
-      if (members.length === 0) throw broken(`group ${key} is empty`);
-      items += members.length;
+    for (const group of groups) {
+      this.#checkGroup(group);
+      items += [...group.itemIds()].length;
       pairs += Object.keys(group.labels).length;
-      for (const id of members) if (this.#items.get(id)?.group !== group) throw broken(`item ${id} is in two groups`);
-      const want = [...this.#watched.values()].filter(watched => watched.evaluate(group)).map(watched => watched.id);
-      const have = group.matches.map(watched => watched.id);
-      if (want.sort().join() !== have.sort().join()) throw broken(`group ${key} matches ${have}, should match ${want}`);
-      for (const parent of group.parents) {
-        if (!parent.groups.has(group)) throw broken(`parent ${parent.id} does not know group ${key}`);
-        if (this.#parents.get(parent.id) !== parent) throw broken(`parent ${parent.id} is forgotten but used`);
-      }
     }
-    if (items !== this.#items.size) throw broken(`items are ${this.#items.size}, members of groups ${items}`);
-    if (pairs !== this.#groupsByLabel.size)
-      throw broken(`labels filed are ${this.#groupsByLabel.size}, owned ${pairs}`);
+    expectSame('items in groups', items, this.#items.size);
+    expectSame('labels filed', this.#groupsByLabel.size, pairs);
     for (const parent of this.#parents.values()) {
-      if (!parent.set && parent.groups.size === 0) throw broken(`parent ${parent.id} is kept for nobody`);
-      for (const group of parent.groups) {
-        if (this.#groups.get(group.key) !== group) throw broken(`parent ${parent.id} keeps a dead group`);
-      }
+      const dead = [...parent.groups].filter(group => !groups.has(group)).length;
+      expectSame(`dead groups of parent ${parent.id}`, dead, 0);
+      expectSame(`use of parent ${parent.id}`, parent.set || parent.groups.size > 0, true);
     }
     const atoms = [...this.#watched.values()].reduce((sum, { cover }) => sum + distinct(cover ?? []), 0);
-    if (atoms !== this.#watchedByAtom.size)
-      throw broken(`conditions are ${this.#watchedByAtom.size}, should be ${atoms}`);
+    expectSame('conditions filed', this.#watchedByAtom.size, atoms);
   }
 
-  #createGroup(key: string, labels: Labels, parentIds: readonly string[]): Group {
+  #checkGroup(group: Group): void {
+    const parentIds = group.parents.map(parent => parent.id);
+    const name = `the group of ${JSON.stringify(group.labels)} below ${parentIds}`;
+    expectSame(`hash of ${name}`, group.hash, groupHash(group.labels, parentIds));
+    expectSame(`whether ${name} has items`, group.first !== undefined, true);
+    for (const id of group.itemIds()) expectSame(`group of item ${id}`, this.#items.get(id)?.group, group);
+    const want = [...this.#watched.values()].filter(watched => watched.evaluate(group)).map(watched => watched.id);
+    const have = group.matches.map(watched => watched.id);
+    expectSame(`matches of ${name}`, have.sort().join(), want.sort().join());
+    for (const parent of group.parents) {
+      expectSame(`parent ${parent.id}`, this.#parents.get(parent.id), parent);
+      expectSame(`whether parent ${parent.id} knows ${name}`, parent.groups.has(group), true);
+    }
+  }
+
+  #groupOf(labels: Labels, parentIds: readonly string[]): Group {
+    const hash = groupHash(labels, parentIds);
+    let group = this.#groups.get(hash);
+    while (group !== undefined && !group.holds(labels, parentIds)) group = group.sibling;
+    return group ?? this.#createGroup(hash, labels, parentIds);
+  }
+
+  /** Every group. */
+  *#allGroups(): Generator<Group> {
+    for (const first of this.#groups.values()) {
+      for (let group: Group | undefined = first; group !== undefined; group = group.sibling) yield group;
+    }
+  }
+
+  #createGroup(hash: number, labels: Labels, parentIds: readonly string[]): Group {
     const parents = parentIds.map(id => this.#parent(id));
-    const group = new Group(key, labels, parents);
-    this.#groups.set(key, group);
+    const group = new Group(hash, labels, parents);
+    group.sibling = this.#groups.get(hash);
+    this.#groups.set(hash, group);
     this.#groupsByLabel.addAll(labels, group);
     for (const parent of parents) parent.groups.add(group);
     group.matches = this.#matchesOf(group);
@@ -196,11 +209,24 @@ export class LabelIndex {
 
   #dropIfEmpty(group: Group): void {
     if (group.first !== undefined) return;
-    this.#groups.delete(group.key);
+    this.#unlink(group);
     this.#groupsByLabel.removeAll(group.labels, group);
     for (const parent of group.parents) {
       parent.groups.delete(group);
       this.#dropIfUnused(parent);
+    }
+  }
+
+  /** Takes a group from among those of its hash. */
+  #unlink(group: Group): void {
+    let before = this.#groups.get(group.hash);
+    if (before !== group) {
+      while (before !== undefined && before.sibling !== group) before = before.sibling;
+      if (before !== undefined) before.sibling = group.sibling;
+    } else if (group.sibling === undefined) {
+      this.#groups.delete(group.hash);
+    } else {
+      this.#groups.set(group.hash, group.sibling);
     }
   }
 
@@ -242,8 +268,8 @@ export class LabelIndex {
   #matchesOf(group: Group): Watched[] {
     const asked = ++this.#mark;
     const matches: Watched[] = [];
-    const ask = (candidates: ReadonlySet<Watched> | undefined) => {
-      for (const watched of candidates ?? []) {
+    const ask = (candidates: Iterable<Watched>) => {
+      for (const watched of candidates) {
         if (watched.mark === asked) continue;
         watched.mark = asked;
         if (watched.evaluate(group)) matches.push(watched);
@@ -279,7 +305,7 @@ export class LabelIndex {
   /** The groups that a selector may be true for; some may come twice. */
   *#candidates(watched: Watched): Generator<Group> {
     if (watched.cover === undefined) {
-      yield* this.#groups.values();
+      yield* this.#allGroups();
       return;
     }
     for (const atom of watched.cover) {
@@ -321,7 +347,7 @@ export class LabelIndex {
   #cost(atom: Atom): number {
     let groups = this.#groupsByLabel.countMeeting(atom);
     for (const parent of this.#parentsByLabel.meeting(atom)) groups += parent.groups.size;
-    const selectors = this.#watchedByAtom.under(atom.label, atom.value)?.size ?? 0;
+    const selectors = this.#watchedByAtom.countUnder(atom.label, atom.value);
     return groups + (atom.value === undefined ? 0.5 : 0) + selectors / (2 * selectors + 1000);
   }
 }
