@@ -1,6 +1,7 @@
 import { AtomIndex } from './atom-index.ts';
 import { compileNode } from './compile.ts';
 import { type Atom, coverOf } from './cover.ts';
+import { GroupIndex } from './group-index.ts';
 import {
   addMember,
   Group,
@@ -47,7 +48,7 @@ export class LabelIndex {
   readonly #watched = new Map<string, Watched>();
   /** By hash; groups of one hash are siblings. */
   readonly #groups = new Map<number, Group>();
-  readonly #groupsByLabel = new AtomIndex<Group>();
+  readonly #groupsByLabel = new GroupIndex(() => this.#allGroups());
   readonly #parentsByLabel = new AtomIndex<Parent>();
   readonly #watchedByAtom = new AtomIndex<Watched>();
   /** Selectors without a cover: every group is asked. */
@@ -150,14 +151,12 @@ export class LabelIndex {
   check(): void {
     const groups = new Set(this.#allGroups());
     let items = 0;
-    let pairs = 0;
     for (const group of groups) {
       this.#checkGroup(group);
       items += [...group.itemIds()].length;
-      pairs += Object.keys(group.labels).length;
     }
     expectSame('items in groups', items, this.#items.size);
-    expectSame('labels filed', this.#groupsByLabel.size, pairs);
+    this.#groupsByLabel.check();
     for (const parent of this.#parents.values()) {
       const dead = [...parent.groups].filter(group => !groups.has(group)).length;
       expectSame(`dead groups of parent ${parent.id}`, dead, 0);
@@ -201,7 +200,7 @@ export class LabelIndex {
     const group = new Group(hash, labels, parents);
     group.sibling = this.#groups.get(hash);
     this.#groups.set(hash, group);
-    this.#groupsByLabel.addAll(labels, group);
+    this.#groupsByLabel.add(group);
     for (const parent of parents) parent.groups.add(group);
     group.matches = this.#matchesOf(group);
     return group;
@@ -210,7 +209,7 @@ export class LabelIndex {
   #dropIfEmpty(group: Group): void {
     if (group.first !== undefined) return;
     this.#unlink(group);
-    this.#groupsByLabel.removeAll(group.labels, group);
+    this.#groupsByLabel.remove(group);
     for (const parent of group.parents) {
       parent.groups.delete(group);
       this.#dropIfUnused(parent);
