@@ -1,0 +1,44 @@
+import { printAge } from './age.ts';
+import type { CalicoctlColumn, Cell, Column } from './kind.ts';
+import type { Resource } from './resource.ts';
+
+/** A column of a server-printed table; an undefined value is an empty cell, as the API server prints it for CRDs. */
+export function column<R extends Resource>(
+  name: string,
+  type: Column['type'],
+  value: (r: R, now: number) => Cell | undefined,
+  description = '',
+): Column<R> {
+  return { name, type, format: '', priority: 0, description, value: (r, now) => value(r, now) ?? null };
+}
+
+/** The same column, shown only with `-o wide`. */
+export function wide<R extends Resource>(of: Column<R>): Column<R> {
+  return { ...of, priority: 1 };
+}
+
+/** The column that every table starts with. */
+export function nameColumn<R extends Resource>(): Column<R> {
+  return { ...column<R>('Name', 'string', r => r.metadata.name, 'Name of the object'), format: 'name' };
+}
+
+/** Time since creation, as kubectl shows it. */
+export function ageColumn<R extends Resource>(): Column<R> {
+  return column('Age', 'string', (r, now) => printAge(r.metadata.creationTimestamp, now), 'Time since creation');
+}
+
+/** A column of calicoctl's table. */
+export function heading<R extends Resource>(name: string, value: (r: R) => string): CalicoctlColumn<R> {
+  return { heading: name, value };
+}
+
+/** A list as calicoctl shows it: joined by commas, cut at 80 characters. */
+export function joinCut(values: readonly string[]): string {
+  const joined = values.join(',');
+  return joined.length > 80 ? `${joined.slice(0, 80)}...` : joined;
+}
+
+/** An order as calicoctl shows it: `<nil>` when there is none. */
+export function printOrder(order: number | undefined): string {
+  return order === undefined ? '<nil>' : String(order);
+}

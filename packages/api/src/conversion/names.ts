@@ -1,0 +1,46 @@
+import { sha1Hex } from './sha1.ts';
+
+/** The longest interface name of Linux, without the closing zero (linux/if.h IFNAMSIZ - 1). */
+const LONGEST_INTERFACE_NAME = 15;
+const HASH_DIGITS = 11;
+
+/**
+ * The host's interface of a pod: the prefix and the first 11 hexadecimal digits of SHA-1 of `namespace.pod`, at most
+ * 15 characters. Every program that meets the pod computes the same name; nobody stores it.
+ */
+export function workloadInterfaceName(namespace: string, pod: string, prefix = 'cali'): string {
+  return (prefix + sha1Hex(`${namespace}.${pod}`).slice(0, HASH_DIGITS)).slice(0, LONGEST_INTERFACE_NAME);
+}
+
+/** A segment of a workload endpoint's name: its dashes doubled, so that single dashes separate segments. */
+function escapeSegment(segment: string): string {
+  return segment.replaceAll('-', '--');
+}
+
+/** The name of a pod's endpoint: `<node>-k8s-<pod>-<endpoint>`, the dashes within each segment doubled. */
+export function workloadEndpointName(node: string, pod: string, endpoint = 'eth0'): string {
+  return [node, 'k8s', pod, endpoint].map(escapeSegment).join('-');
+}
+
+/** The profile derived from a namespace. */
+export function namespaceProfileName(namespace: string): string {
+  return `kns.${namespace}`;
+}
+
+/** The profile derived from a service account. */
+export function serviceAccountProfileName(namespace: string, serviceAccount: string): string {
+  return `ksa.${namespace}.${serviceAccount}`;
+}
+
+/** The label that carries a pod's namespace on its endpoint. */
+export const NAMESPACE_LABEL = 'projectcalico.org/namespace';
+/** The label that names the orchestrator of an endpoint, `k8s` for pods. */
+export const ORCHESTRATOR_LABEL = 'projectcalico.org/orchestrator';
+/** The label that carries a pod's service account on its endpoint. */
+export const SERVICE_ACCOUNT_LABEL = 'projectcalico.org/serviceaccount';
+/** In front of labels inherited from the namespace. */
+export const NAMESPACE_LABEL_PREFIX = 'pcns.';
+/** In front of labels inherited from the service account. */
+export const SERVICE_ACCOUNT_LABEL_PREFIX = 'pcsa.';
+/** The label key of a namespace's or service account's own name, behind its prefix. */
+export const NAME_LABEL = 'projectcalico.org/name';

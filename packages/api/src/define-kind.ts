@@ -1,0 +1,120 @@
+import { type TSchema, Type } from 'typebox';
+import { FieldErrors } from './field-error.ts';
+import type { CalicoctlTable, Column, FieldLabel, Kind } from './kind.ts';
+import { metadataSchema, type NameRule, validateMetadata } from './metadata.ts';
+import type { Resource } from './resource.ts';
+import { text } from './schema/build.ts';
+import { applyDefaults } from './schema/defaults.ts';
+import { validateSchema } from './schema/validate.ts';
+
+/** The one declaration of a kind, from which everything else about it follows. */
+export interface Declaration<R extends Resource> {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortNames?: readonly string[];
+  readonly aliases?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly namespaced: boolean;
+  /** True unless said otherwise. */
+  readonly served?: boolean;
+  readonly description: string;
+  /** 'subdomain' unless said otherwise. */
+  readonly nameRule?: NameRule;
+  readonly spec?: () => TSchema;
+  /** False where a spec may be left out. */
+  readonly specRequired?: boolean;
+  /** Having one makes the status subresource. */
+  readonly status?: () => TSchema;
+  /** Top-level fields besides spec and status. */
+  readonly fields?: () => { readonly [name: string]: TSchema };
+  readonly requiredFields?: readonly string[];
+  readonly columns: readonly Column<R>[];
+  readonly calicoctl?: CalicoctlTable<R>;
+  readonly fieldLabels?: { readonly [label: string]: FieldLabel<R> };
+  /** After the schema's defaults. It owns the object it is given and may change it. */
+  defaults?(r: R): R;
+  /** What the schema cannot say; called only with an object that fits the schema. */
+  rules?(r: R, errors: FieldErrors, old: R | undefined): void;
+  example(): R;
+}
+
+/** Turns a declaration into a kind. Nothing is built before it is asked for. */
+export function defineKind<R extends Resource>(declaration: Declaration<R>): Kind<R> {
+  const { group, version, kind, namespaced } = declaration;
+  const apiVersion = group === '' ? version : `${group}/${version}`;
+  let schema: TSchema | undefined;
+  const wholeSchema = (): TSchema => {
+    schema ??= buildSchema(declaration);
+    return schema;
+  };
+  const labels: { [label: string]: FieldLabel<R> } = { 'metadata.name': { value: r => r.metadata.name } };
+  if (namespaced) labels['metadata.namespace'] = { value: r => r.metadata.namespace ?? '' };
+  return {
+    group,
+    version,
+    apiVersion,
+    kind,
+    listKind: `${kind}List`,
+    plural: declaration.plural,
+    singular: kind.toLowerCase(),
+    shortNames: declaration.shortNames ?? [],
+    aliases: declaration.aliases ?? [],
+    categories: declaration.categories ?? [],
+    namespaced,
+    served: declaration.served ?? true,
+    statusSubresource: declaration.status !== undefined,
+    description: declaration.description,
+    get schema() {
+      return wholeSchema();
+    },
+    columns: declaration.columns,
+    calicoctl: declaration.calicoctl,
+    fieldLabels: { ...labels, ...declaration.fieldLabels },
+    example: () => ({ ...declaration.example() }),
+    default: r => {
+      const defaulted = applyDefaults(wholeSchema(), r);
+      return declaration.defaults?.(defaulted) ?? defaulted;
+    },
+    validate: (r, old) => {
+      const errors = new FieldErrors();
+      validateSchema(wholeSchema(), r, '', errors);
+      const fits = errors.list.length === 0;
+      if (r?.apiVersion !== apiVersion) {
+        errors.invalid('apiVersion', r?.apiVersion, `must be ${JSON.stringify(apiVersion)}`);
+      }
+      if (r?.kind !== kind) errors.invalid('kind', r?.kind, `must be ${JSON.stringify(kind)}`);
+      if (fits) {
+        validateMetadata(
+          r.metadata,
+          { namespaced, nameRule: declaration.nameRule ?? 'subdomain' },
+          errors,
+          old?.metadata,
+        );
+        declaration.rules?.(r, errors, old);
+      }
+      return errors.list;
+    },
+  };
+}
+
+function buildSchema<R extends Resource>(declaration: Declaration<R>): TSchema {
+  const required = new Set(declaration.requiredFields ?? []);
+  if (declaration.spec !== undefined && declaration.specRequired !== false) required.add('spec');
+  required.add('metadata');
+  const fields: Record<string, TSchema> = {
+    apiVersion: text({ description: 'Group and version of this kind.' }),
+    kind: text({ description: 'The kind of object.' }),
+    metadata: metadataSchema(),
+    ...declaration.fields?.(),
+  };
+  if (declaration.spec !== undefined) fields['spec'] = declaration.spec();
+  if (declaration.status !== undefined) fields['status'] = declaration.status();
+  return Type.Unsafe({
+    type: 'object',
+    required: [...required],
+    properties: fields,
+    description: declaration.description,
+  });
+}

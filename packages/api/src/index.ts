@@ -1,0 +1,15 @@
+export { parseTime, printAge, printSpan } from './age.ts';
+export * from './conversion/index.ts';
+export type { FieldError, FieldErrorCode } from './field-error.ts';
+export { printFieldError, printValue } from './field-error.ts';
+export type { CalicoctlColumn, CalicoctlTable, Cell, Column, FieldLabel, Kind } from './kind.ts';
+export * from './kinds/calico/index.ts';
+export type { Condition } from './kinds/condition.ts';
+export * from './kinds/kubernetes/index.ts';
+export { kindByName, kindByPlural, kindOf, kinds } from './kinds/registry.ts';
+export { isDnsLabel, isDnsSubdomain, isLabelValue, isQualifiedName } from './names.ts';
+export type { PortNumbers } from './ports.ts';
+export { portRange, protocolNumber } from './ports.ts';
+export type { AnyResource, ObjectMeta, OwnerReference, Resource, TypedResource } from './resource.ts';
+export { parseAsNumber } from './schema/formats.ts';
+export * from './update.ts';

@@ -1,0 +1,13 @@
+export * from './block-affinity.ts';
+export * from './global-network-policy.ts';
+export * from './global-network-set.ts';
+export * from './group.ts';
+export * from './ip-pool.ts';
+export * from './ipam-block.ts';
+export * from './ipam-configuration.ts';
+export * from './ipam-handle.ts';
+export * from './network-policy.ts';
+export * from './network-set.ts';
+export type { EntityRule, PortSpec, Protocol, Rule, RuleAction } from './rule.ts';
+export * from './tier.ts';
+export { BUILT_IN_TIERS } from './tier-rules.ts';

@@ -1,0 +1,124 @@
+import type { Static } from 'typebox';
+import {
+  decimal,
+  formatted,
+  integer,
+  intOrString,
+  lazy,
+  list,
+  matching,
+  object,
+  oneOf,
+  set,
+  text,
+  textMap,
+} from '../../schema/build.ts';
+
+const ports = (description: string) => list(intOrString({ 'x-calico-format': 'port' }), { maxItems: 50, description });
+const nets = (description: string) => set(formatted('net'), { maxItems: 256, description });
+
+const entity = lazy(() =>
+  object(
+    {},
+    {
+      nets: nets('Addresses are in one of these CIDRs.'),
+      notNets: nets('Addresses are in none of these CIDRs.'),
+      selector: formatted('local-selector', {
+        maxLength: 1024,
+        description: 'Endpoints and network sets with labels that match.',
+      }),
+      notSelector: formatted('selector', {
+        maxLength: 1024,
+        description: 'Everything but endpoints and network sets with labels that match.',
+      }),
+      namespaceSelector: formatted('namespace-selector', {
+        maxLength: 1024,
+        description: 'Namespaces that the other criteria look into; global() is what has no namespace.',
+      }),
+      ports: ports('Ports, ranges "first:last", or names of ports of the endpoints.'),
+      notPorts: ports('None of these ports.'),
+      serviceAccounts: object(
+        {},
+        {
+          names: set(text(), { description: 'Pods that run as one of these service accounts.' }),
+          selector: formatted('selector', { description: 'Pods whose service account has labels that match.' }),
+        },
+      ),
+      services: object(
+        { name: text({ maxLength: 253, description: 'The service whose endpoints are meant.' }) },
+        { namespace: text({ maxLength: 253, description: "Its namespace; the policy's own if not given." }) },
+      ),
+    },
+  ),
+);
+
+const icmp = () =>
+  object(
+    {},
+    {
+      type: integer({ minimum: 0, maximum: 254, description: 'ICMP type.' }),
+      code: integer({ minimum: 0, maximum: 255, description: 'ICMP code; needs a type.' }),
+    },
+  );
+
+const protocol = (description: string) => intOrString({ 'x-calico-format': 'protocol', description });
+
+/** One rule of a policy or profile. */
+export const rule = lazy(() =>
+  object(
+    { action: oneOf(['Allow', 'Deny', 'Log', 'Pass'], { description: 'What happens to a packet that matches.' }) },
+    {
+      ipVersion: integer({ enum: [4, 6], description: 'Only packets of this IP version.' }),
+      protocol: protocol('Only this protocol: TCP, UDP, ICMP, ICMPv6, SCTP, UDPLite or a number from 1 to 255.'),
+      notProtocol: protocol('Any protocol but this.'),
+      icmp: icmp(),
+      notICMP: icmp(),
+      source: entity(),
+      destination: entity(),
+      http: object(
+        {},
+        {
+          methods: list(text({ maxLength: 1024 }), { maxItems: 20, description: 'One of these HTTP methods.' }),
+          paths: list(object({}, { exact: text({ maxLength: 1024 }), prefix: text({ maxLength: 1024 }) }), {
+            maxItems: 20,
+            description: 'One of these paths, each exact or a prefix.',
+          }),
+        },
+      ),
+      metadata: object({}, { annotations: textMap({ description: 'Notes on the rule; they change nothing.' }) }),
+    },
+  ),
+);
+
+/** A list of rules, looked at in order. */
+export const rules = (description: string) => list(rule(), { maxItems: 1024, description });
+
+/** The fields that namespaced and global policies share. */
+export const policyFields = () => ({
+  tier: matching('^[^.]*$', 'the name of a tier', {
+    default: 'default',
+    description: 'The tier that the policy is in.',
+  }),
+  order: decimal({ description: 'Lower is looked at first within the tier; without it, last.' }),
+  ingress: rules('Rules for packets that come to the endpoint.'),
+  egress: rules('Rules for packets that leave the endpoint.'),
+  selector: formatted('local-selector', { maxLength: 1024, description: 'The endpoints that the policy is for.' }),
+  types: set(oneOf(['Ingress', 'Egress']), {
+    minItems: 1,
+    maxItems: 2,
+    description: 'The directions that the policy is for; taken from the rules if not given.',
+  }),
+  serviceAccountSelector: formatted('local-selector', {
+    maxLength: 1024,
+    description: 'Only endpoints whose service account has labels that match.',
+  }),
+  performanceHints: set(oneOf(['AssumeNeededOnEveryNode']), { description: 'Hints that change cost, never meaning.' }),
+});
+
+export type Rule = Static<ReturnType<typeof rule>>;
+export type EntityRule = Static<ReturnType<typeof entity>>;
+export type RuleAction = Rule['action'];
+/** A protocol by name or number. */
+export type Protocol = number | string;
+/** A port, a range `first:last`, or the name of a port. */
+export type PortSpec = number | string;

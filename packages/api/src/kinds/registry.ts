@@ -1,0 +1,59 @@
+import type { Kind } from '../kind.ts';
+import { BlockAffinity } from './calico/block-affinity.ts';
+import { GlobalNetworkPolicy } from './calico/global-network-policy.ts';
+import { GlobalNetworkSet } from './calico/global-network-set.ts';
+import { IPPool } from './calico/ip-pool.ts';
+import { IPAMBlock } from './calico/ipam-block.ts';
+import { IPAMConfiguration } from './calico/ipam-configuration.ts';
+import { IPAMHandle } from './calico/ipam-handle.ts';
+import { NetworkPolicy } from './calico/network-policy.ts';
+import { NetworkSet } from './calico/network-set.ts';
+import { Tier } from './calico/tier.ts';
+import { Namespace } from './kubernetes/namespace.ts';
+import { Node } from './kubernetes/node.ts';
+import { Pod } from './kubernetes/pod.ts';
+import { Service } from './kubernetes/service.ts';
+
+/** Every kind, Calico's first. */
+export const kinds: readonly Kind[] = [
+  IPPool,
+  IPAMBlock,
+  BlockAffinity,
+  IPAMHandle,
+  IPAMConfiguration,
+  NetworkPolicy,
+  GlobalNetworkPolicy,
+  NetworkSet,
+  GlobalNetworkSet,
+  Tier,
+  Namespace,
+  Node,
+  Pod,
+  Service,
+];
+
+/**
+ * The kind that a user means by a word in any case: kind, plural, singular, short name or calicoctl's alias, also as
+ * `plural.group`. Calico's kinds go before Kubernetes' of the same name. Undefined if there is none.
+ */
+export function kindByName(name: string): Kind | undefined {
+  const word = name.toLowerCase();
+  const dot = word.indexOf('.');
+  if (dot > 0) {
+    const [plural, group] = [word.slice(0, dot), word.slice(dot + 1)];
+    return kinds.find(k => k.group === group && (k.plural === plural || k.singular === plural));
+  }
+  return kinds.find(
+    k => k.plural === word || k.singular === word || k.shortNames.includes(word) || k.aliases.includes(word),
+  );
+}
+
+/** The kind of objects with this apiVersion and kind, exact case. */
+export function kindOf(apiVersion: string, kind: string): Kind | undefined {
+  return kinds.find(k => k.kind === kind && k.apiVersion === apiVersion);
+}
+
+/** The kind that a REST path names: group ('' is the core group), version and plural. */
+export function kindByPlural(group: string, version: string, plural: string): Kind | undefined {
+  return kinds.find(k => k.plural === plural && k.group === group && k.version === version);
+}

@@ -1,0 +1,52 @@
+import { isObject, type SchemaNode } from './node.ts';
+
+/**
+ * A copy of `value` with every default of the schema filled in, and every null taken out that stands for an absent field
+ * (Kubernetes structural defaulting). What does not fit the schema is left for validation to name.
+ */
+export function applyDefaults<T>(schema: object, value: T): T {
+  return walk(schema, value) as T;
+}
+
+function walk(schema: SchemaNode, value: unknown): unknown {
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    return items === undefined ? structured(value) : value.map(item => walk(items, item));
+  }
+  if (!isObject(value)) return value;
+  const { properties, additionalProperties } = schema;
+  const out: Record<string, unknown> = {};
+  for (const [name, part] of Object.entries(value)) {
+    if (part === undefined) continue;
+    const inner = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
+    if (inner === undefined) {
+      set(out, name, structured(part));
+    } else if (part !== null || inner.nullable === true || isUntyped(inner)) {
+      set(out, name, walk(inner, part));
+    }
+  }
+  for (const [name, inner] of Object.entries(properties ?? {})) {
+    if (inner.default !== undefined && !Object.hasOwn(out, name)) out[name] = walk(inner, structured(inner.default));
+  }
+  return out;
+}
+
+/** Sets a field that may be called `__proto__`. */
+function set(target: Record<string, unknown>, name: string, value: unknown): void {
+  if (name === '__proto__')
+    Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
+  else target[name] = value;
+}
+
+function isUntyped(schema: SchemaNode): boolean {
+  return schema.type === undefined && schema['x-kubernetes-int-or-string'] !== true;
+}
+
+/** A deep copy of JSON data. */
+export function structured(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(structured);
+  if (!isObject(value)) return value;
+  const out: Record<string, unknown> = {};
+  for (const [name, part] of Object.entries(value)) set(out, name, structured(part));
+  return out;
+}
