@@ -1,0 +1,215 @@
+import type { GlobalNetworkPolicy, NetworkPolicy, ResourceUpdate, WorkloadEndpoint } from '@calico/api';
+import { parseCidr } from '@calico/ip';
+import type { PolicyProgram, ProfileProgram, SetId } from '@calico/policy';
+import { ActivePolicies } from './active-policies.ts';
+import { blockClaims } from './blocks.ts';
+import { EndpointPolicies } from './endpoint-policies.ts';
+import { FelixConfig } from './felix-config.ts';
+import { collectMessages } from './flush.ts';
+import { Hosts } from './hosts.ts';
+import { validOrAbsent } from './invalid.ts';
+import { IpSets } from './ip-sets.ts';
+import { LocalEndpoints } from './local-endpoints.ts';
+import { hostEndpointMember, networkSetMember, workloadMember } from './member.ts';
+import type { Message } from './messages.ts';
+import { byKind, keyOf, type ModelHandlers, type ResourceKey } from './model.ts';
+import { type PolicyKind, policyId, readPolicy } from './policy-entry.ts';
+import { Pools } from './pools.ts';
+import { Profiles } from './profiles.ts';
+import { Programs } from './programs.ts';
+import { addressClaims, Routes } from './routes.ts';
+import { ServiceSets } from './service-sets.ts';
+import { SetMembers } from './set-members.ts';
+import { Tiers } from './tiers.ts';
+
+/** For whom a graph calculates. */
+export interface CalcGraphOptions {
+  readonly nodeName: string;
+}
+
+/**
+ * Turns the resources of the cluster into what one node must have. Pure and incremental; what is out after a flush
+ * depends on the resources as they are then, never on the order in which they came. A resource that cannot be read
+ * counts as absent. An update costs work for what it touches.
+ */
+export class CalcGraph {
+  readonly #nodeName: string;
+  readonly #ipSets = new IpSets();
+  readonly #members = new SetMembers(this.#ipSets);
+  readonly #services = new ServiceSets(this.#ipSets);
+  readonly #policies = new Programs<PolicyProgram>(this.#ipSets);
+  readonly #profilePrograms = new Programs<ProfileProgram>(this.#ipSets);
+  readonly #profiles = new Profiles(this.#profilePrograms);
+  readonly #tiers = new Tiers();
+  readonly #endpointPolicies = new EndpointPolicies(this.#tiers);
+  readonly #endpoints = new LocalEndpoints(this.#endpointPolicies, this.#profiles);
+  readonly #activePolicies = new ActivePolicies({
+    policyActive: entry => this.#policies.set(entry.id, entry.translate()),
+    policyInactive: id => this.#policies.set(id, undefined),
+    matchStarted: (entry, endpoint) => {
+      this.#endpointPolicies.add(entry, endpoint);
+      this.#endpoints.mark(endpoint);
+    },
+    matchStopped: (entry, endpoint) => {
+      this.#endpointPolicies.delete(entry, endpoint);
+      this.#endpoints.mark(endpoint);
+    },
+  });
+  readonly #hosts = new Hosts();
+  readonly #pools = new Pools();
+  readonly #routes: Routes;
+  readonly #config: FelixConfig;
+  readonly #handlers: ReturnType<typeof byKind>;
+  #state: 'syncing' | 'synced' | 'told' = 'syncing';
+
+  constructor({ nodeName }: CalcGraphOptions) {
+    this.#nodeName = nodeName;
+    this.#routes = new Routes(nodeName, this.#hosts, this.#pools);
+    this.#config = new FelixConfig(nodeName);
+    this.#ipSets.connect({
+      start: set => (set.kind === 'service' ? this.#services.start(set) : this.#members.start(set)),
+      stop: set => (set.kind === 'service' ? this.#services.stop(set) : this.#members.stop(set)),
+    });
+    this.#handlers = byKind(this.#modelHandlers());
+  }
+
+  /** Takes the present state of one resource. */
+  update(update: ResourceUpdate): void {
+    this.#handlers.get(update.kind)?.(keyOf(update), update.resource);
+  }
+
+  /** Every resource that exists has been given at least once. */
+  inSync(): void {
+    if (this.#state === 'syncing') this.#state = 'synced';
+  }
+
+  /** What changed since the last flush, in an order in which it can be applied. Nothing before `inSync`. */
+  flush(): Message[] {
+    if (this.#state === 'syncing') return [];
+    this.#endpoints.resolve();
+    this.#routes.resolve();
+    const messages = collectMessages({
+      ipSets: this.#ipSets,
+      policies: this.#policies.outbox,
+      profiles: this.#profilePrograms.outbox,
+      endpoints: this.#endpoints.outbox,
+      routes: this.#routes.outbox,
+      vteps: this.#hosts.vteps,
+      hosts: this.#hosts.outbox,
+      pools: this.#pools.outbox,
+      config: this.#config.outbox,
+    });
+    if (this.#state === 'synced') messages.push({ kind: 'inSync' });
+    this.#state = 'told';
+    return messages;
+  }
+
+  /** How much each part holds; all 0 when no resource is left. */
+  counts(): Readonly<Record<string, number>> {
+    return {
+      sets: this.#ipSets.size,
+      members: this.#members.size,
+      services: this.#services.size,
+      policies: this.#activePolicies.size,
+      activePolicies: this.#policies.size,
+      profiles: this.#profiles.size,
+      activeProfiles: this.#profilePrograms.size,
+      tiers: this.#tiers.size,
+      endpointsWithPolicy: this.#endpointPolicies.size,
+      endpoints: this.#endpoints.size,
+      hosts: this.#hosts.size,
+      pools: this.#pools.size,
+      routes: this.#routes.size,
+      configurations: this.#config.size,
+    };
+  }
+
+  /** Throws when a part is inconsistent with itself or with another. Slow: for tests and support. */
+  check(): void {
+    this.#activePolicies.check();
+    this.#members.check();
+    this.#pools.check();
+    this.#routes.check();
+    const users = new Map<SetId, number>();
+    this.#policies.countUsers(users);
+    this.#profilePrograms.countUsers(users);
+    const counted = this.#ipSets.users();
+    for (const id of new Set([...users.keys(), ...counted.keys()])) {
+      if (users.get(id) !== counted.get(id)) {
+        throw new Error(`Cannot trust set ${id}: it counts ${counted.get(id)} users; there are ${users.get(id)}`);
+      }
+    }
+  }
+
+  #modelHandlers(): ModelHandlers {
+    const policy =
+      (kind: PolicyKind) => (key: ResourceKey, resource: NetworkPolicy | GlobalNetworkPolicy | undefined) =>
+        this.#setPolicy(kind, key, resource);
+    return {
+      WorkloadEndpoint: (key, resource) => this.#setWorkload(key, resource),
+      HostEndpoint: ({ id }, resource) =>
+        this.#members.set(`hep:${id}`, resource === undefined ? undefined : hostEndpointMember(resource)),
+      NetworkSet: ({ id, namespace }, resource) =>
+        this.#members.set(`ns:${id}`, resource === undefined ? undefined : networkSetMember(resource, namespace)),
+      GlobalNetworkSet: ({ id }, resource) =>
+        this.#members.set(`gns:${id}`, resource === undefined ? undefined : networkSetMember(resource, undefined)),
+      Profile: ({ name }, resource) => {
+        const labels = this.#profiles.set(name, resource) ? (resource?.spec.labelsToApply ?? {}) : undefined;
+        this.#members.setProfile(name, labels);
+        this.#activePolicies.setProfile(name, labels);
+      },
+      NetworkPolicy: policy('NetworkPolicy'),
+      GlobalNetworkPolicy: policy('GlobalNetworkPolicy'),
+      KubernetesNetworkPolicy: policy('KubernetesNetworkPolicy'),
+      StagedNetworkPolicy: policy('StagedNetworkPolicy'),
+      StagedGlobalNetworkPolicy: policy('StagedGlobalNetworkPolicy'),
+      StagedKubernetesNetworkPolicy: policy('StagedKubernetesNetworkPolicy'),
+      Tier: ({ name }, resource) => {
+        this.#tiers.set(name, resource);
+        for (const endpoint of this.#endpointPolicies.withTier(name)) this.#endpoints.mark(endpoint);
+      },
+      EndpointSlice: ({ id }, resource) => this.#services.setSlice(id, resource),
+      IPPool: ({ name }, resource) => {
+        const touched = this.#pools.set(name, resource);
+        const cidr = this.#pools.routedCidr(name);
+        this.#routes.setClaims(`pool/${name}`, cidr === undefined ? [] : [{ kind: 'pool', cidr }]);
+        for (const changed of touched) this.#routes.poolChanged(changed);
+      },
+      IPAMBlock: ({ name }, resource) =>
+        this.#routes.setClaims(`block/${name}`, resource === undefined ? [] : blockClaims(resource)),
+      CalicoNode: ({ name }, resource) => {
+        this.#hosts.set(name, resource);
+        const node = this.#hosts.get(name);
+        this.#routes.setClaims(`node/${name}`, [
+          ...addressClaims('host', name, Object.values(node?.host ?? {})),
+          ...addressClaims('tunnel', name, node?.tunnels ?? []),
+        ]);
+        this.#routes.nodeChanged(name);
+        if (name === this.#nodeName) this.#config.setNodeLabels(resource?.metadata.labels ?? {});
+      },
+      FelixConfiguration: ({ name }, resource) => this.#config.setConfiguration(name, resource),
+      ClusterInformation: ({ name }, resource) => this.#config.setCluster(name, resource),
+    };
+  }
+
+  #setPolicy(kind: PolicyKind, key: ResourceKey, resource: NetworkPolicy | GlobalNetworkPolicy | undefined): void {
+    const { namespace, name } = key;
+    const entry = resource === undefined ? undefined : validOrAbsent(() => readPolicy(kind, namespace, name, resource));
+    this.#activePolicies.setPolicy(policyId(kind, namespace, name), entry);
+  }
+
+  #setWorkload({ id }: ResourceKey, resource: WorkloadEndpoint | undefined): void {
+    const member = resource === undefined ? undefined : workloadMember(resource);
+    this.#members.set(`wep:${id}`, member);
+    if (member !== undefined && resource?.spec.node === this.#nodeName) {
+      this.#endpoints.set(id, resource);
+      this.#activePolicies.setEndpoint(id, member.labels, member.profiles);
+      const addresses = member.nets.flatMap(net => parseCidr(net)?.addr ?? []);
+      this.#routes.setClaims(`wep/${id}`, addressClaims('workload', this.#nodeName, addresses));
+    } else if (this.#endpoints.has(id)) {
+      this.#activePolicies.deleteEndpoint(id);
+      this.#endpoints.set(id, undefined);
+      this.#routes.setClaims(`wep/${id}`, []);
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import {
+  type GlobalNetworkSet,
+  type HostEndpoint,
+  NAMESPACE_LABEL,
+  type NetworkSet,
+  SERVICE_ACCOUNT_LABEL,
+  type WorkloadEndpoint,
+} from '@calico/api';
+import { maskCidr, parseCidr, printCidr } from '@calico/ip';
+import type { Labels } from '@calico/selector';
+import type { Member, NamedPort } from './set-members.ts';
+
+/** What a workload gives to sets; undefined when it has no addresses or no interface, and so does not exist for policy. */
+export function workloadMember(resource: WorkloadEndpoint): Member | undefined {
+  const { spec, metadata } = resource;
+  const nets = readNets(spec.ipNetworks);
+  if (nets.length === 0 || !spec.interfaceName) return undefined;
+  const own: Record<string, string> = {};
+  if (metadata.namespace !== undefined) own[NAMESPACE_LABEL] = metadata.namespace;
+  if (spec.serviceAccountName) own[SERVICE_ACCOUNT_LABEL] = spec.serviceAccountName;
+  return {
+    labels: feedLabels(metadata.labels, own),
+    profiles: spec.profiles ?? NOTHING,
+    nets,
+    ports: readPorts(spec.ports),
+  };
+}
+
+/** What a host endpoint gives to sets: its expected addresses. */
+export function hostEndpointMember(resource: HostEndpoint): Member {
+  const { spec, metadata } = resource;
+  return {
+    labels: metadata.labels ?? NO_LABELS,
+    profiles: spec.profiles ?? NOTHING,
+    nets: readNets(spec.expectedIPs),
+    ports: readPorts(spec.ports),
+  };
+}
+
+/** What a network set gives to sets; a namespaced one has its namespace as a label. */
+export function networkSetMember(resource: NetworkSet | GlobalNetworkSet, namespace: string | undefined): Member {
+  const { spec, metadata } = resource;
+  return {
+    labels: feedLabels(metadata.labels, namespace === undefined ? {} : { [NAMESPACE_LABEL]: namespace }),
+    profiles: NOTHING,
+    nets: readNets(spec.nets),
+    ports: NOTHING,
+  };
+}
+
+const NOTHING: readonly never[] = [];
+const NO_LABELS: Labels = {};
+const INHERITED = /^pc(?:ns|sa)\./;
+
+/** The object's labels, less those that only profiles may give, with `extra` on top. */
+function feedLabels(labels: Labels | undefined, extra: Labels): Labels {
+  const given = labels ?? NO_LABELS;
+  const fits = Object.entries(extra).every(([key, value]) => given[key] === value);
+  if (fits && !Object.keys(given).some(key => INHERITED.test(key))) return given;
+  return { ...Object.fromEntries(Object.entries(given).filter(([key]) => !INHERITED.test(key))), ...extra };
+}
+
+/** Masked CIDRs as text, each once; text that is no CIDR or address is left out. */
+export function readNets(texts: readonly string[] | undefined): readonly string[] {
+  if (texts === undefined || texts.length === 0) return NOTHING;
+  const nets = new Set<string>();
+  for (const text of texts) {
+    const net = parseCidr(text);
+    if (net !== undefined) nets.add(printCidr(maskCidr(net)));
+  }
+  return [...nets];
+}
+
+interface ApiPort {
+  readonly name?: string;
+  readonly protocol?: number | string;
+  readonly port: number;
+}
+
+const PROTOCOLS: Readonly<Record<string, NamedPort['protocol']>> = {
+  tcp: 'tcp',
+  '6': 'tcp',
+  udp: 'udp',
+  '17': 'udp',
+  sctp: 'sctp',
+  '132': 'sctp',
+};
+
+/** The ports with a name, of protocols that have ports. */
+function readPorts(ports: readonly ApiPort[] | undefined): readonly NamedPort[] {
+  if (ports === undefined || ports.length === 0) return NOTHING;
+  const named: NamedPort[] = [];
+  for (const { name, protocol, port } of ports) {
+    const known = PROTOCOLS[String(protocol ?? 'tcp').toLowerCase()];
+    if (name && known !== undefined) named.push({ name, protocol: known, port });
+  }
+  return named;
+}
