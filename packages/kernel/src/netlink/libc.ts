@@ -15,12 +15,14 @@ const library = dlopen('libc.so.6', {
   recv: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i32' },
   open: { args: ['ptr', 'i32', 'i32'], returns: 'i32' },
   close: { args: ['i32'], returns: 'i32' },
+  ioctl: { args: ['i32', 'u64', 'ptr'], returns: 'i32' },
   fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
   setns: { args: ['i32', 'i32'], returns: 'i32' },
   unshare: { args: ['i32'], returns: 'i32' },
   mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
   umount2: { args: ['ptr', 'i32'], returns: 'i32' },
-  eventfd: { args: ['u32', 'i32'], returns: 'i32' },
+  pipe2: { args: ['ptr', 'i32'], returns: 'i32' },
+  write: { args: ['i32', 'ptr', 'u64'], returns: 'i32' },
   abort: { args: [], returns: 'void' },
   __errno_location: { args: [], returns: 'ptr' },
 });
@@ -30,7 +32,7 @@ export const libc = library.symbols;
 // errno is thread-local, so its address never changes for this thread; reading it is then no call at all.
 const errnoAddress: Pointer = (() => {
   const address = libc.__errno_location();
-  if (address === null) throw new Error('Cannot read errno: __errno_location is null; allowed: an address');
+  if (typeof address !== 'number') throw new Error('Cannot read errno: __errno_location is null; allowed: an address');
   return address;
 })();
 

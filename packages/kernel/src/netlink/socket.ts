@@ -185,6 +185,12 @@ export class NetlinkSocket {
     }
   }
 
+  /** Gives the descriptor away: who takes it closes it. This object is of no use afterwards. */
+  release(): number {
+    this.#open = false;
+    return this.fd;
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;

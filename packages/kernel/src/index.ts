@@ -1,0 +1,3 @@
+export { type ExtendedAck, errnoName, errnoNumber, isAbsent, isExists, KernelError } from './error.ts';
+export * from './kernel.ts';
+export { printAddress, printFdbEntry, printLink, printNeighbour, printRoute } from './print.ts';

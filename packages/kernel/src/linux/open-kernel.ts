@@ -1,0 +1,216 @@
+import { type Family, type Mac, printAddr, printCidr } from '@calico/ip';
+import { isAbsent, KernelError } from '../error.ts';
+import type {
+  Address,
+  EventGroup,
+  FdbEntry,
+  Kernel,
+  KernelEvent,
+  Link,
+  LinkChange,
+  LinkSpec,
+  Namespace,
+  Neighbour,
+  Route,
+  RouteKey,
+  Subscription,
+} from '../kernel.ts';
+import type { NetlinkMessage } from '../netlink/message.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
+import { MessageWriter } from '../netlink/writer.ts';
+import { openLinuxNftables } from '../nftables/linux.ts';
+import type { Nftables } from '../nftables/types.ts';
+import { decodeAddress, encodeDeleteAddress, encodeListAddresses, encodeReplaceAddress } from './address-codec.ts';
+import { LinuxConntrack } from './conntrack.ts';
+import {
+  decodeLink,
+  encodeCreateLink,
+  encodeDeleteLink,
+  encodeGetLink,
+  encodeListLinks,
+  encodeSetLink,
+} from './link-codec.ts';
+import { ambientNamespace, inNamespace } from './namespace.ts';
+import {
+  decodeFdbEntry,
+  decodeNeighbour,
+  encodeDeleteFdb,
+  encodeDeleteNeighbour,
+  encodeListFdb,
+  encodeListNeighbours,
+  encodeReplaceFdb,
+  encodeReplaceNeighbour,
+} from './neighbour-codec.ts';
+import { decodeRoute, encodeDeleteRoute, encodeListRoutes, encodeReplaceRoute } from './route-codec.ts';
+import { subscribe } from './subscribe.ts';
+import { readSysctl, writeSysctl } from './sysctl.ts';
+
+/**
+ * Opens the network of a namespace, or of the one this thread is in. `namespace` must stay open as long as the kernel is
+ * used. Throws KernelError.
+ */
+export function openKernel(options: { namespace?: Namespace } = {}): Kernel {
+  return new LinuxKernel(options.namespace ?? ambientNamespace());
+}
+
+type Encode = (w: MessageWriter) => void;
+
+/** Netlink sockets are opened inside the namespace and used from outside; only sysctls need the thread to go in. */
+class LinuxKernel implements Kernel {
+  readonly nftables: Nftables;
+  readonly conntrack: LinuxConntrack;
+  readonly #namespace: Namespace;
+  readonly #route: NetlinkSocket;
+  readonly #others = new Set<NetlinkSocket | Subscription>();
+  #conntrackSocket: NetlinkSocket | undefined;
+
+  constructor(namespace: Namespace) {
+    this.#namespace = namespace;
+    this.#route = inNamespace(namespace, () => new NetlinkSocket(NETLINK_ROUTE));
+    this.nftables = openLinuxNftables({ openSocket: () => this.#netfilterSocket() });
+    this.conntrack = new LinuxConntrack(() => {
+      this.#conntrackSocket ??= this.#netfilterSocket();
+      return this.#conntrackSocket;
+    });
+  }
+
+  links(): Link[] {
+    return this.#list('list links', encodeListLinks, decodeLink);
+  }
+
+  link(nameOrIndex: string | number): Link | undefined {
+    try {
+      const [reply] = this.#ask(`get link ${nameOrIndex}`, w => encodeGetLink(w, nameOrIndex));
+      return reply && decodeLink(reply.payload);
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw error;
+    }
+  }
+
+  createLink(spec: LinkSpec): Link {
+    const op = `create ${spec.kind} link ${spec.name}`;
+    this.#ask(op, w => encodeCreateLink(w, spec));
+    const link = this.link(spec.name);
+    if (link === undefined) throw new KernelError(op, ENODEV, 'it was gone at once');
+    return link;
+  }
+
+  setLink(index: number, change: LinkChange): void {
+    this.#ask(`set link ${index}`, w => encodeSetLink(w, index, change));
+  }
+
+  deleteLink(index: number): void {
+    this.#ask(`delete link ${index}`, w => encodeDeleteLink(w, index));
+  }
+
+  addresses(link?: number): Address[] {
+    return this.#list('list addresses', w => encodeListAddresses(w, link ?? 0), decodeAddress);
+  }
+
+  replaceAddress(address: Address): void {
+    const op = `set address ${printCidr(address.address)} on link ${address.link}`;
+    this.#ask(op, w => encodeReplaceAddress(w, address));
+  }
+
+  deleteAddress(address: Pick<Address, 'link' | 'address'>): void {
+    const op = `delete address ${printCidr(address.address)} of link ${address.link}`;
+    this.#ask(op, w => encodeDeleteAddress(w, address));
+  }
+
+  routes(filter: { readonly table?: number; readonly family?: Family } = {}): Route[] {
+    try {
+      return this.#list('list routes', w => encodeListRoutes(w, filter.family, filter.table), decodeRoute);
+    } catch (error) {
+      if (filter.table !== undefined && isAbsent(error)) return []; // the table exists from its first route on
+      throw error;
+    }
+  }
+
+  replaceRoute(route: Route): void {
+    this.#ask(`set route ${routeText(route)}`, w => encodeReplaceRoute(w, route));
+  }
+
+  deleteRoute(route: RouteKey): void {
+    this.#ask(`delete route ${routeText(route)}`, w => encodeDeleteRoute(w, route));
+  }
+
+  neighbours(filter: { readonly link?: number; readonly family?: Family } = {}): Neighbour[] {
+    return this.#list('list neighbours', w => encodeListNeighbours(w, filter.family, filter.link), decodeNeighbour);
+  }
+
+  replaceNeighbour(neighbour: Neighbour & { readonly mac: Mac }): void {
+    const op = `set neighbour ${printAddr(neighbour.address)} on link ${neighbour.link}`;
+    this.#ask(op, w => encodeReplaceNeighbour(w, neighbour));
+  }
+
+  deleteNeighbour(neighbour: Pick<Neighbour, 'link' | 'address'>): void {
+    const op = `delete neighbour ${printAddr(neighbour.address)} of link ${neighbour.link}`;
+    this.#ask(op, w => encodeDeleteNeighbour(w, neighbour));
+  }
+
+  fdb(link: number): FdbEntry[] {
+    const entries = this.#list(`list forwarding entries of link ${link}`, w => encodeListFdb(w, link), decodeFdbEntry);
+    return entries.filter(entry => entry.link === link);
+  }
+
+  replaceFdb(entry: FdbEntry): void {
+    const op = `set forwarding entry ${entry.mac} via ${printAddr(entry.remote)} on link ${entry.link}`;
+    this.#ask(op, w => encodeReplaceFdb(w, entry));
+  }
+
+  deleteFdb(entry: FdbEntry): void {
+    const op = `delete forwarding entry ${entry.mac} of link ${entry.link}`;
+    this.#ask(op, w => encodeDeleteFdb(w, entry));
+  }
+
+  sysctl(path: string): string {
+    return inNamespace(this.#namespace, () => readSysctl(path));
+  }
+
+  setSysctl(path: string, value: string): void {
+    inNamespace(this.#namespace, () => writeSysctl(path, value));
+  }
+
+  subscribe(groups: readonly EventGroup[], on: (event: KernelEvent) => void): Subscription {
+    const subscription = subscribe(open => inNamespace(this.#namespace, open), groups, on);
+    this.#others.add(subscription);
+    return subscription;
+  }
+
+  close(): void {
+    for (const closable of this.#others) closable.close();
+    this.#route.close();
+  }
+
+  #netfilterSocket(): NetlinkSocket {
+    const socket = inNamespace(this.#namespace, () => new NetlinkSocket(NETLINK_NETFILTER));
+    this.#others.add(socket);
+    return socket;
+  }
+
+  #ask(op: string, encode: Encode): NetlinkMessage[] {
+    const w = new MessageWriter();
+    encode(w);
+    return this.#route.request(w.bytes(), op);
+  }
+
+  #list<T>(op: string, encode: Encode, decode: (payload: Uint8Array) => T | undefined): T[] {
+    const w = new MessageWriter(64);
+    encode(w);
+    const items: T[] = [];
+    for (const { payload } of this.#route.dump(w.bytes(), op)) {
+      const item = decode(payload);
+      if (item !== undefined) items.push(item);
+    }
+    return items;
+  }
+}
+
+const ENODEV = 19;
+
+function routeText(route: RouteKey): string {
+  const via = route.gateway === undefined ? '' : ` via ${printAddr(route.gateway)}`;
+  const link = route.link === undefined ? '' : ` link ${route.link}`;
+  return `${printCidr(route.destination)}${via}${link} in table ${route.table}`;
+}
