@@ -68,6 +68,7 @@ export class Group {
   }
 }
 
+/** Puts an item first among a group's members. */
 export function addMember(group: Group, item: Item): void {
   item.previous = undefined;
   item.next = group.first;
@@ -75,6 +76,7 @@ export function addMember(group: Group, item: Item): void {
   group.first = item;
 }
 
+/** Takes an item from among a group's members. */
 export function removeMember(group: Group, item: Item): void {
   if (item.previous === undefined) group.first = item.next;
   else item.previous.next = item.next;

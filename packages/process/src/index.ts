@@ -1,0 +1,17 @@
+export { HealthAggregator, type HealthReport, type HealthSummary, type ReporterOptions } from './health.ts';
+export { type HttpServer, healthServer, httpServer, type ListenOptions, metricsServer, type Routes } from './http.ts';
+export { type Component, Lifecycle, type LifecycleOptions } from './lifecycle.ts';
+export {
+  createLog,
+  createLogger,
+  type Log,
+  type Logger,
+  type LoggerOptions,
+  type LogLevel,
+  type LogMethod,
+  parseLogLevel,
+} from './logger.ts';
+export { type Counter, createMetrics, type Gauge, type Histogram, type Metrics, type Registry } from './metrics.ts';
+export { type RunOptions, runUntilSignal, type SignalSource, type StopSignal } from './run-until-signal.ts';
+export { systemClock, systemRandom } from './system.ts';
+export { TimeoutError, withTimeout } from './with-timeout.ts';
