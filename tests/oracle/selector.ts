@@ -16,11 +16,20 @@ const plain: Words = { all: true, global: true };
 
 /** True when the labels satisfy the selector; the empty selector is satisfied by everything. Throws on bad text. */
 export function selects(selector: string, labels: Labels, words: Words = plain): boolean {
+  const question = questions.get(selector) ?? read(selector);
+  questions.set(selector, question);
+  return question(labels, words);
+}
+
+/** Selectors already read, by their text. */
+const questions = new Map<string, Question>();
+
+function read(selector: string): Question {
   const reader = new Reader(selector);
-  if (reader.atEnd()) return words.all;
+  if (reader.atEnd()) return (_, words) => words.all;
   const question = anyOf(reader);
   if (!reader.atEnd()) throw reader.error('the end');
-  return question(labels, words);
+  return question;
 }
 
 /** Goes through a text from left to right, skipping spaces and tabs before each piece. */
