@@ -31,6 +31,12 @@ const REPLAYS: Readonly<Record<string, (history: ResourceUpdate[], order: <T>(li
   'each update twice': history => history.flatMap(update => [update, update]),
   'backwards in time first': history => ['inSync', ...history.toReversed(), 'flush', ...history.map(gone), ...history],
   'a resync afterwards': history => ['inSync', ...history, 'flush', ...history.map(gone), ...squash(history)],
+  'each resource gone and back': history => [
+    'inSync',
+    ...history,
+    'flush',
+    ...squash(history).flatMap(update => [gone(update), update]),
+  ],
   'a removal of everything in between': history => [
     'inSync',
     ...history,

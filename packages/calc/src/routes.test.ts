@@ -70,6 +70,21 @@ describe('routes', () => {
     expect(lines(nodes)).toEqual(['192.0.2.1/32 remoteHost none node-a 192.0.2.1']);
   });
 
+  test('follow a node that claimed them in two ways', () => {
+    const block = given('IPAMBlock', 'b', {
+      cidr: '10.0.0.0/30',
+      affinity: null,
+      allocations: [0, null, null, null],
+      attributes: [{ secondary: { node: 'node-2' } }],
+    });
+    const node2 = (ipv4Address: string, tunnel: object) =>
+      given('CalicoNode', 'node-2', { bgp: { ipv4Address }, ...tunnel });
+    const steps = [block, node2('192.0.2.1/24', { ipv4VXLANTunnelAddr: '10.0.0.0' }), node2('192.0.2.1/24', {})];
+    expect(lines([...steps, 'inSync', 'flush', node2('192.0.2.2/24', {})])[0]).toBe(
+      '10.0.0.0/32 remoteWorkload none node-2 192.0.2.2 borrowed',
+    );
+  });
+
   test('go with the last of those who claimed them', () => {
     const one = workload('shop/one', NODE, ['10.9.0.1/32']);
     const two = workload('shop/two', NODE, ['10.9.0.1/32']);

@@ -111,6 +111,7 @@ function applyDelta(state: NodeState, id: SetId, added: readonly string[], remov
   const set = state.sets.get(id);
   if (set === undefined) throw new Error(`Cannot change set ${id}: it is unknown`);
   for (const member of removed) {
+    if (added.includes(member)) throw new Error(`Cannot change set ${id}: ${member} is both added and removed`);
     if (!set.members.delete(member)) throw new Error(`Cannot remove ${member} from set ${id}: it is absent`);
   }
   for (const member of added) {

@@ -9,21 +9,13 @@ const LABELS: readonly Record<string, string>[] = [
   { app: 'db', role: 'x' },
   { role: 'x', 'pcns.env': 'fake' },
 ];
-const SELECTORS = [
-  '',
-  'all()',
-  "app == 'web'",
-  "app in {'web', 'db'} && has(role)",
-  '!has(app)',
-  "pcns.env == 'prod'",
-  'a ==',
-];
-const SUBJECTS = [...SELECTORS, "projectcalico.org/namespace == 'shop'"];
+const SELECTORS = ['all()', "app == 'web'", "app in {'web', 'db'} && has(role)", '!has(app)', "pcns.env == 'prod'"];
+const SUBJECTS = ['', 'all()', ...SELECTORS, "projectcalico.org/namespace == 'shop'"];
 const NETS = ['10.0.0.0/8', '10.0.0.1/32', '192.0.2.7/24', 'fd00::/64', 'nonsense'];
 
 const pick = <T>(values: readonly T[]) => fc.constantFrom(...values);
-const some = <T>(values: readonly T[]) => fc.subarray([...values], { maxLength: 3 });
-const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+const some = <T>(values: readonly T[]) => fc.subarray([...values], { maxLength: Math.min(3, values.length) });
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined, freq: 2 });
 
 /** An object without the properties that are undefined. */
 function compact(fields: Record<string, unknown>): Record<string, unknown> {
@@ -50,7 +42,7 @@ const rule = fc
     destination: maybe(entity),
   })
   .map(compact);
-const policySpec = fc
+const goodSpec = fc
   .record({
     tier: maybe(pick(['default', 'early', 'lost'])),
     order: maybe(pick([1, 10, 10])),
@@ -64,13 +56,23 @@ const policySpec = fc
   })
   .map(compact);
 
+/** A policy, seldom one that cannot be read. */
+const policySpec: fc.Arbitrary<Record<string, unknown>> = fc.oneof(
+  { weight: 15, arbitrary: goodSpec },
+  { weight: 1, arbitrary: fc.constant({ selector: 'a ==' }) },
+  { weight: 1, arbitrary: fc.constant({ ingress: [{ action: 'Allow', source: { nets: ['nonsense'] } }] }) },
+);
+
 const ports = maybe(
   some([
     { name: 'http', protocol: 'TCP', port: 80 },
     { name: 'dns', protocol: 'UDP', port: 53 },
   ]),
 );
-const addresses = some(['10.0.0.1/32', '10.0.0.2/32', '10.0.1.1/32', 'fd00::1/128']);
+const addresses = fc.subarray(['10.0.0.1/32', '10.0.0.2/32', '10.0.1.1/32', 'fd00::1/128'], {
+  minLength: 1,
+  maxLength: 3,
+});
 const workloads = fc
   .tuple(
     pick(['shop/a', 'shop/b', 'lab/a']),
@@ -159,7 +161,7 @@ const configurations = fc
 const updates: fc.Arbitrary<ResourceUpdate> = fc
   .tuple(
     fc.oneof(
-      { weight: 4, arbitrary: workloads },
+      { weight: 8, arbitrary: workloads },
       { weight: 3, arbitrary: policies },
       { weight: 3, arbitrary: globalPolicies },
       { weight: 2, arbitrary: profiles },
