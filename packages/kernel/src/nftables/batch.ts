@@ -1,0 +1,217 @@
+import { MessageWriter } from '../netlink/index.ts';
+import * as nft from './constants.ts';
+import { type ElementForm, elementForm, encodeElements } from './encode-elements.ts';
+import {
+  batchMark,
+  encodeChain,
+  encodeCounter,
+  encodeRule,
+  encodeSet,
+  encodeTable,
+  familyNumbers,
+  nftMessage,
+} from './encode-object.ts';
+import type { Element, Op, TableName } from './types.ts';
+
+/** A batch as the kernel takes it in one send. */
+export interface EncodedBatch {
+  readonly bytes: Uint8Array;
+  /** For each message between BEGIN and END, in order, the position of its operation. */
+  readonly opOfMessage: readonly number[];
+}
+
+/** What encoding must know about sets that the batch itself does not add. */
+export type FormOf = (set: string) => ElementForm;
+
+interface BatchOptions {
+  readonly formOf: FormOf;
+  /** Whether the flags owner and persist are written; older kernels refuse them. Default true. */
+  readonly ownership?: boolean;
+}
+
+/**
+ * One transaction in bytes. Element lists over 60 kB take several messages. Throws RangeError
+ * for a comment or a rule that does not fit its attribute.
+ */
+export function encodeBatch(table: TableName, ops: readonly Op[], options: BatchOptions): EncodedBatch {
+  const w = new MessageWriter(4096);
+  const opOfMessage: number[] = [];
+  const added = new Map<string, ElementForm>();
+  const formOf: FormOf = set => added.get(set) ?? options.formOf(set);
+  batchMark(w, nft.NFNL_MSG_BATCH_BEGIN);
+  for (const [index, op] of ops.entries()) {
+    if (op.op === 'addSet') added.set(op.set.name, elementForm(op.set));
+    const messages = encodeOp(w, table, op, { index, formOf, ownership: options.ownership ?? true });
+    for (let i = 0; i < messages; i++) opOfMessage.push(index);
+  }
+  batchMark(w, nft.NFNL_MSG_BATCH_END);
+  return { bytes: w.bytes(), opOfMessage };
+}
+
+interface OpContext {
+  readonly index: number;
+  readonly formOf: FormOf;
+  readonly ownership: boolean;
+}
+
+/** Writes the messages of one operation; gives how many. */
+function encodeOp(w: MessageWriter, table: TableName, op: Op, context: OpContext): number {
+  switch (op.op) {
+    case 'addTable': {
+      const flags = (op.owner ? nft.NFT_TABLE_F_OWNER : 0) | (op.persist ? nft.NFT_TABLE_F_PERSIST : 0);
+      encodeTable(w, table, context.ownership ? flags : 0, op.create);
+      return 1;
+    }
+    case 'addChain':
+      encodeChain(w, table, op.chain, op.create);
+      return 1;
+    case 'addRule':
+      encodeRule(w, table, op.chain, op.exprs, op.comment);
+      return 1;
+    case 'addSet':
+      encodeSet(w, table, op.set, context.index + 1, op.create);
+      return 1;
+    case 'addCounter':
+      encodeCounter(w, table, op.name, op.create);
+      return 1;
+    case 'addElements':
+      return encodeElements(w, table, op.set, op.elements, context.formOf(op.set), { type: 'add', create: op.create });
+    case 'deleteElements':
+      return encodeElements(w, table, op.set, op.elements, context.formOf(op.set), { type: 'delete' });
+    default:
+      encodeDelete(w, table, op);
+      return 1;
+  }
+}
+
+type DeleteOp = Extract<Op, { op: `delete${string}` | `flush${string}` }>;
+
+function encodeDelete(w: MessageWriter, table: TableName, op: Exclude<DeleteOp, { op: 'deleteElements' }>): void {
+  const message = (type: number, body: () => void) => nftMessage(w, type, 0, familyNumbers[table.family], body);
+  switch (op.op) {
+    case 'deleteTable':
+      message(nft.NFT_MSG_DELTABLE, () => w.attrString(nft.NFTA_TABLE_NAME, table.name));
+      return;
+    case 'deleteChain':
+      message(nft.NFT_MSG_DELCHAIN, () =>
+        w.attrString(nft.NFTA_CHAIN_TABLE, table.name).attrString(nft.NFTA_CHAIN_NAME, op.name),
+      );
+      return;
+    case 'flushChain':
+      message(nft.NFT_MSG_DELRULE, () =>
+        w.attrString(nft.NFTA_RULE_TABLE, table.name).attrString(nft.NFTA_RULE_CHAIN, op.name),
+      );
+      return;
+    case 'deleteRule':
+      message(nft.NFT_MSG_DELRULE, () =>
+        w
+          .attrString(nft.NFTA_RULE_TABLE, table.name)
+          .attrString(nft.NFTA_RULE_CHAIN, op.chain)
+          .attrU64be(nft.NFTA_RULE_HANDLE, BigInt(op.handle)),
+      );
+      return;
+    case 'deleteSet':
+      message(nft.NFT_MSG_DELSET, () =>
+        w.attrString(nft.NFTA_SET_TABLE, table.name).attrString(nft.NFTA_SET_NAME, op.name),
+      );
+      return;
+    case 'flushSet':
+      message(nft.NFT_MSG_DELSETELEM, () =>
+        w.attrString(nft.NFTA_SET_ELEM_LIST_TABLE, table.name).attrString(nft.NFTA_SET_ELEM_LIST_SET, op.name),
+      );
+      return;
+    case 'deleteCounter':
+      message(nft.NFT_MSG_DELOBJ, () =>
+        w
+          .attrString(nft.NFTA_OBJ_TABLE, table.name)
+          .attrString(nft.NFTA_OBJ_NAME, op.name)
+          .attrU32be(nft.NFTA_OBJ_TYPE, nft.NFT_OBJECT_COUNTER),
+      );
+      return;
+  }
+}
+
+/** A table's name as long as names of interfaces and policies make it; for sizes asked for without the table. */
+const SOME_TABLE: TableName = { family: 'inet', name: 'a-table-of-thirty-two-characters' };
+
+/**
+ * Bytes of the transaction, to be compared with the send buffer (without privileges 212,992 bytes on common kernels).
+ * Without `table` its name counts as 32 characters. Elements of sets that the operations do not add count as intervals,
+ * which is at most twice too much.
+ */
+export function batchSize(ops: readonly Op[], table: TableName = SOME_TABLE): number {
+  return encodeBatch(table, ops, { formOf: () => 'interval' }).bytes.length;
+}
+
+/**
+ * Cuts operations, in their order, into batches of at most `limit` bytes, element lists included; an operation that
+ * cannot be cut and is larger stays alone. The transactions are then no longer one: only for what nothing refers to yet.
+ */
+export function splitOps(ops: readonly Op[], limit: number, table: TableName = SOME_TABLE): Op[][] {
+  const batches: Op[][] = [];
+  const frame = batchSize([], table);
+  let batch: Op[] = [];
+  let size = frame;
+  for (const op of ops.flatMap(op => splitElements(op, limit - frame, table))) {
+    const more = batchSize([op], table) - frame;
+    if (batch.length > 0 && size + more > limit) {
+      batches.push(batch);
+      batch = [];
+      size = frame;
+    }
+    batch.push(op);
+    size += more;
+  }
+  if (batch.length > 0) batches.push(batch);
+  return batches;
+}
+
+/** One operation, or for many elements several of at most `limit` bytes. */
+function splitElements(op: Op, limit: number, table: TableName): Op[] {
+  if (op.op !== 'addElements' && op.op !== 'deleteElements') return [op];
+  if (op.elements.length < 2 || batchSize([op], table) <= limit) return [op];
+  const middle = op.elements.length >> 1;
+  const part = (elements: readonly Element[]) => splitElements({ ...op, elements }, limit, table);
+  return [...part(op.elements.slice(0, middle)), ...part(op.elements.slice(middle))];
+}
+
+/** An operation in words, for errors: `add rule to chain "from-pod"`. */
+export function describeOp(op: Op): string {
+  switch (op.op) {
+    case 'addTable':
+      return 'add table';
+    case 'deleteTable':
+      return 'delete table';
+    case 'addChain':
+      return `add chain "${op.chain.name}"`;
+    case 'deleteChain':
+      return `delete chain "${op.name}"`;
+    case 'flushChain':
+      return `flush chain "${op.name}"`;
+    case 'addRule':
+      return `add rule to chain "${op.chain}"`;
+    case 'deleteRule':
+      return `delete rule ${op.handle} of chain "${op.chain}"`;
+    case 'addSet':
+      return `add set "${op.set.name}"`;
+    case 'deleteSet':
+      return `delete set "${op.name}"`;
+    case 'flushSet':
+      return `flush set "${op.name}"`;
+    case 'addElements':
+      return `add ${op.elements.length} elements to set "${op.set}"`;
+    case 'deleteElements':
+      return `delete ${op.elements.length} elements of set "${op.set}"`;
+    case 'addCounter':
+      return `add counter "${op.name}"`;
+    case 'deleteCounter':
+      return `delete counter "${op.name}"`;
+  }
+}
+
+/** What a refused operation is called in KernelError's text, alike in every form of {@link Nftables}. */
+export function refusedOp(table: TableName, ops: readonly Op[], index: number): string {
+  const op = ops[index];
+  const what = op === undefined ? 'commit' : describeOp(op);
+  return `change table ${table.family} ${table.name}: ${what} (operation ${index + 1} of ${ops.length})`;
+}
