@@ -15,7 +15,12 @@ const REPLAYS: Readonly<Record<string, (history: ResourceUpdate[], order: <T>(li
     'inSync',
     ...history.flatMap((update, index) => (index % 3 === 2 ? [update, 'flush' as const] : [update])),
   ],
-  'in sync in the middle': history => history.toSpliced(history.length / 2, 0, ...(['inSync', 'flush'] as never[])),
+  'in sync in the middle': history => [
+    ...history.slice(0, history.length / 2),
+    'inSync',
+    'flush',
+    ...history.slice(history.length / 2),
+  ],
   reversed: history => squash(history).reverse(),
   'reversed, a flush after each update': history => [
     'inSync',
