@@ -6,11 +6,13 @@ import { refuse } from './refuse.ts';
 class FakeNamespace implements Namespace {
   readonly fd: number;
   readonly path: string | undefined;
+  readonly machine: FakeMachine;
   readonly net: FakeNet;
 
-  constructor(fd: number, path: string | undefined, net: FakeNet) {
+  constructor(fd: number, path: string | undefined, machine: FakeMachine, net: FakeNet) {
     this.fd = fd;
     this.path = path;
+    this.machine = machine;
     this.net = net;
   }
 
@@ -30,11 +32,11 @@ export class FakeMachine implements Machine {
 
   openNamespace(path: string): Namespace {
     const net = this.#pinned.get(path) ?? refuse(`open namespace ${path}`, 'ENOENT');
-    return new FakeNamespace(++this.#lastFd, path, net);
+    return new FakeNamespace(++this.#lastFd, path, this, net);
   }
 
   currentNamespace(): Namespace {
-    return new FakeNamespace(++this.#lastFd, undefined, this.#current);
+    return new FakeNamespace(++this.#lastFd, undefined, this, this.#current);
   }
 
   createNamespace(path: string): Namespace {
@@ -64,7 +66,8 @@ export class FakeMachine implements Machine {
 
   /** The state behind a namespace of this machine; EINVAL for another machine's. */
   netOf(namespace: Namespace, op: string): FakeNet {
-    return namespace instanceof FakeNamespace ? namespace.net : refuse(op, 'EINVAL', 'not a namespace of this machine');
+    const ours = namespace instanceof FakeNamespace && namespace.machine === this;
+    return ours ? namespace.net : refuse(op, 'EINVAL', 'not a namespace of this machine');
   }
 
   /** The id by which links name the namespace of their peer. */

@@ -11,6 +11,8 @@ const NFNL_SUBSYS_CTNETLINK = 1;
 // linux/netfilter/nfnetlink_conntrack.h
 const IPCTNL_MSG_CT_GET = (NFNL_SUBSYS_CTNETLINK << 8) | 1;
 const IPCTNL_MSG_CT_DELETE = (NFNL_SUBSYS_CTNETLINK << 8) | 2;
+const IPCTNL_MSG_CT_GET_STATS = (NFNL_SUBSYS_CTNETLINK << 8) | 5;
+const CTA_STATS_GLOBAL_ENTRIES = 1;
 const CTA_TUPLE_ORIG = 1;
 const CTA_TUPLE_REPLY = 2;
 const CTA_ID = 12;
@@ -31,6 +33,12 @@ const CTA_PROTO_DST_PORT = 3;
 const FILTER_BY_SOURCE = 1 << 0;
 /** linux/netfilter/nfnetlink.h struct nfgenmsg: u8 family, u8 version, u16 resource id. */
 const NFGENMSG_LENGTH = 4;
+
+/**
+ * Up to this many entries one dump of all is cheaper than two filtered ones: a dump walks the whole table, 8.6 ms for
+ * the 262,144 buckets of a 24 GiB machine, and reading an entry here takes about 2 µs.
+ */
+const FEW = 4096;
 
 type Direction = 'original' | 'reply';
 
@@ -82,9 +90,11 @@ export class LinuxConntrack implements Conntrack {
 
   #list(address: Addr | undefined): RawEntry[] {
     if (address === undefined) return this.#dump(undefined);
+    const count = this.#count();
+    if (count === 0) return [];
     const isFrom = (entry: RawEntry, direction: Direction) => addrEquals(entry[direction].source, address);
-    if (address.family === 6) {
-      return this.#dump(6).filter(entry => isFrom(entry, 'original') || isFrom(entry, 'reply'));
+    if (address.family === 6 || count <= FEW) {
+      return this.#dump(address.family).filter(entry => isFrom(entry, 'original') || isFrom(entry, 'reply'));
     }
     const byOriginal = this.#dump(4, w => writeSourceFilter(w, address, 'original'));
     const byReply = this.#dump(4, w => writeSourceFilter(w, address, 'reply'));
@@ -92,6 +102,15 @@ export class LinuxConntrack implements Conntrack {
       ...byOriginal.filter(entry => isFrom(entry, 'original')),
       ...byReply.filter(entry => isFrom(entry, 'reply') && !isFrom(entry, 'original')),
     ];
+  }
+
+  /** How many connections the namespace has, at the cost of no walk. */
+  #count(): number {
+    const w = new MessageWriter(32);
+    w.message(IPCTNL_MSG_CT_GET_STATS, 0, () => nfgenmsg(w, undefined));
+    const [reply] = this.#socket().request(w.bytes(), 'count conntrack entries');
+    const count = reply && new Attributes(reply.payload.subarray(NFGENMSG_LENGTH)).u32be(CTA_STATS_GLOBAL_ENTRIES);
+    return count ?? Number.POSITIVE_INFINITY;
   }
 
   #dump(family: Family | undefined, writeFilter?: (w: MessageWriter) => void): RawEntry[] {

@@ -22,6 +22,7 @@ const ADD = 1;
 const POLLIN = 1;
 const EINTR = 4;
 const EAGAIN = 11;
+const ENOBUFS = 105;
 const MSG_TRUNC_DONTWAIT = 0x20 | 0x40;
 const DATAGRAMS_PER_TURN = 128;
 /** Batches that the parent has not handled; above it we stop reading and let the kernel's buffer overrun instead. */
@@ -55,18 +56,21 @@ const takeCommands = () => {
   return length > 0;
 };
 
+// After a loss the kernel reports no further one until the queue has been empty. So the rest of it is thrown away, and
+// the loss told only then: whoever reads everything again at that point misses nothing.
 const receive = (id = 0, fd = 0) => {
   const datagrams = [];
   let overrun = false;
-  while (datagrams.length < DATAGRAMS_PER_TURN) {
+  while (overrun || datagrams.length < DATAGRAMS_PER_TURN) {
     const length = libc.recv(fd, buffer, buffer.length, MSG_TRUNC_DONTWAIT);
-    if (length < 0 && errno() === EINTR) continue;
-    if (length < 0 && errno() === EAGAIN) break;
-    if (length < 0 || length > buffer.length) {
-      overrun = true;
+    if (length < 0) {
+      const code = errno();
+      if (code !== EINTR && code !== EAGAIN) overrun = true;
+      if (code === EINTR || code === ENOBUFS) continue;
       break;
     }
-    datagrams.push(buffer.slice(0, length));
+    if (length > buffer.length) overrun = true;
+    else if (!overrun) datagrams.push(buffer.slice(0, length));
   }
   while (Atomics.load(unhandled, 0) >= MOST_UNHANDLED) Atomics.wait(unhandled, 0, Atomics.load(unhandled, 0));
   Atomics.add(unhandled, 0, 1);

@@ -107,7 +107,8 @@ export function deleteNamespace(path: string): void {
 /**
  * Runs `work` with this thread in the namespace and comes back, whatever happens. `work` is synchronous (the type forbids a
  * promise) and uses calls that stay on this thread only: FFI and `*Sync`. Sockets that it opens stay in the namespace and
- * may be used later. Calls may be nested. If the way back fails the process is aborted: it would go on in the wrong network.
+ * may be used later. Keep it short: a helper thread of the JavaScript engine (compiler, collector) that happens to be born
+ * meanwhile does no harm inside, but keeps the namespace alive until it has been idle for some seconds. Calls may be nested. If the way back fails the process is aborted: it would go on in the wrong network.
  */
 export function inNamespace<T>(namespace: Namespace, work: () => T extends PromiseLike<unknown> ? never : T): T {
   const before = enterable();

@@ -38,7 +38,6 @@ class EventThread {
   #lastId = 0;
 
   constructor() {
-    assertHome('start the event thread');
     const ends = new Int32Array(2);
     checked(libc.pipe2(ends, O_CLOEXEC), 'open pipe');
     const [readEnd = -1, writeEnd = -1] = ends;
@@ -93,6 +92,7 @@ export function subscribe(
   groups: readonly EventGroup[],
   on: (event: KernelEvent) => void,
 ): Subscription {
+  assertHome('subscribe'); // the event thread would be born in there, and stay
   const numbers = groups.flatMap(group => groupNumbers[group]);
   const socket = inside(() => new NetlinkSocket(NETLINK_ROUTE, { groups: numbers, receiveBuffer: 8 << 20 }));
   thread ??= new EventThread();
