@@ -50,7 +50,10 @@ import { readSysctl, writeSysctl } from './sysctl.ts';
  * used. Throws KernelError.
  */
 export function openKernel(options: { namespace?: Namespace } = {}): Kernel {
-  return new LinuxKernel(options.namespace ?? ambientNamespace());
+  const { namespace } = options;
+  if (namespace !== undefined) return new LinuxKernel(namespace);
+  const ambient = ambientNamespace();
+  return new LinuxKernel(ambient, ambient);
 }
 
 type Encode = (w: MessageWriter) => void;
@@ -61,11 +64,13 @@ class LinuxKernel implements Kernel {
   readonly conntrack: LinuxConntrack;
   readonly #namespace: Namespace;
   readonly #route: NetlinkSocket;
-  readonly #others = new Set<NetlinkSocket | Subscription>();
+  readonly #others = new Set<{ close(): void }>();
   #conntrackSocket: NetlinkSocket | undefined;
 
-  constructor(namespace: Namespace) {
+  /** `owned` is closed with the kernel. */
+  constructor(namespace: Namespace, owned?: Namespace) {
     this.#namespace = namespace;
+    if (owned !== undefined) this.#others.add(owned);
     this.#route = inNamespace(namespace, () => new NetlinkSocket(NETLINK_ROUTE));
     this.nftables = openLinuxNftables({ openSocket: () => this.#netfilterSocket() });
     this.conntrack = new LinuxConntrack(() => {
