@@ -5,6 +5,7 @@ import { metadataSchema, type NameRule, validateMetadata } from './metadata.ts';
 import type { Resource } from './resource.ts';
 import { text } from './schema/build.ts';
 import { applyDefaults } from './schema/defaults.ts';
+import type { SchemaNode } from './schema/node.ts';
 import { validateSchema } from './schema/validate.ts';
 
 /** The one declaration of a kind, from which everything else about it follows. */
@@ -27,9 +28,8 @@ export interface Declaration<R extends Resource> {
   readonly specRequired?: boolean;
   /** Having one makes the status subresource. */
   readonly status?: () => TSchema;
-  /** Top-level fields besides spec and status. */
-  readonly fields?: () => { readonly [name: string]: TSchema };
-  readonly requiredFields?: readonly string[];
+  /** An object schema with the top-level fields besides spec and status. */
+  readonly fields?: () => TSchema;
   readonly columns: readonly Column<R>[];
   readonly calicoctl?: CalicoctlTable<R>;
   readonly fieldLabels?: { readonly [label: string]: FieldLabel<R> };
@@ -100,21 +100,16 @@ export function defineKind<R extends Resource>(declaration: Declaration<R>): Kin
 }
 
 function buildSchema<R extends Resource>(declaration: Declaration<R>): TSchema {
-  const required = new Set(declaration.requiredFields ?? []);
-  if (declaration.spec !== undefined && declaration.specRequired !== false) required.add('spec');
-  required.add('metadata');
-  const fields: Record<string, TSchema> = {
+  const others: SchemaNode = declaration.fields?.() ?? {};
+  const required = ['metadata', ...(others.required ?? [])];
+  if (declaration.spec !== undefined && declaration.specRequired !== false) required.push('spec');
+  const properties: Record<string, object> = {
     apiVersion: text({ description: 'Group and version of this kind.' }),
     kind: text({ description: 'The kind of object.' }),
     metadata: metadataSchema(),
-    ...declaration.fields?.(),
+    ...others.properties,
   };
-  if (declaration.spec !== undefined) fields['spec'] = declaration.spec();
-  if (declaration.status !== undefined) fields['status'] = declaration.status();
-  return Type.Unsafe({
-    type: 'object',
-    required: [...required],
-    properties: fields,
-    description: declaration.description,
-  });
+  if (declaration.spec !== undefined) properties.spec = declaration.spec();
+  if (declaration.status !== undefined) properties.status = declaration.status();
+  return Type.Unsafe({ type: 'object', required, properties, description: declaration.description });
 }

@@ -1,35 +1,68 @@
 import type { Kind } from '../kind.ts';
+import { BGPConfiguration } from './calico/bgp-configuration.ts';
+import { BGPPeer } from './calico/bgp-peer.ts';
 import { BlockAffinity } from './calico/block-affinity.ts';
+import { ClusterInformation } from './calico/cluster-information.ts';
+import { FelixConfiguration } from './calico/felix-configuration.ts';
 import { GlobalNetworkPolicy } from './calico/global-network-policy.ts';
 import { GlobalNetworkSet } from './calico/global-network-set.ts';
+import { HostEndpoint } from './calico/host-endpoint.ts';
 import { IPPool } from './calico/ip-pool.ts';
+import { IPReservation } from './calico/ip-reservation.ts';
 import { IPAMBlock } from './calico/ipam-block.ts';
 import { IPAMConfiguration } from './calico/ipam-configuration.ts';
 import { IPAMHandle } from './calico/ipam-handle.ts';
 import { NetworkPolicy } from './calico/network-policy.ts';
 import { NetworkSet } from './calico/network-set.ts';
+import { Profile } from './calico/profile.ts';
 import { Tier } from './calico/tier.ts';
+import { WorkloadEndpoint } from './calico/workload-endpoint.ts';
+import { ConfigMap, Secret } from './kubernetes/config-map.ts';
+import { Deployment } from './kubernetes/deployment.ts';
+import { EndpointSlice } from './kubernetes/endpoint-slice.ts';
+import { Event } from './kubernetes/event.ts';
+import { Lease } from './kubernetes/lease.ts';
 import { Namespace } from './kubernetes/namespace.ts';
+import { KubernetesNetworkPolicy } from './kubernetes/network-policy.ts';
 import { Node } from './kubernetes/node.ts';
 import { Pod } from './kubernetes/pod.ts';
+import { ReplicaSet } from './kubernetes/replica-set.ts';
 import { Service } from './kubernetes/service.ts';
+import { ServiceAccount } from './kubernetes/service-account.ts';
 
 /** Every kind, Calico's first. */
 export const kinds: readonly Kind[] = [
-  IPPool,
-  IPAMBlock,
+  BGPConfiguration,
+  BGPPeer,
   BlockAffinity,
-  IPAMHandle,
-  IPAMConfiguration,
-  NetworkPolicy,
+  ClusterInformation,
+  FelixConfiguration,
   GlobalNetworkPolicy,
-  NetworkSet,
   GlobalNetworkSet,
+  HostEndpoint,
+  IPPool,
+  IPReservation,
+  IPAMBlock,
+  IPAMConfiguration,
+  IPAMHandle,
+  NetworkPolicy,
+  NetworkSet,
+  Profile,
   Tier,
+  WorkloadEndpoint,
+  ConfigMap,
+  Secret,
+  Deployment,
+  EndpointSlice,
+  Event,
+  Lease,
   Namespace,
+  KubernetesNetworkPolicy,
   Node,
   Pod,
+  ReplicaSet,
   Service,
+  ServiceAccount,
 ];
 
 /**

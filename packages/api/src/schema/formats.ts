@@ -48,6 +48,11 @@ export const FORMATS: { readonly [name: string]: Format } = {
     if (!text.includes('/')) return `must have a prefix length, as in ${JSON.stringify(printCanonical(cidr))}`;
     return isMasked(cidr) ? undefined : `host bits must be zero, as in ${JSON.stringify(printCanonical(cidr))}`;
   }),
+  'net-any': textual(text =>
+    text.includes('/') && parseCidr(text) !== undefined
+      ? undefined
+      : 'must be a CIDR such as "10.0.0.0/16" or "fd00::/64"',
+  ),
   selector: selector(true),
   'local-selector': selector(false),
   'namespace-selector': textual(text => {
@@ -60,6 +65,13 @@ export const FORMATS: { readonly [name: string]: Format } = {
     portRange(value) !== undefined || (typeof value === 'string' && !/^[\d:]+$/.test(value) && isRulePortName(value))
       ? undefined
       : 'must be a port from 1 to 65535, a range "first:last", or a name of letters, digits, "-", "_", "." (at most 128)',
+  'port-range': value =>
+    portRange(value) === undefined ? 'must be a port from 1 to 65535 or a range "first:last"' : undefined,
+  duration: textual(text =>
+    /^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$|^0$/.test(text)
+      ? undefined
+      : 'must be a span of time such as "90s", "1m30s" or "500ms"',
+  ),
   protocol: value =>
     typeof value === 'string' || typeof value === 'number'
       ? protocolNumber(value) === undefined

@@ -36,7 +36,7 @@ export const Pod: Kind<Pod> = defineKind<Pod>({
       column('Readiness Gates', 'string', pod => {
         const gates = pod.spec.readinessGates ?? [];
         const met = gates.filter(gate =>
-          pod.status?.conditions?.some(c => c.type === gate['conditionType'] && c.status === 'True'),
+          pod.status?.conditions?.some(c => c.type === gate.conditionType && c.status === 'True'),
         );
         return gates.length === 0 ? '<none>' : `${met.length}/${gates.length}`;
       }),

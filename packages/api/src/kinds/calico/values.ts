@@ -1,0 +1,37 @@
+import { flag, formatted, integer, object, type Schema, text } from '../../schema/build.ts';
+import { parseAsNumber } from '../../schema/formats.ts';
+import { isObject } from '../../schema/node.ts';
+
+/** Severities of a log, the least first. */
+export const LOG_LEVELS = ['Trace', 'Debug', 'Info', 'Warning', 'Error', 'Fatal'];
+
+/** An AS number of four bytes. Text such as "64512" or "1.10" is made a number when defaults are filled in. */
+export function asNumber(description: string): Schema<number> {
+  return integer({ format: 'int32', minimum: 0, maximum: 0xffffffff, description });
+}
+
+/** Makes numbers of AS numbers written as text (also `high.low`), in these fields of a spec. */
+export function numberAsNumbers(spec: unknown, fields: readonly string[]): void {
+  if (!isObject(spec)) return;
+  for (const field of fields)
+    if (typeof spec[field] === 'string') spec[field] = parseAsNumber(spec[field]) ?? spec[field];
+}
+
+/** A span of time as Go writes it: `90s`, `1m30s`, `500ms`. */
+export function duration(description: string): Schema<string> {
+  return formatted('duration', { description });
+}
+
+/** Which key of which Secret. */
+export function secretKeyRef(description: string) {
+  return object(
+    {},
+    {
+      secretKeyRef: object(
+        { key: text({ minLength: 1 }) },
+        { name: text({ default: '', description: 'The Secret, in the namespace of Calico.' }), optional: flag() },
+      ),
+    },
+    { description },
+  );
+}
