@@ -139,9 +139,9 @@ function printValue(value: unknown): string {
 /** `protocol:net:port`, `min-max`, `name=timeout`, or the entries `key=value` of a map. */
 function printObject(value: object | null): string {
   const fields: Readonly<Record<string, unknown>> = { ...value };
-  if ('port' in fields && 'protocol' in fields) {
+  if ('port' in fields) {
     const net = typeof fields.net === 'string' && fields.net !== '' ? [fields.net] : [];
-    return [String(fields.protocol).toLowerCase(), ...net, String(fields.port)].join(':');
+    return [String(fields.protocol ?? 'tcp').toLowerCase(), ...net, String(fields.port)].join(':');
   }
   if ('min' in fields && 'max' in fields) return `${fields.min}-${fields.max}`;
   if ('name' in fields && 'timeout' in fields) return `${fields.name}=${fields.timeout}`;

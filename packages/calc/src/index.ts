@@ -2,3 +2,4 @@ export { CalcGraph, type CalcGraphOptions } from './graph.ts';
 export { defaultMac } from './hosts.ts';
 export type * from './messages.ts';
 export { policyId } from './policy-entry.ts';
+export { worldOf } from './world.ts';

@@ -3,6 +3,7 @@ import {
   type HostEndpoint,
   NAMESPACE_LABEL,
   type NetworkSet,
+  namespaceProfileName,
   SERVICE_ACCOUNT_LABEL,
   type WorkloadEndpoint,
 } from '@calico/api';
@@ -37,12 +38,12 @@ export function hostEndpointMember(resource: HostEndpoint): Member {
   };
 }
 
-/** What a network set gives to sets; a namespaced one has its namespace as a label. */
+/** What a network set gives to sets; a namespaced one has its namespace as a label and inherits the labels of it. */
 export function networkSetMember(resource: NetworkSet | GlobalNetworkSet, namespace: string | undefined): Member {
   const { spec, metadata } = resource;
   return {
     labels: feedLabels(metadata.labels, namespace === undefined ? {} : { [NAMESPACE_LABEL]: namespace }),
-    profiles: NOTHING,
+    profiles: namespace === undefined ? NOTHING : [namespaceProfileName(namespace)],
     nets: readNets(spec.nets),
     ports: NOTHING,
   };

@@ -42,7 +42,7 @@ describe('translateRules', () => {
     {
       name: 'nets, masked, and their negation',
       rule: { action: 'Allow', source: { nets: ['10.1.2.3/8', '11.0.0.0/8'], notNets: ['10.1.0.0/16'] } },
-      want: 'allow source in {10.0.0.0/8, 11.0.0.0/8}, source not in {10.1.0.0/16}',
+      want: 'allow ipv4, source in {10.0.0.0/8, 11.0.0.0/8}, source not in {10.1.0.0/16}',
     },
     {
       name: 'empty lists as no condition',
@@ -102,6 +102,10 @@ describe('translateRules', () => {
 
   const bad: readonly { name: string; rule: ApiRule }[] = [
     { name: 'a net that is none', rule: { action: 'Allow', source: { nets: ['10.0.0.0/33'] } } },
+    {
+      name: 'sides of different IP versions',
+      rule: { action: 'Allow', source: { nets: ['10.0.0.0/8'] }, destination: { notNets: ['fd00::/64'] } },
+    },
     { name: 'a port above 65535', rule: { action: 'Allow', protocol: 'TCP', destination: { ports: [65536] } } },
     {
       name: 'a range that runs backwards',

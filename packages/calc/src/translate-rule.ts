@@ -1,5 +1,5 @@
 import { type Rule as ApiRule, type EntityRule, portRange, protocolNumber } from '@calico/api';
-import { type Cidr, maskCidr, parseCidr } from '@calico/ip';
+import { type Cidr, type Family, maskCidr, parseCidr } from '@calico/ip';
 import { type Action, hasPorts, type Match, type PortRange, type Rule, type Side } from '@calico/policy';
 import { parseSelector, type Selector } from '@calico/selector';
 import { InvalidResource } from './invalid.ts';
@@ -43,8 +43,24 @@ function translateRule(rule: ApiRule, index: number, context: Context): Rule {
   pushIcmp(matches, rule.notICMP, true);
   if (rule.source !== undefined) pushEntity(matches, rule.source, 'source', protocol, context);
   if (rule.destination !== undefined) pushEntity(matches, rule.destination, 'destination', protocol, context);
-  const version = rule.ipVersion;
-  return version === 4 || version === 6 ? { index, action, ipVersion: version, matches } : { index, action, matches };
+  const version = ipVersion(rule, matches);
+  return version === undefined ? { index, action, matches } : { index, action, ipVersion: version, matches };
+}
+
+/**
+ * The IP version that a rule is for: as it says, or that of its lists of nets, since a list without any net of a
+ * packet's version says nothing of the packet, negated or not.
+ */
+function ipVersion(rule: ApiRule, matches: readonly Match[]): Family | undefined {
+  const versions = new Set<Family>();
+  if (rule.ipVersion === 4 || rule.ipVersion === 6) versions.add(rule.ipVersion);
+  for (const match of matches) {
+    if (match.kind !== 'nets') continue;
+    const families = new Set(match.nets.map(net => net.addr.family));
+    if (families.size === 1) for (const family of families) versions.add(family);
+  }
+  if (versions.size > 1) throw new InvalidResource('Cannot read rule: nets are of both IP versions; allowed: one');
+  return [...versions][0];
 }
 
 function readProtocol(protocol: number | string): number {
