@@ -33,6 +33,10 @@ const cluster: RawResource[] = [
   pod('shop/job', '10.1.0.3', { app: 'job', 'pcns.team': 'blue' }, { account: 'dev' }),
   pod('bank/web', '10.1.0.17', { app: 'web' }, { account: 'ops' }),
   pod('lab/web', '10.1.0.33', { app: 'web' }),
+  pod('shop/robot', '10.1.0.70', { app: 'robot' }),
+  networkSet('shop/range', { kind: 'range' }, ['10.1.0.64/28']),
+  networkSet('bank/range', { kind: 'range' }, ['10.1.0.64/28']),
+  networkSet('shop/db-range', { kind: 'db-range' }, ['10.1.0.1/32']),
   networkSet('shop/partners', { trust: 'yes' }, ['203.0.113.0/25']),
   networkSet('bank/suppliers', { trust: 'yes' }, ['203.0.113.128/25']),
   networkSet('attackers', { trust: 'no' }, ['198.51.100.0/24', '198.18.0.7']),
@@ -130,6 +134,18 @@ const namespaced: Case[] = [
     unmatched: [web(), to(partner, 80)],
   },
   {
+    name: 'selector and notSelector speak of one thing: a network set around a pod neither lends nor takes labels',
+    rule: { source: { selector: `app == 'robot'`, notSelector: '!has(app)' } },
+    matched: [to('shop/robot', 80)],
+    unmatched: [to('198.51.100.1', 80)],
+  },
+  {
+    name: 'selectors of one end must hold of one thing, not of several that share the address',
+    rule: { source: { selector: `app == 'robot'`, namespaceSelector: `team == 'blue'` } },
+    matched: [],
+    unmatched: [to('shop/robot', 80)],
+  },
+  {
     name: 'nets know no namespaces',
     rule: { source: { nets: ['10.1.0.16/28', '192.0.2.0/24'] } },
     matched: [to('bank/web', 80), to(stranger, 80)],
@@ -219,6 +235,12 @@ const namespaced: Case[] = [
     unmatched: [to('shop/web', 53), to('shop/web', 5353, { protocol: 17 }), to('shop/web', 9000)],
   },
   {
+    name: 'a named port is looked up on pods that the selectors mean, not on others that share the address',
+    rule: { protocol: 'TCP', destination: { selector: `kind == 'db-range'`, ports: ['sql', 443] } },
+    matched: [to('shop/web', 443)],
+    unmatched: [to('shop/web', 5432)],
+  },
+  {
     name: 'a named port without protocol brings its own',
     rule: { destination: { ports: ['dns'] } },
     matched: [to('shop/web', 5353), to('shop/web', 53, { protocol: 17 })],
@@ -281,6 +303,12 @@ const global_: Case[] = [
     rule: { source: { notSelector: `app == 'web'` } },
     matched: [to(stranger, 80), to('shop/job', 80), to(attacker, 80)],
     unmatched: [web(), to('bank/web', 80)],
+  },
+  {
+    name: 'a notSelector alone asks everything that has the address',
+    rule: { source: { notSelector: `kind == 'range'` } },
+    matched: [web(), to(stranger, 80)],
+    unmatched: [to('shop/robot', 80), to('10.1.0.71', 80)],
   },
   {
     name: 'service account names in every namespace',

@@ -71,11 +71,8 @@ function criteriaOf(
   for (const side of ['source', 'destination'] as const) {
     const entity = rule[side] ?? {};
     const address = packet[side];
-    found.push(
-      ...netCriteria(side, entity, address),
-      ...labelCriteria(side, entity, namespace, thingsAt(cluster, address)),
-      ...portCriteria(side, entity, packet, cluster),
-    );
+    const { criteria, meant } = selection(side, entity, namespace, thingsAt(cluster, address));
+    found.push(...netCriteria(side, entity, address), ...criteria, ...portCriteria(side, entity, packet, meant));
     if (entity.services !== undefined) {
       found.push([`${side}.services`, isBehindService(entity.services, direction, namespace, packet, cluster)]);
     }
@@ -105,20 +102,28 @@ function netCriteria(side: Side, entity: Entity, address: Address): Criterion[] 
 }
 
 /**
- * Selectors mean pods and network sets, never an unknown address; `selector`, `namespaceSelector` and `serviceAccounts`
- * must hold of one and the same thing. `notSelector` turns the answer round, so an unknown address satisfies it. In a
- * namespaced policy that names no namespaces, all of this is about the policy's own namespace.
+ * Selectors mean pods and network sets, never an unknown address. `selector`, `namespaceSelector`, `serviceAccounts` and
+ * `notSelector` speak of one and the same thing: one that all of the former select and the latter does not. A
+ * `notSelector` alone turns the answer round, so that an unknown address satisfies it. In a namespaced policy that names
+ * no namespaces, all of this is about the policy's own namespace.
+ *
+ * Gives the criteria and the things that the end of the rule means, all that have the address if it has no selector.
  */
-function labelCriteria(
+function selection(
   side: Side,
   entity: Entity,
   namespace: string | undefined,
   things: readonly Thing[],
-): Criterion[] {
+): { criteria: Criterion[]; meant: readonly Thing[] } {
   const accounts = entity.serviceAccounts;
   const accountsGiven = accounts !== undefined && ((accounts.names ?? []).length > 0 || given(accounts.selector));
-  const anyGiven = given(entity.selector) || accountsGiven || given(entity.notSelector);
-  const ownNamespaceOnly = namespace !== undefined && !given(entity.namespaceSelector) && anyGiven;
+  const fields = [
+    ...(given(entity.selector) ? ['selector'] : []),
+    ...(accountsGiven ? ['serviceAccounts'] : []),
+    ...(given(entity.notSelector) ? ['notSelector'] : []),
+    ...(given(entity.namespaceSelector) ? ['namespaceSelector'] : []),
+  ];
+  const onlyNot = fields.join() === 'notSelector' && namespace === undefined;
 
   const inNamespace = (thing: Thing): boolean =>
     given(entity.namespaceSelector)
@@ -126,28 +131,26 @@ function labelCriteria(
           all: thing.namespace !== undefined,
           global: thing.namespace === undefined,
         })
-      : !ownNamespaceOnly || thing.namespace === namespace;
+      : namespace === undefined || thing.namespace === namespace;
   const hasAccount = (thing: Thing): boolean =>
     ((accounts?.names ?? []).length === 0 || (accounts?.names ?? []).includes(thing.serviceAccount ?? '')) &&
     (!given(accounts?.selector) || selects(accounts?.selector ?? '', thing.serviceAccountLabels));
-  const meant = things.some(
-    thing => inNamespace(thing) && hasAccount(thing) && selects(entity.selector ?? '', thing.labels),
-  );
+  const excluded = (thing: Thing): boolean => given(entity.notSelector) && selects(entity.notSelector, thing.labels);
 
-  const found: Criterion[] = [];
-  if (given(entity.selector)) found.push([`${side}.selector`, meant]);
-  if (given(entity.namespaceSelector)) found.push([`${side}.namespaceSelector`, meant]);
-  if (accountsGiven) found.push([`${side}.serviceAccounts`, meant]);
-  if (given(entity.notSelector)) {
-    const excluded = things.some(thing => selects(entity.notSelector ?? '', thing.labels));
-    found.push([`${side}.notSelector`, (!ownNamespaceOnly || meant) && !excluded]);
-  }
-  return found;
+  const meant =
+    fields.length === 0 || onlyNot
+      ? things
+      : things.filter(
+          thing =>
+            inNamespace(thing) && hasAccount(thing) && selects(entity.selector ?? '', thing.labels) && !excluded(thing),
+        );
+  const held = onlyNot ? !things.some(excluded) : meant.length > 0;
+  return { criteria: fields.map(field => [`${side}.${field}`, held]), meant };
 }
 
-function portCriteria(side: Side, entity: Entity, packet: WirePacket, cluster: Cluster): Criterion[] {
-  const among = (ports: readonly (number | string)[]): boolean =>
-    ports.some(port => isPort(port, side, packet, cluster));
+/** A port's name is looked up on the pods that this end of the rule means. */
+function portCriteria(side: Side, entity: Entity, packet: WirePacket, meant: readonly Thing[]): Criterion[] {
+  const among = (ports: readonly (number | string)[]): boolean => ports.some(port => isPort(port, side, packet, meant));
   const shapes = (ports: readonly (number | string)[]): string[] => [...new Set(ports.map(shapeOf))];
   const ports = entity.ports ?? [];
   const notPorts = entity.notPorts ?? [];
@@ -157,13 +160,13 @@ function portCriteria(side: Side, entity: Entity, packet: WirePacket, cluster: C
   ];
 }
 
-/** 80, "80", "8000:8100", or the name that the pod at this side gives to one of its container ports. */
-function isPort(port: number | string, side: Side, packet: WirePacket, cluster: Cluster): boolean {
+/** 80, "80", "8000:8100", or the name that a pod gives to one of its container ports. */
+function isPort(port: number | string, side: Side, packet: WirePacket, meant: readonly Thing[]): boolean {
   const actual = portAt(side, packet);
   if (actual === undefined) return false;
   const [low = '', high = low] = String(port).split(':');
   if (shapeOf(port) !== 'name') return Number(low) <= actual && actual <= Number(high);
-  return thingsAt(cluster, packet[side]).some(thing =>
+  return meant.some(thing =>
     thing.ports.some(each => each.name === port && each.port === actual && each.protocol === packet.protocol),
   );
 }
