@@ -135,6 +135,22 @@ export function kernelContract(name: string, open: () => ContractSetting): void 
         expect(kernel.link('cali1')).toBeUndefined();
       });
 
+      test('several links are deleted in one step, absent ones passed over, others kept', () => {
+        const doomed = ['cali1', 'cali2'].map(name => veth(name, `${name}-peer`).index);
+        veth('cali3', 'peer3');
+        kernel.deleteLinks([...doomed, 99_999]);
+        expect(
+          kernel
+            .links()
+            .map(link => link.name)
+            .filter(name => name !== 'lo')
+            .sort(),
+        ).toEqual(['cali3', 'peer3']);
+        kernel.deleteLinks(doomed);
+        kernel.deleteLinks([]);
+        expect(kernel.link('cali3')).toBeDefined();
+      });
+
       test('a VXLAN link reports its settings and does not learn', () => {
         const { index } = veth('up0', 'up1', { up: true });
         const local = addr('172.16.0.1');

@@ -214,6 +214,11 @@ export interface Kernel {
   setLink(index: number, change: LinkChange): void;
   /** With its peer, addresses, routes and neighbours. ENODEV if absent. */
   deleteLink(index: number): void;
+  /**
+   * Deletes several links in one step of the kernel; absent ones are passed over. On Linux a deletion waits for RCU: 15 ms
+   * for one link, 17 ms for eight this way. To be out of sight at once, set a link down and rename it first (0.2 ms).
+   */
+  deleteLinks(indexes: readonly number[]): void;
 
   addresses(link?: number): Address[];
   replaceAddress(address: Address): void;

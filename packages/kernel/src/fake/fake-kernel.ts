@@ -129,6 +129,11 @@ export class FakeKernel implements Kernel {
     }
   }
 
+  deleteLinks(indexes: readonly number[]): void {
+    this.#fail('deleteLinks', `delete ${indexes.length} links`);
+    for (const index of indexes) if (this.#net.links.has(index)) this.deleteLink(index);
+  }
+
   addresses(link?: number): Address[] {
     this.#fail('addresses', 'list addresses');
     if (link !== undefined) this.#link(link, 'list addresses');

@@ -117,6 +117,22 @@ export function encodeSetLink(w: MessageWriter, index: number, change: LinkChang
   });
 }
 
+/** RTM_SETLINK into a group: a number that RTM_DELLINK can name instead of an index. */
+export function encodeGroupLink(w: MessageWriter, index: number, group: number): void {
+  w.message(c.RTM_SETLINK, 0, () => {
+    ifinfomsg(w, index, 0, 0);
+    w.attrU32(c.IFLA_GROUP, group);
+  });
+}
+
+/** RTM_DELLINK of all links of a group. */
+export function encodeDeleteGroup(w: MessageWriter, group: number): void {
+  w.message(c.RTM_DELLINK, 0, () => {
+    ifinfomsg(w, 0, 0, 0);
+    w.attrU32(c.IFLA_GROUP, group);
+  });
+}
+
 export function encodeDeleteLink(w: MessageWriter, index: number): void {
   w.message(c.RTM_DELLINK, 0, () => ifinfomsg(w, index, 0, 0));
 }

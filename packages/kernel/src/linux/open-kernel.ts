@@ -25,8 +25,10 @@ import { LinuxConntrack } from './conntrack.ts';
 import {
   decodeLink,
   encodeCreateLink,
+  encodeDeleteGroup,
   encodeDeleteLink,
   encodeGetLink,
+  encodeGroupLink,
   encodeListLinks,
   encodeSetLink,
 } from './link-codec.ts';
@@ -107,6 +109,21 @@ class LinuxKernel implements Kernel {
 
   deleteLink(index: number): void {
     this.#ask(`delete link ${index}`, w => encodeDeleteLink(w, index));
+  }
+
+  deleteLinks(indexes: readonly number[]): void {
+    for (const index of indexes) {
+      try {
+        this.#ask(`put link ${index} into the group to delete`, w => encodeGroupLink(w, index, DOOMED));
+      } catch (error) {
+        if (!isAbsent(error)) throw error;
+      }
+    }
+    try {
+      this.#ask(`delete ${indexes.length} links`, w => encodeDeleteGroup(w, DOOMED));
+    } catch (error) {
+      if (!isAbsent(error)) throw error; // none is left
+    }
   }
 
   addresses(link?: number): Address[] {
@@ -213,6 +230,8 @@ class LinuxKernel implements Kernel {
 }
 
 const ENODEV = 19;
+/** The link group of those about to be deleted; nobody else uses this number ('cali' in ASCII). */
+const DOOMED = 0x63616c69;
 
 function routeText(route: RouteKey): string {
   const via = route.gateway === undefined ? '' : ` via ${printAddr(route.gateway)}`;
