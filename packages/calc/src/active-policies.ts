@@ -3,13 +3,17 @@ import { LabelIndex, type Labels } from '@calico/selector';
 import type { EndpointId } from './messages.ts';
 import type { PolicyEntry } from './policy-entry.ts';
 
-/** Told which policies this node needs, and of each pair of a policy and a local endpoint that it is for. */
+/** Told which policies there are, which of them this node needs, and which subjects its endpoints match. */
 export interface ActivePoliciesListener {
   /** The policy became active, or changed while active. */
   policyActive(entry: PolicyEntry): void;
   policyInactive(id: PolicyId): void;
-  matchStarted(entry: PolicyEntry, endpoint: EndpointId): void;
-  matchStopped(entry: PolicyEntry, endpoint: EndpointId): void;
+  /** A policy came, active or not; a changed policy comes before its old form goes. */
+  policyAdded(entry: PolicyEntry): void;
+  policyRemoved(entry: PolicyEntry): void;
+  /** The endpoint matches the subject of policies (`subjectId`). */
+  matchStarted(subjectId: string, endpoint: EndpointId): void;
+  matchStopped(subjectId: string, endpoint: EndpointId): void;
 }
 
 /** All policies with one subject. */
@@ -94,6 +98,7 @@ export class ActivePolicies {
   }
 
   #addToSubject(entry: PolicyEntry): void {
+    this.#on.policyAdded(entry);
     const { subject: selector, subjectId } = entry;
     const known = this.#subjects.get(subjectId);
     if (known === undefined) {
@@ -102,14 +107,13 @@ export class ActivePolicies {
       return;
     }
     known.entries.add(entry);
-    for (const endpoint of known.endpoints) this.#on.matchStarted(entry, endpoint);
   }
 
   #removeFromSubject(entry: PolicyEntry): void {
     const { subjectId: id } = entry;
     const subject = this.#subjects.get(id);
     if (subject === undefined) throw new Error(`Cannot take ${entry.id} from its subject: ${id} is unknown`);
-    for (const endpoint of subject.endpoints) this.#on.matchStopped(entry, endpoint);
+    this.#on.policyRemoved(entry);
     subject.entries.delete(entry);
     if (subject.entries.size > 0) return;
     this.#subjects.delete(id);
@@ -120,20 +124,16 @@ export class ActivePolicies {
     const subject = this.#subjects.get(subjectId);
     if (subject === undefined) throw new Error(`Cannot match ${endpoint}: subject ${subjectId} is unknown`);
     subject.endpoints.add(endpoint);
-    for (const entry of subject.entries) {
-      this.#activate(entry);
-      this.#on.matchStarted(entry, endpoint);
-    }
+    if (subject.endpoints.size === 1) for (const entry of subject.entries) this.#activate(entry);
+    this.#on.matchStarted(subjectId, endpoint);
   }
 
-  /** A subject that is being taken away has told its stops already, and is no longer known. */
+  /** The policies of a subject that is being taken away are gone already. */
   #matchStopped(subjectId: string, endpoint: EndpointId): void {
+    this.#on.matchStopped(subjectId, endpoint);
     const subject = this.#subjects.get(subjectId);
-    if (subject === undefined) return;
-    subject.endpoints.delete(endpoint);
-    for (const entry of subject.entries) {
-      this.#on.matchStopped(entry, endpoint);
-      if (!this.#isWanted(entry)) this.#deactivate(entry.id);
-    }
+    subject?.endpoints.delete(endpoint);
+    if (subject === undefined || subject.endpoints.size > 0) return;
+    for (const entry of subject.entries) if (!this.#isWanted(entry)) this.#deactivate(entry.id);
   }
 }

@@ -1,9 +1,10 @@
 import type { Direction, TierProgram } from '@calico/policy';
 import type { EndpointId } from './messages.ts';
+import { MultiMap } from './multi-map.ts';
 import { compareEntries, type PolicyEntry } from './policy-entry.ts';
 import type { Tiers } from './tiers.ts';
 
-/** The policies of one tier for one endpoint, sorted when asked: a change costs its own sorting and one merge. */
+/** The policies of one tier for some endpoints, sorted when asked: a change costs its own sorting and one merge. */
 class TierPolicies {
   #sorted: readonly PolicyEntry[] = [];
   readonly #added = new Set<PolicyEntry>();
@@ -46,59 +47,174 @@ function merge(left: readonly PolicyEntry[], right: readonly PolicyEntry[]): rea
   return merged;
 }
 
-/** Which policies are for each local endpoint, in order. */
+/** Endpoints that the same policies are for. */
+class Group {
+  readonly key: string;
+  readonly endpoints = new Set<EndpointId>();
+  readonly #tierPolicies = new Map<string, TierPolicies>();
+  readonly #programs = new Map<Direction, readonly TierProgram[]>();
+
+  constructor(key: string) {
+    this.key = key;
+  }
+
+  add(entry: PolicyEntry): void {
+    let policies = this.#tierPolicies.get(entry.tier);
+    if (policies === undefined) {
+      policies = new TierPolicies();
+      this.#tierPolicies.set(entry.tier, policies);
+    }
+    policies.add(entry);
+    this.forgetPrograms();
+  }
+
+  delete(entry: PolicyEntry): void {
+    const policies = this.#tierPolicies.get(entry.tier);
+    policies?.delete(entry);
+    if (policies?.size === 0) this.#tierPolicies.delete(entry.tier);
+    this.forgetPrograms();
+  }
+
+  hasTier(name: string): boolean {
+    return this.#tierPolicies.has(name);
+  }
+
+  /** To be called when a tier changed. */
+  forgetPrograms(): void {
+    this.#programs.clear();
+  }
+
+  programs(direction: Direction, tiers: Tiers): readonly TierProgram[] {
+    const known = this.#programs.get(direction);
+    if (known !== undefined) return known;
+    const programs: TierProgram[] = [];
+    for (const { name, defaultAction } of tiers.sort(this.#tierPolicies.keys())) {
+      const policies: string[] = [];
+      for (const entry of this.#tierPolicies.get(name)?.sorted() ?? []) if (entry[direction]) policies.push(entry.id);
+      if (policies.length > 0) programs.push({ name, defaultAction, policies });
+    }
+    this.#programs.set(direction, programs);
+    return programs;
+  }
+}
+
+/**
+ * Which policies are for each local endpoint, in order. Endpoints that match the same subjects share one list, and
+ * their tiers are the very same object.
+ */
 export class EndpointPolicies {
-  readonly #endpoints = new Map<EndpointId, Map<string, TierPolicies>>();
+  readonly #entriesOf = new MultiMap<string, PolicyEntry>();
+  readonly #subjectsOf = new MultiMap<EndpointId, string>();
+  readonly #groups = new Map<string, Group>();
+  readonly #groupOf = new Map<EndpointId, Group>();
+  readonly #groupsWith = new MultiMap<string, Group>();
+  /** Endpoints that match other subjects than those of their group. */
+  readonly #moved = new Set<EndpointId>();
+  readonly #changed = new Set<Group>();
   readonly #tiers: Tiers;
 
   constructor(tiers: Tiers) {
     this.#tiers = tiers;
   }
 
-  add(entry: PolicyEntry, endpoint: EndpointId): void {
-    let tiers = this.#endpoints.get(endpoint);
-    if (tiers === undefined) {
-      tiers = new Map();
-      this.#endpoints.set(endpoint, tiers);
+  /** A policy came. */
+  addEntry(entry: PolicyEntry): void {
+    this.#entriesOf.add(entry.subjectId, entry);
+    for (const group of this.#groupsWith.get(entry.subjectId)) {
+      group.add(entry);
+      this.#changed.add(group);
     }
-    let policies = tiers.get(entry.tier);
-    if (policies === undefined) {
-      policies = new TierPolicies();
-      tiers.set(entry.tier, policies);
-    }
-    policies.add(entry);
   }
 
-  delete(entry: PolicyEntry, endpoint: EndpointId): void {
-    const tiers = this.#endpoints.get(endpoint);
-    const policies = tiers?.get(entry.tier);
-    if (tiers === undefined || policies === undefined) {
-      throw new Error(`Cannot take ${entry.id} from ${endpoint}: it is not there`);
+  /** A policy went. */
+  deleteEntry(entry: PolicyEntry): void {
+    this.#entriesOf.delete(entry.subjectId, entry);
+    for (const group of this.#groupsWith.get(entry.subjectId)) {
+      group.delete(entry);
+      this.#changed.add(group);
     }
-    policies.delete(entry);
-    if (policies.size > 0) return;
-    tiers.delete(entry.tier);
-    if (tiers.size === 0) this.#endpoints.delete(endpoint);
   }
 
-  /** The endpoints with policies in a tier. */
-  *withTier(name: string): Generator<EndpointId> {
-    for (const [id, tiers] of this.#endpoints) if (tiers.has(name)) yield id;
+  /** An endpoint matches the subject of policies. */
+  matchStarted(subjectId: string, endpoint: EndpointId): void {
+    this.#subjectsOf.add(endpoint, subjectId);
+    this.#moved.add(endpoint);
+  }
+
+  /** An endpoint no longer matches the subject of policies. */
+  matchStopped(subjectId: string, endpoint: EndpointId): void {
+    this.#subjectsOf.delete(endpoint, subjectId);
+    this.#moved.add(endpoint);
+  }
+
+  /** A tier came, went or changed. */
+  tierChanged(name: string): void {
+    for (const group of this.#groups.values()) {
+      if (!group.hasTier(name)) continue;
+      group.forgetPrograms();
+      this.#changed.add(group);
+    }
+  }
+
+  /** The endpoints whose policies may have changed since the last call. To be called before `programs`. */
+  takeChanged(): Set<EndpointId> {
+    const endpoints = new Set(this.#moved);
+    for (const endpoint of this.#moved) this.#regroup(endpoint);
+    for (const group of this.#changed) for (const endpoint of group.endpoints) endpoints.add(endpoint);
+    this.#moved.clear();
+    this.#changed.clear();
+    return endpoints;
   }
 
   /** The tiers of an endpoint with policies that govern the direction. */
-  programs(endpoint: EndpointId, direction: Direction): TierProgram[] {
-    const tiers = this.#endpoints.get(endpoint) ?? new Map<string, TierPolicies>();
-    const programs: TierProgram[] = [];
-    for (const { name, defaultAction } of this.#tiers.sort(tiers.keys())) {
-      const policies: string[] = [];
-      for (const entry of tiers.get(name)?.sorted() ?? []) if (entry[direction]) policies.push(entry.id);
-      if (policies.length > 0) programs.push({ name, defaultAction, policies });
-    }
-    return programs;
+  programs(endpoint: EndpointId, direction: Direction): readonly TierProgram[] {
+    return this.#groupOf.get(endpoint)?.programs(direction, this.#tiers) ?? NO_TIERS;
   }
 
+  /** How many endpoints and groups of them are known. */
   get size(): number {
-    return this.#endpoints.size;
+    return this.#subjectsOf.size + this.#groups.size + this.#groupsWith.size + this.#entriesOf.size;
+  }
+
+  /** Throws when an endpoint that is not on the move is in another group than that of its subjects. */
+  check(): void {
+    for (const [endpoint, group] of this.#groupOf) {
+      if (this.#moved.has(endpoint) || group.key === this.#key(endpoint)) continue;
+      throw new Error(`Cannot trust policies: ${endpoint} is in the wrong group`);
+    }
+  }
+
+  #key(endpoint: EndpointId): string {
+    return [...this.#subjectsOf.get(endpoint)].sort().join(' ');
+  }
+
+  #regroup(endpoint: EndpointId): void {
+    const before = this.#groupOf.get(endpoint);
+    const key = this.#key(endpoint);
+    if (before?.key === key) return;
+    if (key !== '') {
+      const after = this.#groups.get(key) ?? this.#createGroup(key, this.#subjectsOf.get(endpoint));
+      after.endpoints.add(endpoint);
+      this.#groupOf.set(endpoint, after);
+    } else this.#groupOf.delete(endpoint);
+    before?.endpoints.delete(endpoint);
+    if (before?.endpoints.size === 0) this.#dropGroup(before);
+  }
+
+  #createGroup(key: string, subjects: ReadonlySet<string>): Group {
+    const group = new Group(key);
+    this.#groups.set(key, group);
+    for (const subject of subjects) {
+      this.#groupsWith.add(subject, group);
+      for (const entry of this.#entriesOf.get(subject)) group.add(entry);
+    }
+    return group;
+  }
+
+  #dropGroup(group: Group): void {
+    this.#groups.delete(group.key);
+    for (const subject of group.key.split(' ')) this.#groupsWith.delete(subject, group);
   }
 }
+
+const NO_TIERS: readonly TierProgram[] = [];

@@ -46,14 +46,10 @@ export class CalcGraph {
   readonly #activePolicies = new ActivePolicies({
     policyActive: entry => this.#policies.set(entry.id, entry.translate()),
     policyInactive: id => this.#policies.set(id, undefined),
-    matchStarted: (entry, endpoint) => {
-      this.#endpointPolicies.add(entry, endpoint);
-      this.#endpoints.mark(endpoint);
-    },
-    matchStopped: (entry, endpoint) => {
-      this.#endpointPolicies.delete(entry, endpoint);
-      this.#endpoints.mark(endpoint);
-    },
+    policyAdded: entry => this.#endpointPolicies.addEntry(entry),
+    policyRemoved: entry => this.#endpointPolicies.deleteEntry(entry),
+    matchStarted: (subjectId, endpoint) => this.#endpointPolicies.matchStarted(subjectId, endpoint),
+    matchStopped: (subjectId, endpoint) => this.#endpointPolicies.matchStopped(subjectId, endpoint),
   });
   readonly #hosts = new Hosts();
   readonly #pools = new Pools();
@@ -115,7 +111,7 @@ export class CalcGraph {
       profiles: this.#profiles.size,
       activeProfiles: this.#profilePrograms.size,
       tiers: this.#tiers.size,
-      endpointsWithPolicy: this.#endpointPolicies.size,
+      endpointPolicies: this.#endpointPolicies.size,
       endpoints: this.#endpoints.size,
       hosts: this.#hosts.size,
       pools: this.#pools.size,
@@ -127,6 +123,7 @@ export class CalcGraph {
   /** Throws when a part is inconsistent with itself or with another. Slow: for tests and support. */
   check(): void {
     this.#activePolicies.check();
+    this.#endpointPolicies.check();
     this.#members.check();
     this.#pools.check();
     this.#routes.check();
@@ -166,7 +163,7 @@ export class CalcGraph {
       StagedKubernetesNetworkPolicy: policy('StagedKubernetesNetworkPolicy'),
       Tier: ({ name }, resource) => {
         this.#tiers.set(name, resource);
-        for (const endpoint of this.#endpointPolicies.withTier(name)) this.#endpoints.mark(endpoint);
+        this.#endpointPolicies.tierChanged(name);
       },
       EndpointSlice: ({ id }, resource) => this.#services.setSlice(id, resource),
       IPPool: ({ name }, resource) => {

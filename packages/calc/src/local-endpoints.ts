@@ -32,13 +32,9 @@ export class LocalEndpoints {
     return this.#resources.has(id);
   }
 
-  /** The policies of an endpoint changed. */
-  mark(id: EndpointId): void {
-    this.#dirty.add(id);
-  }
-
   /** Puts what changed since the last call into the outbox. */
   resolve(): void {
+    for (const id of this.#policies.takeChanged()) this.#dirty.add(id);
     for (const id of this.#dirty) {
       const resource = this.#resources.get(id);
       this.outbox.put(id, resource === undefined ? undefined : { id, endpoint: this.#endpoint(id, resource) });
