@@ -1,0 +1,22 @@
+import type { Client } from '../client.ts';
+
+/** An open datastore for one test. */
+export interface ContractStore {
+  readonly client: Client;
+  /** Forgets history, so that watches from before are Gone. Absent where that cannot be asked for. */
+  compact?(): void | Promise<void>;
+  close(): void | Promise<void>;
+}
+
+/** Opens an empty datastore. Objects that a server makes by itself (its namespaces and tiers) may be in it. */
+export type OpenStore = () => Promise<ContractStore>;
+
+/** The code of the DatastoreError that a call rejects with; 'none' when it does not. */
+export async function codeOf(call: Promise<unknown>): Promise<unknown> {
+  try {
+    await call;
+    return 'none';
+  } catch (err) {
+    return typeof err === 'object' && err !== null && 'code' in err ? err.code : err;
+  }
+}

@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test';
+import { GlobalNetworkSet, Namespace, NetworkSet, Pod } from '@calico/api';
+import type { Client } from '../client.ts';
+import { type ContractStore, codeOf, type OpenStore } from './harness.ts';
+import { globalNetworkSet, NAMESPACE, namespace, networkSet, pod } from './objects.ts';
+
+const names = (items: readonly { readonly metadata: { readonly name: string } }[]): string[] =>
+  items.map(item => item.metadata.name);
+
+/** Lists and their selections. */
+export function listContract(open: OpenStore): void {
+  let store: ContractStore;
+  let client: Client;
+  beforeEach(async () => {
+    store = await open();
+    client = store.client;
+  });
+  afterEach(async () => await store.close());
+
+  test('list gives everything in the order of names, with apiVersion and kind', async () => {
+    const wanted = Array.from({ length: 25 }, (_, i) => `set-${String(i).padStart(2, '0')}`);
+    for (const name of wanted.toReversed()) await client.create(GlobalNetworkSet, globalNetworkSet(name));
+    const { items, resourceVersion } = await client.list(GlobalNetworkSet);
+    expect(names(items)).toEqual(wanted);
+    expect(items[0]).toMatchObject({ apiVersion: 'projectcalico.org/v3', kind: 'GlobalNetworkSet' });
+    expect(resourceVersion).toMatch(/^\d+$/);
+  });
+
+  test('list of a kind without objects is empty and has a version', async () => {
+    const { items, resourceVersion } = await client.list(GlobalNetworkSet);
+    expect(items).toEqual([]);
+    expect(resourceVersion).toMatch(/^\d+$/);
+  });
+
+  test('list takes a namespace', async () => {
+    for (const name of ['one', 'two']) {
+      await client.create(Namespace, namespace(name));
+      await client.create(NetworkSet, networkSet(`of-${name}`, name));
+    }
+    expect(names((await client.list(NetworkSet, { namespace: 'two' })).items)).toEqual(['of-two']);
+    expect(names((await client.list(NetworkSet)).items)).toEqual(['of-one', 'of-two']);
+  });
+
+  test('list takes a label selector', async () => {
+    for (const [name, tier] of Object.entries({ a: 'front', b: 'back', c: 'front' })) {
+      await client.create(GlobalNetworkSet, globalNetworkSet(name, { tier }));
+    }
+    const list = async (labelSelector: string) => names((await client.list(GlobalNetworkSet, { labelSelector })).items);
+    expect(await list('tier=front')).toEqual(['a', 'c']);
+    expect(await list('tier notin (front, other)')).toEqual(['b']);
+    expect(await list('tier=front,!tier')).toEqual([]);
+    expect(await codeOf(client.list(GlobalNetworkSet, { labelSelector: 'tier=(' }))).toBe('Invalid');
+  });
+
+  test('list takes a field selector', async () => {
+    await client.create(Namespace, namespace());
+    for (const [name, nodeName] of Object.entries({ a: 'node-1', b: 'node-2', c: 'node-1' })) {
+      await client.create(Pod, pod(name, nodeName));
+    }
+    const list = async (fieldSelector: string) => names((await client.list(Pod, { fieldSelector })).items);
+    expect(await list('spec.nodeName=node-1')).toEqual(['a', 'c']);
+    expect(await list(`metadata.namespace=${NAMESPACE},metadata.name!=a`)).toEqual(['b', 'c']);
+    expect(await codeOf(client.list(Pod, { fieldSelector: 'spec.unknown=1' }))).toBe('Invalid');
+  });
+}

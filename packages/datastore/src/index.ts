@@ -1,0 +1,47 @@
+export {
+  type Client,
+  keyOf,
+  type ListResult,
+  type ObjectKey,
+  type PatchOptions,
+  type PatchType,
+  type Preconditions,
+  printKey,
+  type Selection,
+  type WatchEvent,
+  type WatchOptions,
+  type WatchStream,
+} from './client.ts';
+export {
+  DatastoreError,
+  type DatastoreErrorCode,
+  type DatastoreErrorParts,
+  isAlreadyExists,
+  isConflict,
+  isForbidden,
+  isGone,
+  isInvalid,
+  isNotFound,
+  isOutcomeUnknown,
+  isTransient,
+  isUnauthorized,
+  printResource,
+} from './error.ts';
+export { BGP_SOURCES, type Converted, FELIX_SOURCES, type ModelSource } from './model.ts';
+export {
+  type Log,
+  type Reflector,
+  type ReflectorDeps,
+  type ReflectorEvent,
+  type ReflectorHandler,
+  type ReflectorStatus,
+  startReflector,
+} from './reflector.ts';
+export {
+  type KindStatus,
+  type Syncer,
+  type SyncerHandler,
+  startBgpSyncer,
+  startFelixSyncer,
+  startSyncer,
+} from './syncer.ts';

@@ -1,0 +1,12 @@
+export { type KubernetesClientOptions, kubernetesClient } from './client.ts';
+export type { ClientCertificate, Credential, CredentialSource, KubernetesConfig } from './config.ts';
+export {
+  certificateCredentials,
+  combinedCredentials,
+  staticCredentials,
+  tokenCredentials,
+  tokenFileCredentials,
+} from './credentials.ts';
+export { type ExecPlugin, execCredentials } from './exec-credentials.ts';
+export { type KubeconfigOptions, readKubeconfigs } from './kubeconfig.ts';
+export { inClusterConfig, type LoadKubeconfigOptions, loadKubeconfig } from './load-kubeconfig.ts';

@@ -1,0 +1,180 @@
+import { parseJson } from '@calico/api';
+import type { Clock } from '@calico/reconcile';
+import { DatastoreError } from '../error.ts';
+import type { Credential, KubernetesConfig } from './config.ts';
+import { connectionError, type Operation, statusError } from './status-error.ts';
+
+/** One request to the API server. */
+export interface ApiRequest extends Operation {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: string;
+  readonly contentType?: string;
+  /** Until the headers of the answer are there, in ms. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** An answer whose body is still to be read. */
+export interface ApiResponse {
+  readonly response: Response;
+  /** Ends the exchange, whatever is still to come. */
+  abort(): void;
+}
+
+/** What Bun's fetch takes over and above the standard: its TLS settings, unix sockets, proxies, no idle limit of its own. */
+type FetchOptions = BunFetchRequestInit & { readonly timeout?: false };
+
+/** Speaks HTTP with one API server. Connections are kept alive by the runtime, per host and certificate. */
+export class Transport {
+  readonly #config: KubernetesConfig;
+  readonly #base: string;
+  #tls:
+    | { readonly ca: string | undefined; readonly credential: Credential; readonly options: Bun.TLSOptions }
+    | undefined;
+
+  readonly #clock: Clock;
+
+  constructor(config: KubernetesConfig, clock: Clock) {
+    this.#config = config;
+    this.#clock = clock;
+    this.#base = config.server.replace(/\/+$/, '');
+  }
+
+  /** The server, for error text. */
+  get server(): string {
+    return this.#config.unix ?? this.#base;
+  }
+
+  /** The TLS options; the same object while nothing changed, which spares building the TLS context anew. */
+  #tlsOptions(credential: Credential): Bun.TLSOptions {
+    const { ca: source, serverName, insecureSkipTlsVerify } = this.#config;
+    const ca = typeof source === 'function' ? source() : source;
+    if (this.#tls === undefined || this.#tls.ca !== ca || this.#tls.credential.certificate !== credential.certificate) {
+      const options: Bun.TLSOptions = {
+        ...(ca === undefined ? {} : { ca }),
+        ...(serverName === undefined ? {} : { serverName }),
+        ...(insecureSkipTlsVerify ? { rejectUnauthorized: false } : {}),
+        ...(credential.certificate ?? {}),
+      };
+      this.#tls = { ca, credential, options };
+    }
+    return this.#tls.options;
+  }
+
+  async #options(request: ApiRequest, signal: AbortSignal): Promise<FetchOptions> {
+    const given = this.#config.credentials?.get();
+    const credential: Credential = given instanceof Promise ? await given : (given ?? {});
+    const { unix, proxyUrl, headers } = this.#config;
+    return {
+      method: request.method,
+      headers: {
+        accept: 'application/json',
+        // Compressing costs more than it saves where API servers and nodes are near each other.
+        'accept-encoding': 'identity',
+        'user-agent': 'calico',
+        ...headers,
+        ...(credential.authorization === undefined ? {} : { authorization: credential.authorization }),
+        ...(request.body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }),
+      },
+      ...(request.body === undefined ? {} : { body: request.body }),
+      ...(this.#base.startsWith('https:') ? { tls: this.#tlsOptions(credential) } : {}),
+      ...(unix === undefined ? {} : { unix }),
+      ...(proxyUrl === undefined ? {} : { proxy: proxyUrl }),
+      signal,
+      timeout: false,
+    };
+  }
+
+  /**
+   * Sends a request and gives the answer once its headers are there, with a 2xx status; else throws a DatastoreError.
+   * When the server refuses the credentials and newer ones can be had, it is sent once more: nothing was done then.
+   */
+  async open(request: ApiRequest): Promise<ApiResponse> {
+    const first = await this.#send(request);
+    if (first.response.status !== 401 || this.#config.credentials?.refused() !== true)
+      return this.#checked(request, first);
+    first.abort();
+    return this.#checked(request, await this.#send(request));
+  }
+
+  async #send(request: ApiRequest): Promise<ApiResponse> {
+    const controller = new AbortController();
+    const abort = (): void => controller.abort();
+    let timedOut = false;
+    const timer = this.#clock.setTimeout(() => {
+      timedOut = true;
+      abort();
+    }, request.timeoutMs);
+    request.signal?.addEventListener('abort', abort, { once: true });
+    try {
+      request.signal?.throwIfAborted();
+      const options = await this.#options(request, controller.signal);
+      const response = await fetch(this.#base + request.path + printQuery(request.query), options);
+      return { response, abort };
+    } catch (err) {
+      request.signal?.removeEventListener('abort', abort);
+      if (err instanceof DatastoreError) throw err;
+      throw connectionError(request, this.server, err, timedOut);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  async #checked(request: ApiRequest, answer: ApiResponse): Promise<ApiResponse> {
+    const { response } = answer;
+    if (response.ok) return answer;
+    const text = await this.#text(request, answer);
+    throw statusError(request, response.status, tryParse(text), response.headers.get('retry-after'));
+  }
+
+  async #text(request: ApiRequest, answer: ApiResponse): Promise<string> {
+    let timedOut = false;
+    const timer = this.#clock.setTimeout(() => {
+      timedOut = true;
+      answer.abort();
+    }, request.timeoutMs);
+    try {
+      return await answer.response.text();
+    } catch (err) {
+      throw connectionError(request, this.server, err, timedOut);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** Sends a request and gives the parsed body of a 2xx answer; throws a DatastoreError otherwise. */
+  async json(request: ApiRequest): Promise<unknown> {
+    const text = await this.#text(request, await this.open(request));
+    try {
+      return parseJson(text);
+    } catch (err) {
+      throw new DatastoreError({
+        code: 'Internal',
+        op: request.op,
+        resource: request.resource,
+        reason: `the answer of ${this.server} is no JSON: "${text.slice(0, 100)}"`,
+        outcomeUnknown: request.write,
+        cause: err,
+      });
+    }
+  }
+}
+
+function printQuery(query: ApiRequest['query']): string {
+  const parts = new URLSearchParams();
+  for (const [key, value] of Object.entries(query ?? {}))
+    if (value !== undefined && value !== '') parts.set(key, value);
+  const text = parts.toString();
+  return text === '' ? '' : `?${text}`;
+}
+
+/** The parsed body of an error; a server or proxy that speaks plain text gives the text as message. */
+function tryParse(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return { message: text.slice(0, 500).trim() };
+  }
+}

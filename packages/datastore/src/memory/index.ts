@@ -1,0 +1,7 @@
+export {
+  type InjectedFailure,
+  MemoryClient,
+  type MemoryOperation,
+  type MemoryOptions,
+  memoryClient,
+} from './client.ts';

@@ -1,0 +1,157 @@
+import {
+  BGPConfiguration,
+  BGPPeer,
+  BlockAffinity,
+  ClusterInformation,
+  EndpointSlice,
+  FelixConfiguration,
+  GlobalNetworkPolicy,
+  GlobalNetworkSet,
+  IPAMBlock,
+  IPPool,
+  type Kind,
+  KubernetesNetworkPolicy,
+  kubernetesNetworkPolicyToPolicy,
+  type ModelKind,
+  Namespace,
+  NetworkPolicy,
+  NetworkSet,
+  Node,
+  namespaceProfileName,
+  namespaceToProfile,
+  nodeToCalicoNode,
+  Pod,
+  podToWorkloadEndpoint,
+  printFieldError,
+  type Resource,
+  Service,
+  ServiceAccount,
+  serviceAccountProfileName,
+  serviceAccountToProfile,
+  Tier,
+} from '@calico/api';
+import type { ObjectKey } from './client.ts';
+
+/** What an object of the datastore is in the model. */
+export interface Converted {
+  /** Its name in the model, which may say more than the key: a pod's endpoint names the node. */
+  readonly name: string;
+  readonly resource: Resource;
+  /** Parts that could not be expressed and were left out. */
+  readonly errors?: readonly string[];
+}
+
+/** How the objects of one kind of the datastore come into the model. */
+export interface ModelSource<R extends Resource = Resource> {
+  readonly kind: Kind<R>;
+  readonly model: ModelKind;
+  /** The model's object; undefined when there is none, errors when the object is not valid and counts as absent. */
+  convert(object: R, key: ObjectKey): Converted | { readonly errors: readonly string[] } | undefined;
+  /** Whether the model's object has a namespace. */
+  readonly namespaced: boolean;
+}
+
+/** A kind that is in the model as it is stored, once defaults are filled in and it is found valid. */
+function stored<R extends Resource>(kind: Kind<R>, model: ModelKind): ModelSource<R> {
+  return {
+    kind,
+    model,
+    namespaced: kind.namespaced,
+    convert: (object, { name }) => {
+      const resource = kind.default(object);
+      const errors = kind.validate(resource);
+      return errors.length > 0 ? { errors: errors.map(printFieldError) } : { name, resource };
+    },
+  };
+}
+
+/** A kind of Kubernetes' own, which its API server has validated. */
+function asIs<R extends Resource>(kind: Kind<R>, model: ModelKind): ModelSource<R> {
+  return {
+    kind,
+    model,
+    namespaced: kind.namespaced,
+    convert: (object, { name }) => ({ name, resource: object }),
+  };
+}
+
+const PODS: ModelSource<Pod> = {
+  kind: Pod,
+  model: 'WorkloadEndpoint',
+  namespaced: true,
+  convert: pod => {
+    const endpoint = podToWorkloadEndpoint(pod);
+    return endpoint && { name: endpoint.metadata.name, resource: endpoint };
+  },
+};
+
+const NAMESPACES: ModelSource<Namespace> = {
+  kind: Namespace,
+  model: 'Profile',
+  namespaced: false,
+  convert: (namespace, { name }) => ({ name: namespaceProfileName(name), resource: namespaceToProfile(namespace) }),
+};
+
+const SERVICE_ACCOUNTS: ModelSource<ServiceAccount> = {
+  kind: ServiceAccount,
+  model: 'Profile',
+  namespaced: false,
+  convert: (account, { name, namespace = 'default' }) => ({
+    name: serviceAccountProfileName(namespace, name),
+    resource: serviceAccountToProfile(account),
+  }),
+};
+
+const KUBERNETES_POLICIES: ModelSource<KubernetesNetworkPolicy> = {
+  kind: KubernetesNetworkPolicy,
+  model: 'KubernetesNetworkPolicy',
+  namespaced: true,
+  convert: (object, { name }) => {
+    const { policy, errors } = kubernetesNetworkPolicyToPolicy(object);
+    return { name, resource: policy, ...(errors.length === 0 ? {} : { errors }) };
+  },
+};
+
+const NODES: ModelSource<Node> = {
+  kind: Node,
+  model: 'CalicoNode',
+  namespaced: false,
+  convert: (node, { name }) => ({ name, resource: nodeToCalicoNode(node) }),
+};
+
+/** A source whose type of objects does not matter to the caller. */
+function source<R extends Resource>(of: ModelSource<R>): ModelSource {
+  return of as unknown as ModelSource;
+}
+
+/** Everything that Felix's calculation reads. */
+export const FELIX_SOURCES: readonly ModelSource[] = [
+  source(stored(ClusterInformation, 'ClusterInformation')),
+  source(stored(FelixConfiguration, 'FelixConfiguration')),
+  source(stored(BGPConfiguration, 'BGPConfiguration')),
+  source(stored(IPPool, 'IPPool')),
+  source(stored(IPAMBlock, 'IPAMBlock')),
+  source(NODES),
+  source(stored(Tier, 'Tier')),
+  source(stored(NetworkPolicy, 'NetworkPolicy')),
+  source(stored(GlobalNetworkPolicy, 'GlobalNetworkPolicy')),
+  source(KUBERNETES_POLICIES),
+  source(stored(NetworkSet, 'NetworkSet')),
+  source(stored(GlobalNetworkSet, 'GlobalNetworkSet')),
+  source(NAMESPACES),
+  source(SERVICE_ACCOUNTS),
+  source(PODS),
+  source(asIs(Service, 'Service')),
+  source(asIs(EndpointSlice, 'EndpointSlice')),
+];
+
+/** Everything that the BGP configuration is made of. */
+export const BGP_SOURCES: readonly ModelSource[] = [
+  source(stored(IPPool, 'IPPool')),
+  source(stored(BlockAffinity, 'BlockAffinity')),
+  source(stored(BGPConfiguration, 'BGPConfiguration')),
+  source(stored(BGPPeer, 'BGPPeer')),
+  source(NODES),
+  source(asIs(Service, 'Service')),
+  source(asIs(EndpointSlice, 'EndpointSlice')),
+];

@@ -1,0 +1,266 @@
+import type { Kind, Resource } from '@calico/api';
+import { type Backoff, backoff, type Clock, type Random } from '@calico/reconcile';
+import { type Client, keyOf, type ObjectKey, printKey, type Selection, type WatchEvent } from './client.ts';
+import { DatastoreError, isGone } from './error.ts';
+
+/** Where things that need no answer are told. A pino logger is one. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** What a reflector, or a syncer, needs of the world. */
+export interface ReflectorDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log?: Log;
+  /** Ends it. */
+  readonly signal: AbortSignal;
+}
+
+/** A change of the view. State, not history: changes in between may have been passed over. */
+export type ReflectorEvent<R> =
+  | { readonly type: 'set'; readonly key: ObjectKey; readonly object: R }
+  /** `object` is the last state, when the server told it. */
+  | { readonly type: 'delete'; readonly key: ObjectKey; readonly object: R | undefined };
+
+/** How a reflector stands. */
+export interface ReflectorStatus {
+  /** waiting: for the next try after a failure. */
+  readonly state: 'listing' | 'watching' | 'waiting' | 'stopped';
+  /** What the last try failed with, until the next success. */
+  readonly error: DatastoreError | undefined;
+}
+
+/** Whom a reflector tells. */
+export interface ReflectorHandler<R> {
+  /** The first list, once. A promise is waited for before changes follow. */
+  onSync(items: R[]): void | Promise<void>;
+  /** Each later change. `more`: further ones have been received already and follow at once. */
+  onEvent(event: ReflectorEvent<R>, more: boolean): void;
+  onStatus?(status: ReflectorStatus): void;
+}
+
+/** A view of all objects of a kind that is kept up to date. */
+export interface Reflector {
+  readonly status: ReflectorStatus;
+  /** The first list has been handed over. */
+  readonly inSync: boolean;
+  /** How old the view may be: ms since the server last confirmed it (a list, an event, a bookmark). Infinity before. */
+  age(): number;
+  /** Resolves when it has ended. Rejects with what a handler threw. */
+  readonly done: Promise<void>;
+}
+
+/** From the first failure on; ms. */
+const DELAYS = { base: 100, max: 30_000 };
+/** A watch that lived for this long worked; ms. */
+const SHORTEST_WATCH_MS = 1000;
+/** So many timeouts in a row, and the version may be one that the server never had (a restored backup). */
+const TIMEOUTS_UNTIL_LIST = 3;
+
+interface Seen {
+  readonly key: ObjectKey;
+  readonly uid: string | undefined;
+  readonly resourceVersion: string | undefined;
+}
+
+class KindReflector<R extends Resource> implements Reflector {
+  readonly #client: Client;
+  readonly #kind: Kind<R>;
+  readonly #selection: Selection;
+  readonly #handler: ReflectorHandler<R>;
+  readonly #deps: ReflectorDeps;
+  readonly #delays: Backoff;
+  readonly #seen = new Map<string, Seen>();
+  readonly done: Promise<void>;
+  #status: ReflectorStatus = { state: 'listing', error: undefined };
+  #inSync = false;
+  #confirmedAt = Number.NEGATIVE_INFINITY;
+  /** Where the next watch starts; undefined: with a list. */
+  #version: string | undefined;
+  /** The present watch has told of objects. */
+  #told = false;
+
+  constructor(client: Client, kind: Kind<R>, selection: Selection, handler: ReflectorHandler<R>, deps: ReflectorDeps) {
+    this.#client = client;
+    this.#kind = kind;
+    this.#selection = selection;
+    this.#handler = handler;
+    this.#deps = deps;
+    this.#delays = backoff(DELAYS, deps.random);
+    this.done = this.#run();
+  }
+
+  get status(): ReflectorStatus {
+    return this.#status;
+  }
+
+  get inSync(): boolean {
+    return this.#inSync;
+  }
+
+  age(): number {
+    return this.#deps.clock.now() - this.#confirmedAt;
+  }
+
+  #setStatus(state: ReflectorStatus['state'], error: DatastoreError | undefined): void {
+    if (state === this.#status.state && error === this.#status.error) return;
+    this.#status = { state, error };
+    this.#handler.onStatus?.(this.#status);
+  }
+
+  #confirm(): void {
+    this.#confirmedAt = this.#deps.clock.now();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#deps;
+    try {
+      while (!signal.aborted) {
+        const failure = await this.#round();
+        if (failure !== undefined && !signal.aborted) await this.#pause(failure);
+      }
+    } finally {
+      this.#setStatus('stopped', this.#status.error);
+    }
+  }
+
+  /** One list, if needed, and one watch until it ends; what the datastore failed with, if it did. */
+  async #round(): Promise<DatastoreError | undefined> {
+    try {
+      if (this.#version === undefined) await this.#list();
+      if (!this.#deps.signal.aborted) await this.#watch();
+      return undefined;
+    } catch (err) {
+      if (!(err instanceof DatastoreError)) throw err;
+      // History was compacted past our version: a new list shows what we missed. At once, but not twice in a row.
+      if (isGone(err) && this.#version !== undefined) {
+        this.#version = undefined;
+        this.#deps.log?.info({ kind: this.#kind.kind }, 'watch is too old, listing anew');
+        if (this.#delays.failures === 0) {
+          this.#delays.next();
+          return undefined;
+        }
+      }
+      return err;
+    }
+  }
+
+  async #pause(failure: DatastoreError): Promise<void> {
+    const { clock, log, signal } = this.#deps;
+    const ms = Math.max(this.#delays.next(), failure.retryAfterMs ?? 0);
+    if (failure.code === 'Timeout' && this.#delays.failures >= TIMEOUTS_UNTIL_LIST) this.#version = undefined;
+    this.#setStatus('waiting', failure);
+    log?.warn({ kind: this.#kind.kind, err: failure, retryInMs: Math.round(ms) }, 'datastore does not answer');
+    try {
+      await clock.sleep(ms, signal);
+    } catch (err) {
+      if (!signal.aborted) throw err;
+    }
+  }
+
+  async #list(): Promise<void> {
+    this.#setStatus('listing', this.#status.error);
+    const { items, resourceVersion } = await this.#client.list(this.#kind, this.#selection);
+    this.#confirm();
+    if (this.#inSync) this.#replace(items);
+    else {
+      for (const item of items) this.#note(item);
+      await this.#handler.onSync(items);
+      this.#inSync = true;
+    }
+    this.#version = resourceVersion;
+  }
+
+  #note(object: R): void {
+    const key = keyOf(object);
+    const { uid, resourceVersion } = object.metadata;
+    this.#seen.set(printKey(key), { key, uid, resourceVersion });
+  }
+
+  /** Tells how a new list differs from what was known. */
+  #replace(items: readonly R[]): void {
+    const present = new Set(items.map(item => printKey(keyOf(item))));
+    const events: ReflectorEvent<R>[] = [];
+    for (const [name, { key }] of this.#seen) {
+      if (!present.has(name)) events.push({ type: 'delete', key, object: undefined });
+    }
+    for (const object of items) {
+      const key = keyOf(object);
+      const before = this.#seen.get(printKey(key));
+      if (before !== undefined && before.uid !== object.metadata.uid) {
+        events.push({ type: 'delete', key, object: undefined });
+      }
+      if (before?.resourceVersion !== object.metadata.resourceVersion || before?.uid !== object.metadata.uid) {
+        events.push({ type: 'set', key, object });
+      }
+    }
+    this.#emit(events);
+  }
+
+  #emit(events: readonly ReflectorEvent<R>[]): void {
+    for (const [index, event] of events.entries()) {
+      if (event.type === 'set') this.#note(event.object);
+      else this.#seen.delete(printKey(event.key));
+      this.#handler.onEvent(event, index < events.length - 1);
+    }
+  }
+
+  async #watch(): Promise<void> {
+    const { signal, clock } = this.#deps;
+    const stream = this.#client.watch(this.#kind, {
+      ...this.#selection,
+      resourceVersion: this.#version ?? '',
+      signal,
+    });
+    const openedAt = clock.now();
+    const worked = (): boolean => this.#told || clock.now() - openedAt >= SHORTEST_WATCH_MS;
+    this.#told = false;
+    try {
+      for await (const first of stream) {
+        this.#confirm();
+        this.#setStatus('watching', undefined);
+        this.#take([first, ...stream.drain()]);
+      }
+      if (worked() || signal.aborted) return;
+      // A server that ends watches as soon as they are opened is not to be asked without a pause.
+      const [resource, reason] = [this.#kind.kind, 'the server ended the watch at once'];
+      throw new DatastoreError({ code: 'Unavailable', op: 'watch', resource, reason });
+    } finally {
+      if (worked()) this.#delays.reset();
+    }
+  }
+
+  #take(batch: readonly WatchEvent<R>[]): void {
+    const events: ReflectorEvent<R>[] = [];
+    for (const event of batch) {
+      if (event.type === 'BOOKMARK') {
+        this.#version = event.resourceVersion;
+        continue;
+      }
+      const { object } = event;
+      this.#version = object.metadata.resourceVersion ?? this.#version;
+      const key = keyOf(object);
+      events.push(event.type === 'DELETED' ? { type: 'delete', key, object } : { type: 'set', key, object });
+    }
+    if (events.length > 0) this.#told = true;
+    this.#emit(events);
+  }
+}
+
+/**
+ * Keeps a view of all objects of a kind: list, then watch; after a lost watch another from where it ended, and when history is
+ * compacted a new list, of which the differences are told, deletions too. Retries for ever, with growing delays less a
+ * random part; what it fails with is in `status`. Every object is told at least once.
+ */
+export function startReflector<R extends Resource>(
+  client: Client,
+  kind: Kind<R>,
+  handler: ReflectorHandler<R>,
+  deps: ReflectorDeps,
+  selection: Selection = {},
+): Reflector {
+  return new KindReflector(client, kind, selection, handler, deps);
+}

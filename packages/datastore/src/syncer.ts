@@ -1,0 +1,191 @@
+import type { ModelKind, Resource, ResourceUpdate } from '@calico/api';
+import { type Client, keyOf, type ObjectKey, printKey } from './client.ts';
+import type { DatastoreError } from './error.ts';
+import { BGP_SOURCES, FELIX_SOURCES, type ModelSource } from './model.ts';
+import {
+  type Reflector,
+  type ReflectorDeps,
+  type ReflectorEvent,
+  type ReflectorStatus,
+  startReflector,
+} from './reflector.ts';
+
+/** How the view of one kind of the datastore stands. */
+export interface KindStatus {
+  /** The datastore's kind, such as `Pod`. */
+  readonly kind: string;
+  readonly state: ReflectorStatus['state'];
+  readonly inSync: boolean;
+  readonly error: DatastoreError | undefined;
+  /** How old the view may be, in ms; Infinity before the first list. */
+  readonly age: number;
+}
+
+/** Whom a syncer tells. */
+export interface SyncerHandler {
+  /** Changes, in order; never empty. What was received together comes together, at most a thousand at a time. */
+  onUpdates(updates: ResourceUpdate[]): void;
+  /** Every object that there was at the start has been told. Once. */
+  onInSync(): void;
+  /** The view of a kind got lost or came back. */
+  onStatus?(status: KindStatus): void;
+}
+
+/** A view of the datastore under way. */
+export interface Syncer {
+  readonly inSync: boolean;
+  /** One per kind, for readiness and metrics. */
+  status(): KindStatus[];
+  /** The age of the oldest view, in ms; Infinity until every kind has been listed. */
+  age(): number;
+  /** Resolves when it has ended, after the signal. Rejects with what a handler threw: the view is lost then. */
+  readonly done: Promise<void>;
+}
+
+/** So many objects of a first list are handed over in one turn of the event loop. */
+const SLICE = 1000;
+
+/** One kind on its way into the model. */
+class Feed {
+  readonly #source: ModelSource;
+  readonly #deps: ReflectorDeps;
+  readonly #handler: SyncerHandler;
+  /** The model's names by key, where the key does not give them: a pod's endpoint is named after its node too. */
+  readonly #names = new Map<string, string>();
+  #pending: ResourceUpdate[] = [];
+
+  constructor(source: ModelSource, handler: SyncerHandler, deps: ReflectorDeps) {
+    this.#source = source;
+    this.#handler = handler;
+    this.#deps = deps;
+  }
+
+  /** The first list, in slices with a turn of the event loop between. */
+  async first(items: readonly Resource[]): Promise<void> {
+    for (let at = 0; at < items.length; at += SLICE) {
+      if (at > 0) await this.#deps.clock.sleep(0);
+      if (this.#deps.signal.aborted) return;
+      for (const object of items.slice(at, at + SLICE)) this.#set(keyOf(object), object);
+      this.#flush();
+    }
+  }
+
+  change(event: ReflectorEvent<Resource>, more: boolean): void {
+    if (event.type === 'delete') this.#forget(event.key);
+    else this.#set(event.key, event.object);
+    if (!more || this.#pending.length >= SLICE) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#pending.length === 0) return;
+    const updates = this.#pending;
+    this.#pending = [];
+    this.#handler.onUpdates(updates);
+  }
+
+  #set(key: ObjectKey, object: Resource): void {
+    const converted = this.#convert(key, object);
+    const before = this.#names.get(printKey(key));
+    if (converted === undefined) {
+      this.#forget(key);
+      return;
+    }
+    if (before !== undefined && before !== converted.name) this.#put(key, before, undefined);
+    this.#names.set(printKey(key), converted.name);
+    this.#put(key, converted.name, converted.resource);
+  }
+
+  #convert(key: ObjectKey, object: Resource): { name: string; resource: Resource } | undefined {
+    const { log } = this.#deps;
+    const fields = { kind: this.#source.kind.kind, object: printKey(key) };
+    try {
+      const converted = this.#source.convert(object, key);
+      if (converted?.errors !== undefined) log?.warn({ ...fields, errors: converted.errors }, 'object is not valid');
+      return converted !== undefined && 'resource' in converted ? converted : undefined;
+    } catch (err) {
+      // Whatever another program stored, one object never stops the view of all others.
+      log?.warn({ ...fields, err }, 'object cannot be read and counts as absent');
+      return undefined;
+    }
+  }
+
+  #forget(key: ObjectKey): void {
+    const name = this.#names.get(printKey(key));
+    if (name === undefined) return;
+    this.#names.delete(printKey(key));
+    this.#put(key, name, undefined);
+  }
+
+  #put({ namespace }: ObjectKey, name: string, resource: Resource | undefined): void {
+    const kind: ModelKind = this.#source.model;
+    const scoped = this.#source.namespaced && namespace !== undefined;
+    this.#pending.push({ kind, name, resource, ...(scoped ? { namespace } : {}) });
+  }
+}
+
+/** Watches all sources at once and hands their changes over in the model's words. */
+export function startSyncer(
+  client: Client,
+  sources: readonly ModelSource[],
+  handler: SyncerHandler,
+  deps: ReflectorDeps,
+): Syncer {
+  let inSync = false;
+  let waitingFor = sources.length;
+  // A handler's fault in one reflector takes the others with it.
+  const stop = new AbortController();
+  const stopAll = (): void => stop.abort();
+  if (deps.signal.aborted) stopAll();
+  else deps.signal.addEventListener('abort', stopAll, { once: true });
+  const inner: ReflectorDeps = { ...deps, signal: stop.signal };
+
+  const views = sources.map(source => {
+    const feed = new Feed(source, handler, inner);
+    const reflector: Reflector = startReflector(
+      client,
+      source.kind,
+      {
+        onSync: async items => {
+          await feed.first(items);
+          waitingFor--;
+          if (waitingFor > 0 || stop.signal.aborted) return;
+          inSync = true;
+          handler.onInSync();
+        },
+        onEvent: (event, more) => feed.change(event, more),
+        onStatus: () => handler.onStatus?.(kindStatus(source, reflector)),
+      },
+      inner,
+    );
+    return { source, reflector };
+  });
+  const ends = views.map(({ reflector }) =>
+    reflector.done.catch(err => {
+      stopAll();
+      throw err;
+    }),
+  );
+  return {
+    get inSync() {
+      return inSync;
+    },
+    status: () => views.map(({ source, reflector }) => kindStatus(source, reflector)),
+    age: () => Math.max(...views.map(({ reflector }) => reflector.age())),
+    done: Promise.all(ends).then(() => deps.signal.removeEventListener('abort', stopAll)),
+  };
+}
+
+function kindStatus({ kind }: ModelSource, reflector: Reflector): KindStatus {
+  const { state, error } = reflector.status;
+  return { kind: kind.kind, state, inSync: reflector.inSync, error, age: reflector.age() };
+}
+
+/** Everything that the calculation of a node's policy and routes reads, in the model's words. */
+export function startFelixSyncer(client: Client, handler: SyncerHandler, deps: ReflectorDeps): Syncer {
+  return startSyncer(client, FELIX_SOURCES, handler, deps);
+}
+
+/** Everything that the BGP configuration is made of, in the model's words. */
+export function startBgpSyncer(client: Client, handler: SyncerHandler, deps: ReflectorDeps): Syncer {
+  return startSyncer(client, BGP_SOURCES, handler, deps);
+}
