@@ -1,4 +1,4 @@
-export { errnoName, errnoNumber, type ExtendedAck, isAbsent, isExists, KernelError } from './error.ts';
+export { type ExtendedAck, errnoName, errnoNumber, isAbsent, isExists, KernelError } from './error.ts';
 export * from './kernel.ts';
 export { batchSize, splitOps } from './nftables/batch.ts';
 export * from './nftables/types.ts';

@@ -6,4 +6,6 @@ export function fakeKernel(): FakeKernel {
   return new FakeMachine().openKernel();
 }
 
+export type { Classification, FakePacket, PacketContext } from '../nftables/classify.ts';
+export { FakeNftables, fakeNftables } from '../nftables/fake.ts';
 export { FakeKernel, FakeMachine, type FakeOp };

@@ -12,5 +12,6 @@ export const linuxMachine: Machine = {
   openKernel,
 };
 
+export { mountTmpfs } from './mount.ts';
 export { fillThreadPool } from './thread-pool.ts';
 export { createNamespace, currentNamespace, deleteNamespace, inNamespace, openKernel, openNamespace };
