@@ -22,8 +22,8 @@ export class Counter<K> {
     return this.#counts.has(key);
   }
 
-  get(key: K): number {
-    return this.#counts.get(key) ?? 0;
+  entries(): IterableIterator<[K, number]> {
+    return this.#counts.entries();
   }
 
   keys(): IterableIterator<K> {
@@ -33,4 +33,11 @@ export class Counter<K> {
   get size(): number {
     return this.#counts.size;
   }
+}
+
+/** Counts keys under a name, in a counter that is made when it is missing. */
+export function countInto<K>(counters: Map<string, Counter<K>>, name: string, keys: Iterable<K>): void {
+  const counter = counters.get(name) ?? new Counter<K>();
+  counters.set(name, counter);
+  for (const key of keys) counter.add(key);
 }

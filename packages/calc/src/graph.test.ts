@@ -233,6 +233,20 @@ describe('CalcGraph says', () => {
     expect(members(state)).toEqual(['10.0.1.1/32', '192.0.2.1/32', '198.51.100.0/24', '2001:db8::/32', 'fd00::1/128']);
   });
 
+  test('network sets of the namespaces that a rule asks for', () => {
+    const rule = { action: 'Allow', source: { namespaceSelector: "env == 'prod'", selector: 'has(role)' } };
+    const state = play([
+      LOCAL,
+      namespaceProfile('prod', { env: 'prod' }),
+      namespaceProfile('test', { env: 'test' }),
+      given('NetworkPolicy', 'shop/p', { types: ['Ingress'], ingress: [rule] }),
+      given('NetworkSet', 'prod/n', { nets: ['192.0.2.0/24'] }, { labels: { role: 'x' } }),
+      given('NetworkSet', 'test/n', { nets: ['198.51.100.0/24'] }, { labels: { role: 'x' } }),
+      given('GlobalNetworkSet', 'n', { nets: ['203.0.113.0/24'] }, { labels: { role: 'x' } }),
+    ]);
+    expect(members(state)).toEqual(['192.0.2.0/24']);
+  });
+
   test('a member as long as anyone gives it', () => {
     const policy = given('GlobalNetworkPolicy', 'g', {
       types: ['Ingress'],

@@ -3,6 +3,7 @@ import { parseCidr } from '@calico/ip';
 import type { PolicyProgram, ProfileProgram, SetId } from '@calico/policy';
 import { ActivePolicies } from './active-policies.ts';
 import { blockClaims } from './blocks.ts';
+import type { Counter } from './counter.ts';
 import { EndpointPolicies } from './endpoint-policies.ts';
 import { FelixConfig } from './felix-config.ts';
 import { collectMessages } from './flush.ts';
@@ -124,7 +125,10 @@ export class CalcGraph {
   check(): void {
     this.#activePolicies.check();
     this.#endpointPolicies.check();
-    this.#members.check();
+    const given = new Map<SetId, Counter<string>>();
+    this.#members.check(given);
+    this.#services.check(given);
+    this.#ipSets.check(given);
     this.#pools.check();
     this.#routes.check();
     const users = new Map<SetId, number>();

@@ -122,9 +122,17 @@ export class IpSets {
     return new Map([...this.#sets].map(([id, set]) => [id, set.users]));
   }
 
-  /** The members of a set with the number of sources of each, for checks. */
-  members(id: SetId): Counter<string> {
-    return this.#get(id).members;
+  /** Throws when a set counts other members than the sources give, which they count up by set and member. */
+  check(given: ReadonlyMap<SetId, Counter<string>>): void {
+    for (const [id, { members }] of this.#sets) {
+      const wanted = new Map(given.get(id)?.entries() ?? []);
+      for (const [member, count] of members.entries()) {
+        const sources = wanted.get(member) ?? 0;
+        if (sources !== count)
+          throw new Error(`Cannot trust set ${id}: ${member} counts ${count}; given ${sources} times`);
+      }
+      if (wanted.size !== members.size) throw new Error(`Cannot trust set ${id}: members are missing`);
+    }
   }
 
   #get(id: SetId): IpSet {

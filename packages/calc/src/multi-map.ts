@@ -22,10 +22,6 @@ export class MultiMap<K, V> {
     return this.#values.get(key) ?? NONE;
   }
 
-  has(key: K): boolean {
-    return this.#values.has(key);
-  }
-
   /** Number of keys. */
   get size(): number {
     return this.#values.size;

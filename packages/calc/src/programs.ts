@@ -1,4 +1,4 @@
-import { type PolicyId, type PolicyProgram, type ProfileProgram, type SetId, setsOf } from '@calico/policy';
+import { type PolicyProgram, type ProfileProgram, type SetId, setsOf } from '@calico/policy';
 import type { IpSets } from './ip-sets.ts';
 import { Outbox } from './outbox.ts';
 import type { Translated } from './policy-entry.ts';
@@ -28,10 +28,6 @@ export class Programs<Program extends PolicyProgram | ProfileProgram> {
     for (const program of this.#active.values()) {
       for (const set of setsOf(program)) into.set(set, (into.get(set) ?? 0) + 1);
     }
-  }
-
-  has(id: PolicyId): boolean {
-    return this.#active.has(id);
   }
 
   get size(): number {

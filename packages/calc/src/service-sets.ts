@@ -1,5 +1,7 @@
 import type { EndpointSlice } from '@calico/api';
 import { hostCidr, parseAddr, printAddr, printCidr } from '@calico/ip';
+import type { SetId } from '@calico/policy';
+import { type Counter, countInto } from './counter.ts';
 import type { IpSets } from './ip-sets.ts';
 import { MultiMap } from './multi-map.ts';
 import type { ServiceSet } from './set-definition.ts';
@@ -52,6 +54,13 @@ export class ServiceSets {
     this.#setsOf.delete(set.service, set);
   }
 
+  /** Counts into `given` what is given to each set, for checks. */
+  check(given: Map<SetId, Counter<string>>): void {
+    for (const slice of this.#slices.values()) {
+      for (const set of this.#setsOf.get(slice.service)) countInto(given, set.id, contributions(set, slice));
+    }
+  }
+
   get size(): number {
     return this.#slices.size + this.#setsOf.size;
   }
@@ -61,8 +70,13 @@ export class ServiceSets {
   }
 
   #fill(set: ServiceSet, slice: Slice, act: 'addMember' | 'removeMember'): void {
-    for (const member of set.ports ? slice.addressPorts : slice.nets) this.#ipSets[act](set.id, member);
+    for (const member of contributions(set, slice)) this.#ipSets[act](set.id, member);
   }
+}
+
+/** The members that a slice gives to a set of its service. */
+function contributions(set: ServiceSet, slice: Slice): readonly string[] {
+  return set.ports ? slice.addressPorts : slice.nets;
 }
 
 function readSlice(resource: EndpointSlice): Slice | undefined {

@@ -1,5 +1,6 @@
 import type { SetId } from '@calico/policy';
 import { LabelIndex, type Labels } from '@calico/selector';
+import { type Counter, countInto } from './counter.ts';
 import type { IpSets } from './ip-sets.ts';
 import type { NamedPortSet, PortProtocol, SelectorSet } from './set-definition.ts';
 
@@ -84,12 +85,13 @@ export class SetMembers {
     return this.#items.size;
   }
 
-  /** Throws when the index is inconsistent. */
-  check(): void {
+  /** Throws when the index is inconsistent. Counts into `given` what is given to each set. */
+  check(given: Map<SetId, Counter<string>>): void {
     this.#index.check();
     for (const [id, item] of this.#items) {
       for (const set of item.sets) {
         if (this.#sets.get(set.id) !== set) throw new Error(`Cannot trust members: ${id} is in stopped set ${set.id}`);
+        countInto(given, set.id, contributions(set, item.member));
       }
     }
   }
