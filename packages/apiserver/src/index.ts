@@ -1,0 +1,10 @@
+export type { Admission, AdmissionRequest } from './admission.ts';
+export type { Token } from './auth.ts';
+export { type Certificates, createCertificates } from './certificates.ts';
+export type { Entry } from './collection.ts';
+export type { ServerLog } from './handler.ts';
+export { type KubeconfigOptions, printKubeconfig, writeKubeconfig } from './kubeconfig.ts';
+export type { ListenAddress, TlsOptions } from './listener.ts';
+export { type ApiServer, type ApiServerOptions, startApiServer } from './server.ts';
+export { ApiError, type Status, type StatusCause } from './status.ts';
+export type { ServerClock } from './watch.ts';

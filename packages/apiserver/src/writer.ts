@@ -1,0 +1,269 @@
+/** Create, update, patch and delete: what the server does to an object between the request and the store. */
+import type { AnyResource, Kind } from '@calico/api';
+import type { Admission, AdmissionRequest } from './admission.ts';
+import type { Entry, ObjectKey } from './collection.ts';
+import { checkFields, checkObject, type FieldValidation } from './field-validation.ts';
+import { isJsonObject } from './json.ts';
+import { resourceName } from './kind-registry.ts';
+import {
+  asObject,
+  born,
+  checkFinalizers,
+  isFinished,
+  printTime,
+  sameObject,
+  updated,
+  withGeneration,
+} from './object-lifecycle.ts';
+import { alreadyExists, conflict, type ErrorSubject, forbidden, notFound } from './status.ts';
+import type { Store, Transaction } from './store.ts';
+
+/** What the writer needs from outside. */
+export interface WriterEnvironment {
+  readonly admissions: readonly Admission[];
+  /** Milliseconds since the epoch. */
+  wallTime(): number;
+  newUid(): string;
+  /** Five characters that end a generated name. */
+  nameSuffix(): string;
+}
+
+/** Query parameters that every write takes. */
+export interface WriteOptions {
+  readonly dryRun: boolean;
+  readonly fieldValidation: FieldValidation;
+  /** Keys that the body gave twice. */
+  readonly duplicates: readonly string[];
+  /** Filled with what the client is told in Warning headers. */
+  readonly warnings: string[];
+}
+
+/** How a deletion is meant (meta/v1 DeleteOptions). */
+export interface DeleteOptions {
+  readonly dryRun: boolean;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly gracePeriodSeconds?: number;
+  readonly propagationPolicy?: 'Background' | 'Foreground' | 'Orphan';
+}
+
+/** Writes without a client: controllers of the server itself. */
+export const INTERNAL_WRITE: WriteOptions = { dryRun: false, fieldValidation: 'Ignore', duplicates: [], warnings: [] };
+
+/** Carries the result of a dry run out of a transaction that must not be kept. */
+class DryRunResult extends Error {
+  readonly entry: Entry;
+  constructor(entry: Entry) {
+    super('dry run');
+    this.entry = entry;
+  }
+}
+
+const DEFAULT_POD_GRACE_SECONDS = 30;
+const FINALIZER_OF = { Foreground: 'foregroundDeletion', Orphan: 'orphan' } as const;
+
+function numberField(value: unknown, field: string): number | undefined {
+  const found = isJsonObject(value) ? value[field] : undefined;
+  return typeof found === 'number' ? found : undefined;
+}
+
+/** The graceful part of a pod's deletion: its node confirms by deleting once more with a grace period of 0. */
+function gracePeriod(object: AnyResource, wanted: number | undefined): number {
+  if (object.kind !== 'Pod' || object.apiVersion !== 'v1') return 0;
+  const spec = isJsonObject(object.spec) ? object.spec : {};
+  const phase = isJsonObject(object.status) ? object.status.phase : undefined;
+  const runs = typeof spec.nodeName === 'string' && spec.nodeName !== '' && phase !== 'Failed' && phase !== 'Succeeded';
+  if (!runs) return 0;
+  return wanted ?? numberField(spec, 'terminationGracePeriodSeconds') ?? DEFAULT_POD_GRACE_SECONDS;
+}
+
+/** Writes objects of every kind into a store. */
+export class Writer {
+  readonly #store: Store;
+  readonly #environment: WriterEnvironment;
+
+  constructor(store: Store, environment: WriterEnvironment) {
+    this.#store = store;
+    this.#environment = environment;
+  }
+
+  async #transact(dryRun: boolean, work: (tx: Transaction) => Entry): Promise<Entry> {
+    try {
+      return await this.#store.transact(tx => {
+        const entry = work(tx);
+        if (dryRun) throw new DryRunResult(entry);
+        return entry;
+      });
+    } catch (cause) {
+      if (cause instanceof DryRunResult) return cause.entry;
+      throw cause;
+    }
+  }
+
+  #admit(tx: Transaction, request: Omit<AdmissionRequest, 'get' | 'list'>): AnyResource {
+    const { kind, old } = request;
+    const view = {
+      get: (resource: string, namespace: string, name: string) => tx.get({ resource, namespace, name })?.object,
+      list: (resource: string, namespace?: string) => tx.list(resource, namespace),
+    };
+    let object = request.object;
+    for (const admission of this.#environment.admissions) {
+      if (admission.mutate) object = admission.mutate({ ...request, ...view, object });
+    }
+    if (request.operation !== 'delete') checkObject(kind, object, old);
+    for (const admission of this.#environment.admissions) admission.validate?.({ ...request, ...view, object });
+    return object;
+  }
+
+  /** Stores a new object. Throws ApiError: 400, 403, 404 (no such namespace), 409 (exists), 422. */
+  create(kind: Kind, namespace: string, body: unknown, options: WriteOptions): Promise<Entry> {
+    return this.#transact(options.dryRun, tx => {
+      const given = asObject(kind, body, namespace, undefined);
+      checkFields(kind, given, undefined, options.duplicates, options.fieldValidation, options.warnings);
+      const { generateName } = given.metadata;
+      const generated = given.metadata.name === '' && generateName !== undefined && generateName !== '';
+      const name = generated ? `${generateName.slice(0, 248)}${this.#environment.nameSuffix()}` : given.metadata.name;
+      const key = { resource: resourceName(kind), namespace, name };
+      const subject = { group: kind.group, plural: kind.plural, name };
+      if (kind.namespaced) this.#checkNamespace(tx, namespace, subject);
+      if (name !== '' && tx.get(key) !== undefined) throw alreadyExists(subject);
+      const fresh = kind.default(
+        born(kind, given, {
+          name,
+          namespace,
+          uid: this.#environment.newUid(),
+          time: printTime(this.#environment.wallTime()),
+        }),
+      );
+      const request = { operation: 'create', subresource: undefined, kind, namespace, name, old: undefined } as const;
+      return tx.put(key, this.#admit(tx, { ...request, object: fresh }));
+    });
+  }
+
+  #checkNamespace(tx: Transaction, namespace: string, subject: ErrorSubject): void {
+    const found = tx.get({ resource: '/namespaces', namespace: '', name: namespace });
+    if (found === undefined) throw notFound({ group: '', plural: 'namespaces', name: namespace });
+    if (found.object.metadata.deletionTimestamp === undefined) return;
+    throw forbidden(subject, `unable to create new content in namespace ${namespace} because it is being terminated`, [
+      {
+        reason: 'NamespaceTerminating',
+        message: `namespace ${namespace} is being terminated`,
+        field: 'metadata.namespace',
+      },
+    ]);
+  }
+
+  /** Replaces an object, or its status. Throws ApiError: 400, 404, 409 (resourceVersion or uid differ), 422. */
+  update(
+    kind: Kind,
+    key: ObjectKey,
+    subresource: string | undefined,
+    body: unknown,
+    options: WriteOptions,
+  ): Promise<Entry> {
+    return this.#transact(options.dryRun, tx => this.#replace(tx, kind, key, subresource, () => body, options));
+  }
+
+  /** Changes an object by a function of its present state, under the same rules as an update. */
+  patch(
+    kind: Kind,
+    key: ObjectKey,
+    subresource: string | undefined,
+    change: (now: AnyResource) => unknown,
+    options: WriteOptions,
+  ): Promise<Entry> {
+    return this.#transact(options.dryRun, tx => this.#replace(tx, kind, key, subresource, change, options));
+  }
+
+  #replace(
+    tx: Transaction,
+    kind: Kind,
+    key: ObjectKey,
+    subresource: string | undefined,
+    change: (now: AnyResource) => unknown,
+    options: WriteOptions,
+  ): Entry {
+    const subject = { group: kind.group, plural: kind.plural, name: key.name };
+    const stored = tx.get(key);
+    if (stored === undefined) throw notFound(subject);
+    const old = stored.object;
+    const given = asObject(kind, change(old), key.namespace, key.name);
+    checkFields(kind, given, old, options.duplicates, options.fieldValidation, options.warnings);
+    const { resourceVersion, uid } = given.metadata;
+    if (resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== old.metadata.resourceVersion) {
+      throw conflict(subject);
+    }
+    if (uid !== undefined && uid !== '' && uid !== old.metadata.uid) {
+      throw conflict(
+        subject,
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid ?? ''}`,
+      );
+    }
+    const defaulted = kind.default(updated(kind, old, given, subresource));
+    checkFinalizers(kind, old, defaulted);
+    const request = { operation: 'update', subresource, kind, namespace: key.namespace, name: key.name, old } as const;
+    const next = withGeneration(kind, old, this.#admit(tx, { ...request, object: defaulted }));
+    if (isFinished(next)) {
+      tx.put(key, next);
+      return tx.delete(key) ?? stored;
+    }
+    return sameObject(old, next) ? stored : tx.put(key, next);
+  }
+
+  /**
+   * Deletes an object, or marks it as being deleted while finalizers, a pod's grace period or a namespace's content hold
+   * it. `gone` tells which. Throws ApiError: 403, 404, 409 (preconditions).
+   */
+  async delete(kind: Kind, key: ObjectKey, options: DeleteOptions): Promise<{ entry: Entry; gone: boolean }> {
+    let gone = false;
+    const entry = await this.#transact(options.dryRun, tx => {
+      const subject = { group: kind.group, plural: kind.plural, name: key.name };
+      const stored = tx.get(key);
+      if (stored === undefined) throw notFound(subject);
+      const old = stored.object;
+      this.#checkPreconditions(old, options, subject);
+      const request = { operation: 'delete', subresource: undefined, kind, old, object: old } as const;
+      this.#admit(tx, { ...request, namespace: key.namespace, name: key.name });
+      const marked = this.#mark(old, options);
+      gone = isFinished(marked);
+      if (gone) return tx.delete(key) ?? stored;
+      return sameObject(old, marked) ? stored : tx.put(key, marked);
+    });
+    return { entry, gone };
+  }
+
+  #checkPreconditions(old: AnyResource, options: DeleteOptions, subject: ErrorSubject): void {
+    const { uid, resourceVersion } = options;
+    if (uid !== undefined && uid !== old.metadata.uid) {
+      throw conflict(
+        subject,
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid ?? ''}`,
+      );
+    }
+    if (resourceVersion !== undefined && resourceVersion !== old.metadata.resourceVersion) {
+      throw conflict(
+        subject,
+        `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${old.metadata.resourceVersion ?? ''}`,
+      );
+    }
+  }
+
+  #mark(old: AnyResource, options: DeleteOptions): AnyResource {
+    const policy = options.propagationPolicy ?? 'Background';
+    const finalizers = new Set(old.metadata.finalizers);
+    if (policy !== 'Background') finalizers.add(FINALIZER_OF[policy]);
+    const grace = gracePeriod(old, options.gracePeriodSeconds);
+    const known = old.metadata.deletionGracePeriodSeconds;
+    const marked: AnyResource = {
+      ...old,
+      metadata: {
+        ...old.metadata,
+        deletionTimestamp: old.metadata.deletionTimestamp ?? printTime(this.#environment.wallTime() + grace * 1000),
+        deletionGracePeriodSeconds: known === undefined ? grace : Math.min(known, grace),
+        ...(finalizers.size === 0 ? {} : { finalizers: [...finalizers] }),
+      },
+    };
+    if (marked.kind !== 'Namespace' || marked.apiVersion !== 'v1') return marked;
+    return { ...marked, status: { ...(isJsonObject(old.status) ? old.status : {}), phase: 'Terminating' } };
+  }
+}
