@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
-import { addr, cidr, type Mac, printAddr, printCidr } from '@calico/ip';
-import { KernelError } from './error.ts';
+import { addr, cidr, printAddr, printCidr } from '@calico/ip';
+import { routeContract } from './contract/routes.ts';
+import { byText, createVeth, eventually, expectCode, FELIX, HOST_MAC, MAIN, own } from './contract/tools.ts';
 import type { Address, Kernel, KernelEvent, Link, Namespace, Route } from './kernel.ts';
 
 /** Two fresh, empty namespaces; `close` takes them away with all that is in them. */
@@ -11,13 +12,6 @@ export interface ContractSetting {
   readonly otherNamespace: Namespace;
   close(): void;
 }
-
-const MAIN = 254;
-const RTPROT_KERNEL = 2;
-const FELIX = 80;
-const HOST_MAC = 'ee:ee:ee:ee:ee:ee';
-/** How long the real kernel may take for what it does in the background (carrier, link-local addresses). */
-const PATIENCE_MS = 3000;
 
 /** The suite that every form of Kernel passes: what it keeps, what it gives back, with which errnos it refuses. */
 export function kernelContract(name: string, open: () => ContractSetting): void {
@@ -32,11 +26,8 @@ export function kernelContract(name: string, open: () => ContractSetting): void 
     });
     afterEach(() => setting.close());
 
-    const veth = (name: string, peer: string, more: { up?: boolean; mtu?: number; mac?: Mac } = {}): Link => {
-      const link = kernel.createLink({ kind: 'veth', name, ...more, peer: { name: peer } });
-      if (more.up) kernel.setLink(kernel.link(peer)?.index ?? -1, { up: true });
-      return link;
-    };
+    const veth = (name: string, peer: string, more: Parameters<typeof createVeth>[3] = {}): Link =>
+      createVeth(kernel, name, peer, more);
 
     describe('links', () => {
       test('a fresh namespace has loopback, down, under index 1', () => {
@@ -236,153 +227,7 @@ export function kernelContract(name: string, open: () => ContractSetting): void 
       });
     });
 
-    describe('routes', () => {
-      let index: number;
-      beforeEach(() => {
-        index = veth('cali1', 'peer1', { up: true }).index;
-      });
-      const base = { table: MAIN, protocol: FELIX, scope: 'universe', type: 'unicast' } as const;
-      const made = (filter?: Parameters<Kernel['routes']>[0]): Route[] =>
-        kernel.routes(filter).filter(route => route.protocol !== RTPROT_KERNEL && route.table !== 255);
-
-      test('every kind of route comes back as it was given', () => {
-        kernel.replaceAddress({ link: index, address: cidr('10.0.0.1/24'), scope: 'universe' });
-        const given: Route[] = [
-          { ...base, destination: cidr('10.65.0.1/32'), link: index, scope: 'link', protocol: 3, metric: 1024 },
-          { ...base, destination: cidr('10.65.1.0/26'), type: 'blackhole' },
-          {
-            ...base,
-            destination: cidr('10.65.2.0/26'),
-            link: index,
-            gateway: addr('10.65.9.9'),
-            onlink: true,
-            mtu: 1450,
-          },
-          {
-            ...base,
-            destination: cidr('10.65.3.0/26'),
-            link: index,
-            gateway: addr('10.0.0.2'),
-            source: addr('10.0.0.1'),
-          },
-          { ...base, destination: cidr('10.65.4.0/26'), link: index, scope: 'link', table: 1000 },
-          { ...base, destination: cidr('0.0.0.0/0'), link: index, gateway: addr('10.0.0.2'), metric: 5 },
-          { ...base, destination: cidr('10.65.5.0/26'), type: 'throw', table: 100_000 },
-          { ...base, destination: cidr('fd00:1::1/128'), link: index, metric: 1024 },
-          { ...base, destination: cidr('fd00:2::/122'), type: 'blackhole', metric: 1024 },
-          {
-            ...base,
-            destination: cidr('fd00:3::/122'),
-            link: index,
-            gateway: addr('fe80::1'),
-            metric: 77,
-            onlink: true,
-          },
-        ];
-        for (const route of given) kernel.replaceRoute(route);
-        expect(made().sort(byText)).toEqual(given.sort(byText));
-      });
-
-      test('an IPv6 route without a metric gets 1024', () => {
-        kernel.replaceRoute({ ...base, destination: cidr('fd00:1::1/128'), link: index });
-        expect(made()).toEqual([{ ...base, destination: cidr('fd00:1::1/128'), link: index, metric: 1024 }]);
-      });
-
-      test('several next hops come back as such', () => {
-        kernel.replaceAddress({ link: index, address: cidr('10.0.0.1/24'), scope: 'universe' });
-        const nexthops = [
-          { link: index, gateway: addr('10.0.0.2'), weight: 1 },
-          { link: index, gateway: addr('10.0.0.3'), weight: 5 },
-        ];
-        kernel.replaceRoute({ ...base, destination: cidr('10.65.0.0/26'), nexthops });
-        expect(made()).toEqual([{ ...base, destination: cidr('10.65.0.0/26'), nexthops }]);
-      });
-
-      test('a route with the same destination, table and metric is replaced', () => {
-        const destination = cidr('10.65.0.0/26');
-        kernel.replaceAddress({ link: index, address: cidr('10.0.0.1/32'), scope: 'universe' });
-        kernel.replaceRoute({ ...base, destination, type: 'blackhole' });
-        const second: Route = { ...base, destination, link: index, gateway: addr('10.9.9.9'), onlink: true };
-        kernel.replaceRoute(second);
-        kernel.replaceRoute(second);
-        expect(made()).toEqual([second]);
-      });
-
-      test('routes are listed by table and by family, an unknown table being empty', () => {
-        const main: Route = { ...base, destination: cidr('10.65.0.1/32'), link: index, scope: 'link' };
-        const side: Route = { ...main, table: 1000 };
-        const six: Route = { ...base, destination: cidr('fd00:1::1/128'), link: index, metric: 1024 };
-        for (const route of [main, side, six]) kernel.replaceRoute(route);
-        expect(made({ table: MAIN, family: 4 })).toEqual([main]);
-        expect(made({ table: 1000 })).toEqual([side]);
-        expect(made({ family: 6 })).toEqual([six]);
-        expect(kernel.routes({ table: 4711 })).toEqual([]);
-      });
-
-      test('deleting needs the destination and table only, and of an absent route is ESRCH', () => {
-        for (const text of ['10.65.0.0/26', 'fd00:1::/122']) {
-          const destination = cidr(text);
-          kernel.replaceRoute({ ...base, destination, type: 'blackhole', metric: 7 });
-          expectCode('ESRCH', () => kernel.deleteRoute({ destination, table: MAIN, metric: 8 }));
-          kernel.deleteRoute({ destination, table: MAIN });
-          expectCode('ESRCH', () => kernel.deleteRoute({ destination, table: MAIN }));
-        }
-        expectCode('ESRCH', () => kernel.deleteRoute({ destination: cidr('10.65.0.0/26'), table: 4711 }));
-      });
-
-      test('a route just listed can be deleted as it is', () => {
-        kernel.replaceRoute({ ...base, destination: cidr('10.65.0.1/32'), link: index, scope: 'link', mtu: 1400 });
-        kernel.replaceRoute({ ...base, destination: cidr('fd00:1::/122'), type: 'blackhole' });
-        for (const route of made()) kernel.deleteRoute(route);
-        expect(made()).toEqual([]);
-      });
-
-      test('what cannot work is refused', () => {
-        const destination = cidr('10.65.0.0/26');
-        const cases: [code: string, route: Route][] = [
-          ['EINVAL', { ...base, destination: cidr('10.65.0.1/26'), link: index, scope: 'link' }],
-          ['ENODEV', { ...base, destination, link: 99_999, scope: 'link' }],
-          ['ENETUNREACH', { ...base, destination, link: index, gateway: addr('10.9.9.9') }],
-          ['EHOSTUNREACH', { ...base, destination: cidr('fd00:1::/122'), link: index, gateway: addr('fd00:9::9') }],
-          ['EINVAL', { ...base, destination, link: index, scope: 'link', source: addr('10.9.9.9') }],
-        ];
-        for (const [code, route] of cases) expectCode(code, () => kernel.replaceRoute(route));
-        kernel.setLink(index, { up: false });
-        expectCode('ENETDOWN', () => kernel.replaceRoute({ ...base, destination, link: index, scope: 'link' }));
-        expect(made()).toEqual([]);
-      });
-
-      test('routes go with their link, when it goes down and when it is deleted', () => {
-        const blackhole: Route = { ...base, destination: cidr('10.65.1.0/26'), type: 'blackhole' };
-        const four: Route = { ...base, destination: cidr('10.65.0.1/32'), link: index, scope: 'link' };
-        const six: Route = { ...base, destination: cidr('fd00:1::1/128'), link: index };
-        for (const route of [blackhole, four, six]) kernel.replaceRoute(route);
-        kernel.setLink(index, { up: false });
-        expect(made()).toEqual([blackhole]);
-        kernel.setLink(index, { up: true });
-        kernel.replaceRoute(four);
-        kernel.deleteLink(index);
-        expect(made()).toEqual([blackhole]);
-      });
-
-      test('an address brings the route to its prefix, and takes it away again', () => {
-        const address: Address = { link: index, address: cidr('10.0.0.1/24'), scope: 'universe' };
-        kernel.replaceAddress(address);
-        const connected = () => kernel.routes({ table: MAIN, family: 4 });
-        expect(connected()).toEqual([
-          {
-            ...base,
-            destination: cidr('10.0.0.0/24'),
-            link: index,
-            scope: 'link',
-            protocol: RTPROT_KERNEL,
-            source: addr('10.0.0.1'),
-          },
-        ]);
-        kernel.deleteAddress(address);
-        expect(connected()).toEqual([]);
-      });
-    });
+    routeContract(() => kernel);
 
     describe('neighbours and forwarding entries', () => {
       test('permanent neighbours of both families are kept, replaced and deleted', () => {
@@ -501,31 +346,4 @@ export function kernelContract(name: string, open: () => ContractSetting): void 
       });
     });
   });
-}
-
-/** Addresses without the link-local ones that the kernel makes by itself. */
-function own(addresses: Address[]): Address[] {
-  return addresses.filter(a => a.address.addr.family === 4 || a.scope !== 'link');
-}
-
-function byText(a: Address | Route, b: Address | Route): number {
-  const [left, right] = [a, b].map(x => printCidr('destination' in x ? x.destination : x.address));
-  return (left ?? '') < (right ?? '') ? -1 : 1;
-}
-
-function expectCode(code: string, act: () => unknown): void {
-  let caught: unknown;
-  try {
-    act();
-  } catch (error) {
-    caught = error;
-  }
-  if (caught !== undefined && !(caught instanceof KernelError)) throw caught;
-  expect(caught?.code).toBe(code);
-}
-
-/** Asks again until it holds: the kernel does some things in the background, and says of none when it is done. */
-function eventually(holds: () => boolean): void {
-  const end = performance.now() + PATIENCE_MS;
-  while (!holds()) if (performance.now() > end) throw new Error(`Cannot see the change within ${PATIENCE_MS} ms`);
 }
