@@ -1,4 +1,4 @@
-import type { Resource } from './index.ts';
+import type { Resource } from './resource.ts';
 
 /** The kinds of the model that syncers emit and the calculation reads. */
 export type ModelKind =

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import type { KubernetesNetworkPolicy, NetworkPolicy } from '../index.ts';
+import type { NetworkPolicy } from '../kinds/calico/network-policy.ts';
+import type { KubernetesNetworkPolicy } from '../kinds/kubernetes/network-policy.ts';
 import { kubernetesNetworkPolicyToPolicy } from './kubernetes-network-policy.ts';
 
 type Spec = NonNullable<KubernetesNetworkPolicy['spec']>;

@@ -1,5 +1,6 @@
 import { maskCidr, parseCidr, printCidr } from '@calico/ip';
-import type { KubernetesNetworkPolicy, NetworkPolicy } from '../index.ts';
+import type { NetworkPolicy } from '../kinds/calico/network-policy.ts';
+import type { KubernetesNetworkPolicy } from '../kinds/kubernetes/network-policy.ts';
 import { portsByProtocol } from './kubernetes-ports.ts';
 import { namespaceSelectorText, podSelectorText } from './kubernetes-selector.ts';
 import { convertUid } from './uid.ts';

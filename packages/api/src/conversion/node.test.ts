@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import type { Node } from '../index.ts';
+import type { Node } from '../kinds/kubernetes/node.ts';
 import { calicoNodeAnnotations, nodeToCalicoNode } from './node.ts';
 
 const annotations: Record<string, string> = {

@@ -1,5 +1,6 @@
 import { parseAddr, parseCidr, printAddr, printCidr } from '@calico/ip';
-import type { CalicoNode, Node } from '../index.ts';
+import type { CalicoNode } from '../kinds/calico/calico-node.ts';
+import type { Node } from '../kinds/kubernetes/node.ts';
 import { parseAsNumber } from '../schema/formats.ts';
 
 type Spec = CalicoNode['spec'];

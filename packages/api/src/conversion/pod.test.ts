@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import type { Pod, WorkloadEndpoint } from '../index.ts';
+import type { WorkloadEndpoint } from '../kinds/calico/workload-endpoint.ts';
+import type { Pod } from '../kinds/kubernetes/pod.ts';
 import { workloadEndpointName, workloadInterfaceName } from './names.ts';
 import { podToWorkloadEndpoint } from './pod.ts';
 

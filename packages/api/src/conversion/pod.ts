@@ -1,5 +1,6 @@
 import { type Family, hostCidr, maskCidr, parseCidr, printAddr, printCidr } from '@calico/ip';
-import type { Pod, WorkloadEndpoint } from '../index.ts';
+import type { WorkloadEndpoint } from '../kinds/calico/workload-endpoint.ts';
+import type { Pod } from '../kinds/kubernetes/pod.ts';
 import {
   NAMESPACE_LABEL,
   NAMESPACE_LABEL_PREFIX,

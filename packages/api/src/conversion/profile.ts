@@ -1,4 +1,6 @@
-import type { Namespace, Profile, ServiceAccount } from '../index.ts';
+import type { Profile } from '../kinds/calico/profile.ts';
+import type { Namespace } from '../kinds/kubernetes/namespace.ts';
+import type { ServiceAccount } from '../kinds/kubernetes/service-account.ts';
 import {
   NAME_LABEL,
   NAMESPACE_LABEL_PREFIX,

@@ -1,4 +1,4 @@
-import type { WorkloadEndpoint } from '../index.ts';
+import type { WorkloadEndpoint } from '../kinds/calico/workload-endpoint.ts';
 import { parseQuantity } from './quantity.ts';
 
 type QosControls = NonNullable<WorkloadEndpoint['spec']['qosControls']>;

@@ -3,10 +3,12 @@ import type { GlobalNetworkSet, IPAMBlock, Namespace, NetworkSet, Node, Pod } fr
 /** The namespace that the suite's objects are in. */
 export const NAMESPACE = 'contract';
 
+/** A namespace; the one of the suite when no name is given. */
 export function namespace(name = NAMESPACE): Namespace {
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name }, spec: {} };
 }
 
+/** A set of one network. */
 export function globalNetworkSet(name: string, labels: Record<string, string> = {}): GlobalNetworkSet {
   return {
     apiVersion: 'projectcalico.org/v3',
@@ -16,6 +18,7 @@ export function globalNetworkSet(name: string, labels: Record<string, string> = 
   };
 }
 
+/** A set of one network in a namespace. */
 export function networkSet(name: string, inNamespace = NAMESPACE): NetworkSet {
   return {
     apiVersion: 'projectcalico.org/v3',
@@ -25,6 +28,7 @@ export function networkSet(name: string, inNamespace = NAMESPACE): NetworkSet {
   };
 }
 
+/** A pod on a node, in the namespace of the suite. */
 export function pod(name: string, nodeName: string): Pod {
   return {
     apiVersion: 'v1',
@@ -34,10 +38,12 @@ export function pod(name: string, nodeName: string): Pod {
   };
 }
 
+/** A node that nothing is known of. */
 export function node(name: string): Node {
   return { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: {} };
 }
 
+/** A free block of four addresses. */
 export function block(sequenceNumber: number | bigint): IPAMBlock {
   return {
     apiVersion: 'projectcalico.org/v3',

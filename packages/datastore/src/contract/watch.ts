@@ -110,6 +110,6 @@ export function watchContract(open: OpenStore): void {
     const { resourceVersion } = await client.list(GlobalNetworkSet);
     for (const name of ['a', 'b', 'c']) await client.create(GlobalNetworkSet, globalNetworkSet(name));
     await store.compact();
-    expect(await codeOf(watchSets(resourceVersion).next())).toBe('Gone');
+    expect(await codeOf(take(watchSets(resourceVersion), 1))).toBe('Gone');
   });
 }

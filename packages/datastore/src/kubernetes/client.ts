@@ -106,7 +106,13 @@ class KubernetesClient implements Client {
   async create<R extends Resource>(kind: Kind<R>, resource: R): Promise<R> {
     const key = keyOf(resource);
     const op = 'create';
-    if (kind.namespaced && !key.namespace) throw namespaceMissing(kind, key, op);
+    if (kind.namespaced && !key.namespace) {
+      throw invalid(kind, key, op, 'metadata.namespace is empty; allowed: a namespace');
+    }
+    const { resourceVersion } = resource.metadata;
+    if (resourceVersion) {
+      throw invalid(kind, key, op, `metadata.resourceVersion is "${resourceVersion}"; allowed: none, when creating`);
+    }
     return typed(kind, await this.#write(op, nameOf(kind, key), 'POST', collectionPath(kind, key.namespace), resource));
   }
 
@@ -218,8 +224,7 @@ function listOf(kind: Pick<Kind, 'kind'>, namespace: string | undefined): string
   return printResource(kind.kind, namespace, '*');
 }
 
-function namespaceMissing(kind: Pick<Kind, 'kind'>, key: ObjectKey, op: string): DatastoreError {
-  const reason = 'the kind is namespaced, the namespace is missing';
+function invalid(kind: Pick<Kind, 'kind'>, key: ObjectKey, op: string, reason: string): DatastoreError {
   return new DatastoreError({ code: 'Invalid', op, resource: nameOf(kind, key), reason });
 }
 

@@ -1,0 +1,27 @@
+import { describe } from 'bun:test';
+import { type ServerLog, startApiServer } from '@calico/apiserver';
+import { datastoreContract } from '../contract/index.ts';
+import { kubernetesClient } from './client.ts';
+import { tokenCredentials } from './credentials.ts';
+import { processClock } from './system-time.ts';
+
+const TOKEN = 'contract-token';
+const SILENT: ServerLog = { info: () => {}, warn: () => {}, error: () => {} };
+
+describe('kubernetesClient keeps the contract on the embedded API server:', () => {
+  datastoreContract(async () => {
+    const server = await startApiServer({
+      storePath: ':memory:',
+      listen: [{ host: '127.0.0.1', port: 0 }],
+      tokens: [{ token: TOKEN, user: 'tests' }],
+      clock: processClock,
+      log: SILENT,
+    });
+    const client = kubernetesClient(
+      { server: server.urls[0] ?? '', credentials: tokenCredentials(TOKEN) },
+      // Small pages, so that every list of the suite takes several.
+      { pageSize: 4 },
+    );
+    return { client, compact: () => server.compact(0), close: () => server.stop() };
+  });
+});

@@ -1,0 +1,227 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import {
+  IPPool,
+  KubernetesNetworkPolicy,
+  Namespace,
+  Node,
+  Pod,
+  type ResourceUpdate,
+  ServiceAccount,
+  Tier,
+} from '@calico/api';
+import { ClockFake, seededRandom } from '@calico/reconcile';
+import { namespace, node, pod } from './contract/objects.ts';
+import { type MemoryClient, memoryClient } from './memory/index.ts';
+import { BGP_SOURCES, FELIX_SOURCES } from './model.ts';
+import { type Syncer, startFelixSyncer, startSyncer } from './syncer.ts';
+import { eventually } from './testing/collect.ts';
+
+let client: MemoryClient;
+let clock: ClockFake;
+let stop: AbortController;
+let batches: ResourceUpdate[][];
+let inSync: number;
+let logged: string[];
+
+beforeEach(() => {
+  client = memoryClient();
+  clock = new ClockFake();
+  stop = new AbortController();
+  batches = [];
+  inSync = 0;
+  logged = [];
+});
+afterEach(() => stop.abort());
+
+const handler = {
+  onUpdates: (updates: ResourceUpdate[]) => {
+    batches.push(updates);
+  },
+  onInSync: () => {
+    inSync++;
+  },
+};
+
+function deps() {
+  const log = {
+    debug: () => {},
+    info: () => {},
+    warn: (fields: object, message: string) => {
+      logged.push(`${message} ${JSON.stringify(fields)}`);
+    },
+  };
+  return { clock, random: seededRandom(1), signal: stop.signal, log };
+}
+
+async function start(): Promise<Syncer> {
+  const syncer = startFelixSyncer(client, handler, deps());
+  await eventually(() => inSync === 1 && client.watches === FELIX_SOURCES.length);
+  return syncer;
+}
+
+const print = ({ kind, namespace: ns, name, resource }: ResourceUpdate): string =>
+  `${resource === undefined ? 'delete' : 'set'} ${kind} ${ns === undefined ? '' : `${ns}/`}${name}`;
+const said = (): string[] => batches.flat().map(print);
+const hear = (what: string) => eventually(() => said().includes(what));
+
+const key = { namespace: 'contract', name: 'web' };
+
+describe('startFelixSyncer', () => {
+  test('is in sync once every kind has been listed, and not before', async () => {
+    await client.create(Namespace, namespace());
+    await client.create(Pod, pod('web', 'node-1'));
+    client.failNext('list', { code: 'Unavailable' }, Tier);
+    const syncer = startFelixSyncer(client, handler, deps());
+    await hear('set WorkloadEndpoint contract/node--1-k8s-web-eth0');
+    await eventually(() => syncer.status().filter(status => status.inSync).length === FELIX_SOURCES.length - 1);
+    expect([syncer.inSync, inSync, syncer.age()]).toEqual([false, 0, Number.POSITIVE_INFINITY]);
+    expect(syncer.status().find(({ kind }) => kind === 'Tier')).toMatchObject({ state: 'waiting', inSync: false });
+    await clock.advance(100);
+    await eventually(() => syncer.inSync);
+    expect(inSync).toBe(1);
+    expect(syncer.age()).toBeLessThanOrEqual(100);
+  });
+
+  const conversions: { name: string; make(): Promise<unknown>; want: string }[] = [
+    {
+      name: 'a namespace into a profile',
+      make: () => client.create(Namespace, namespace()),
+      want: 'set Profile kns.contract',
+    },
+    {
+      name: 'a service account into a profile',
+      make: () =>
+        client.create(ServiceAccount, {
+          apiVersion: 'v1',
+          kind: 'ServiceAccount',
+          metadata: { namespace: 'contract', name: 'runner' },
+        }),
+      want: 'set Profile ksa.contract.runner',
+    },
+    {
+      name: 'a pod into an endpoint',
+      make: () => client.create(Pod, pod('web', 'node-1')),
+      want: 'set WorkloadEndpoint contract/node--1-k8s-web-eth0',
+    },
+    { name: 'a node into a Calico node', make: () => client.create(Node, node('n')), want: 'set CalicoNode n' },
+    {
+      name: 'a Kubernetes policy into a Calico policy',
+      make: () =>
+        client.create(KubernetesNetworkPolicy, {
+          apiVersion: 'networking.k8s.io/v1',
+          kind: 'NetworkPolicy',
+          metadata: { namespace: 'contract', name: 'p' },
+          spec: { podSelector: {}, policyTypes: ['Ingress'] },
+        }),
+      want: 'set KubernetesNetworkPolicy contract/p',
+    },
+    {
+      name: 'a pool as it is',
+      make: () =>
+        client.create(IPPool, {
+          apiVersion: 'projectcalico.org/v3',
+          kind: 'IPPool',
+          metadata: { name: 'pool' },
+          spec: { cidr: '10.0.0.0/16' },
+        }),
+      want: 'set IPPool pool',
+    },
+  ];
+  for (const { name, make, want } of conversions) {
+    test(`converts ${name}`, async () => {
+      await start();
+      await make();
+      await hear(want);
+      expect(batches.flat().at(-1)?.resource?.apiVersion).toBe('projectcalico.org/v3');
+    });
+  }
+
+  test('deletes the endpoint of a pod that ends, and of one that is deleted', async () => {
+    await client.create(Pod, pod('web', 'node-1'));
+    await start();
+    const endpoint = 'WorkloadEndpoint contract/node--1-k8s-web-eth0';
+    const phase = (value: string) =>
+      client.patch(Pod, key, { status: { phase: value } }, { type: 'merge', subresource: 'status' });
+    await phase('Succeeded');
+    await hear(`delete ${endpoint}`);
+    await client.delete(Pod, key);
+    expect(said()).toEqual([`set ${endpoint}`, `delete ${endpoint}`]);
+  });
+
+  test('deletes the old endpoint of a pod that was made anew on another node', async () => {
+    await client.create(Pod, pod('web', 'node-1'));
+    await start();
+    await client.delete(Pod, key);
+    await client.create(Pod, pod('web', 'node-2'));
+    await hear('set WorkloadEndpoint contract/node--2-k8s-web-eth0');
+    expect(said()).toEqual([
+      'set WorkloadEndpoint contract/node--1-k8s-web-eth0',
+      'delete WorkloadEndpoint contract/node--1-k8s-web-eth0',
+      'set WorkloadEndpoint contract/node--2-k8s-web-eth0',
+    ]);
+  });
+
+  test('says nothing of pods without an endpoint', async () => {
+    await start();
+    await client.create(Pod, { ...pod('web', 'node-1'), spec: { ...pod('web', 'node-1').spec, hostNetwork: true } });
+    await client.delete(Pod, key);
+    await client.create(Node, node('n'));
+    await hear('set CalicoNode n');
+    expect(said()).toEqual(['set CalicoNode n']);
+  });
+
+  test('hands over in one batch what was received in one', async () => {
+    await start();
+    const names = Array.from({ length: 20 }, (_, i) => `n${i}`);
+    await Promise.all(names.map(name => client.create(Node, node(name))));
+    await hear('set CalicoNode n19');
+    expect(said()).toEqual(names.map(name => `set CalicoNode ${name}`));
+    expect(batches.map(batch => batch.length)).toEqual([20]);
+  });
+
+  test('cuts a large first list in slices, with turns of the event loop between', async () => {
+    for (let i = 0; i < 2500; i++) await client.create(Node, node(`n${i}`));
+    startFelixSyncer(client, handler, deps());
+    await clock.advance(0);
+    await eventually(() => inSync === 1);
+    expect(batches.map(batch => batch.length)).toEqual([1000, 1000, 500]);
+  });
+});
+
+test('startSyncer takes an object that is not valid for absent, and tells it', async () => {
+  const [source] = FELIX_SOURCES.filter(({ model }) => model === 'CalicoNode');
+  if (source === undefined) throw new Error('no source of nodes');
+  const good = { ...source };
+  let refuse = false;
+  good.convert = (object, objectKey) => (refuse ? { errors: ['spec.x: bad'] } : source.convert(object, objectKey));
+  await client.create(Node, node('n'));
+  startSyncer(client, [good], handler, deps());
+  await eventually(() => client.watches === 1);
+  refuse = true;
+  await client.patch(Node, { name: 'n' }, { metadata: { labels: { a: 'b' } } }, { type: 'merge' });
+  await hear('delete CalicoNode n');
+  expect(logged).toEqual(['object is not valid {"kind":"Node","object":"n","errors":["spec.x: bad"]}']);
+});
+
+test('a fault of the handler ends the whole syncer and is told', async () => {
+  await client.create(Node, node('n'));
+  const syncer = startFelixSyncer(
+    client,
+    {
+      ...handler,
+      onUpdates: () => {
+        throw new Error('calc');
+      },
+    },
+    deps(),
+  );
+  await expect(syncer.done).rejects.toThrow('calc');
+  expect(client.watches).toBe(0);
+});
+
+test('every kind is watched once by each syncer', () => {
+  for (const sources of [FELIX_SOURCES, BGP_SOURCES]) {
+    const kinds = sources.map(({ kind }) => `${kind.group}/${kind.kind}`);
+    expect(new Set(kinds).size).toBe(kinds.length);
+  }
+});
