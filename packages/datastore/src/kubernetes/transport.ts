@@ -13,6 +13,7 @@ export interface ApiRequest extends Operation {
   readonly contentType?: string;
   /** Until the headers of the answer are there, in ms. */
   readonly timeoutMs: number;
+  /** Ends the wait for the headers; later it is for the caller to abort the answer. */
   readonly signal?: AbortSignal;
 }
 
@@ -114,11 +115,11 @@ export class Transport {
       const response = await fetch(this.#base + request.path + printQuery(request.query), options);
       return { response, abort };
     } catch (err) {
-      request.signal?.removeEventListener('abort', abort);
       if (err instanceof DatastoreError) throw err;
       throw connectionError(request, this.server, err, timedOut);
     } finally {
       timer.cancel();
+      request.signal?.removeEventListener('abort', abort);
     }
   }
 

@@ -37,7 +37,7 @@ export class KubernetesWatch<R extends Resource> implements WatchStream<R> {
 
   constructor(settings: WatchSettings<R>) {
     this.#settings = settings;
-    settings.signal.addEventListener('abort', () => this.#close(), { once: true });
+    settings.signal.addEventListener('abort', this.#close, { once: true });
   }
 
   drain(): WatchEvent<R>[] {
@@ -74,10 +74,11 @@ export class KubernetesWatch<R extends Resource> implements WatchStream<R> {
     return this;
   }
 
-  #close(): void {
+  readonly #close = (): void => {
     this.#done = true;
+    this.#settings.signal.removeEventListener('abort', this.#close);
     this.#answer?.abort();
-  }
+  };
 
   async #read(): Promise<void> {
     const { clock, silenceMs, signal, operation, server } = this.#settings;

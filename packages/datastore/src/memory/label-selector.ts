@@ -1,8 +1,8 @@
 /** One requirement of a Kubernetes label selector. */
 type Requirement = (labels: Readonly<Record<string, string>>) => boolean;
 
-const KEY = String.raw`[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?`;
-const VALUE = String.raw`[A-Za-z0-9_.-]*`;
+const KEY = '[A-Za-z0-9]([A-Za-z0-9_./-]*[A-Za-z0-9])?';
+const VALUE = '[A-Za-z0-9_.-]*';
 const EXISTS = new RegExp(`^(!?)\\s*(${KEY})$`);
 const EQUALITY = new RegExp(`^(${KEY})\\s*(==|=|!=)\\s*(${VALUE})$`);
 const MEMBERSHIP = new RegExp(`^(${KEY})\\s+(in|notin)\\s*\\(([^()]*)\\)$`);

@@ -80,7 +80,7 @@ function resolve(root: unknown, path: readonly string[]): unknown {
 }
 
 function missing(path: readonly string[]): PatchError {
-  return new PatchError(`path is "/${path.join('/')}"; allowed: a place that exists`);
+  return new PatchError(`path is "${path.join('/')}"; allowed: a place that exists`);
 }
 
 function addAt(root: Json, path: readonly string[], value: unknown): void {
