@@ -1,0 +1,109 @@
+import { IPAMHandle } from '@calico/api';
+import { isAlreadyExists, isOutcomeUnknown } from '@calico/datastore';
+import { handleName } from './names.ts';
+import { AGAIN, retrying } from './retry.ts';
+import { type IpamStore, lostRace } from './store.ts';
+
+/** How many handles are remembered to skip reading them. */
+const REMEMBERED = 1000;
+
+/**
+ * Handles: in which blocks an owner has how many addresses. A handle grows before the block is written and shrinks
+ * after, so it may count too many (a crash between, a lost answer), never too few; `Releases` settles that.
+ */
+export class Handles {
+  readonly #store: IpamStore;
+  /** Last known, the oldest first. Only to skip reads: a write of an old one is refused. */
+  readonly #known = new Map<string, IPAMHandle>();
+
+  constructor(store: IpamStore) {
+    this.#store = store;
+  }
+
+  /** The handle as stored now. */
+  async read(id: string): Promise<IPAMHandle | undefined> {
+    const found = await this.#store.handle(id);
+    this.#remember(id, found);
+    return found;
+  }
+
+  /** The handle as last seen, else as stored now. */
+  async recall(id: string): Promise<IPAMHandle | undefined> {
+    return this.#known.get(handleName(id)) ?? (await this.read(id));
+  }
+
+  /** Counts more addresses of a block; creates the handle when there is none. */
+  async increment(id: string, block: string, count: number): Promise<void> {
+    let known = this.#known.get(handleName(id));
+    await retrying(`add to handle "${id}"`, async () => {
+      try {
+        if (known === undefined) this.#remember(id, await this.#store.create(newHandle(id, block, count)));
+        else
+          this.#remember(id, await this.#store.update(withCount(known, block, (known.spec.block[block] ?? 0) + count)));
+        return undefined;
+      } catch (err) {
+        if (!isAlreadyExists(err) && !lostRace(err) && !isOutcomeUnknown(err)) throw err;
+        known = await this.read(id);
+        return AGAIN;
+      }
+    });
+  }
+
+  /** Counts fewer addresses of a block; a handle of no addresses is deleted. What is not counted is left alone. */
+  async decrement(id: string, block: string, count: number): Promise<void> {
+    let known = await this.recall(id);
+    await retrying(`take from handle "${id}"`, async () => {
+      const before = known?.spec.block[block] ?? 0;
+      if (known === undefined || before === 0) return undefined;
+      const outcome = await this.replace(known, withCount(known, block, before - count));
+      if (outcome === 'done') return undefined;
+      known = await this.read(id);
+      // In doubt, it is done: counting too many does no harm.
+      if (outcome === 'unknown' && known?.spec.block[block] !== before) return undefined;
+      return AGAIN;
+    });
+  }
+
+  /** Writes a handle that has not changed since it was read, deletes it when empty. */
+  async replace(before: IPAMHandle, after: IPAMHandle): Promise<'done' | 'lost' | 'unknown'> {
+    const id = before.spec.handleID;
+    this.#remember(id, undefined);
+    try {
+      if (Object.keys(after.spec.block).length > 0) this.#remember(id, await this.#store.update(after));
+      else await this.#store.remove(before);
+      return 'done';
+    } catch (err) {
+      if (isOutcomeUnknown(err)) return 'unknown';
+      if (lostRace(err)) return 'lost';
+      throw err;
+    }
+  }
+
+  #remember(id: string, handle: IPAMHandle | undefined): void {
+    const name = handleName(id);
+    this.#known.delete(name);
+    if (handle === undefined) return;
+    this.#known.set(name, handle);
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= REMEMBERED) break;
+      this.#known.delete(oldest);
+    }
+  }
+}
+
+function newHandle(id: string, block: string, count: number): IPAMHandle {
+  return {
+    apiVersion: `${IPAMHandle.group}/${IPAMHandle.version}`,
+    kind: IPAMHandle.kind,
+    metadata: { name: handleName(id) },
+    spec: { handleID: id, block: { [block]: count }, deleted: false },
+  };
+}
+
+/** The handle with the count of one block changed; a block of none is left out. */
+export function withCount(handle: IPAMHandle, block: string, count: number): IPAMHandle {
+  const blocks = { ...handle.spec.block };
+  if (count > 0) blocks[block] = count;
+  else delete blocks[block];
+  return { ...handle, spec: { ...handle.spec, block: blocks } };
+}

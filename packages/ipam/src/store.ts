@@ -1,0 +1,120 @@
+import { BlockAffinity, IPAMBlock, IPAMHandle, type Kind, type Resource } from '@calico/api';
+import { type Client, DatastoreError, isConflict, isNotFound, isOutcomeUnknown } from '@calico/datastore';
+import type { Cidr, Family } from '@calico/ip';
+import { affinityLabels, affinityName, blockName, handleName } from './names.ts';
+import type { Owner } from './owner.ts';
+
+/** A kind whose objects are marked before they are deleted. */
+type Stored = IPAMBlock | BlockAffinity | IPAMHandle;
+
+/**
+ * IPAM's objects in the datastore. Reads finish deletions that stopped half-way, and give undefined for what is absent.
+ * Writes are compare-and-swap: they reject with Conflict or NotFound when the object has changed since it was read, and
+ * with an error that `isOutcomeUnknown` when the answer was lost.
+ */
+export class IpamStore {
+  readonly #client: Client;
+
+  constructor(client: Client) {
+    this.#client = client;
+  }
+
+  /** The block of a CIDR. */
+  block(cidr: Cidr): Promise<IPAMBlock | undefined> {
+    return this.#read(IPAMBlock, blockName(cidr));
+  }
+
+  /** All blocks. */
+  blocks(): Promise<IPAMBlock[]> {
+    return this.#list(IPAMBlock);
+  }
+
+  /** The affinity of an owner to a CIDR. */
+  affinity(owner: Owner, cidr: Cidr): Promise<BlockAffinity | undefined> {
+    return this.#read(BlockAffinity, affinityName(owner, cidr));
+  }
+
+  /** The affinities of an owner, of one family or both. */
+  async affinities(owner: Owner, family?: Family): Promise<BlockAffinity[]> {
+    const labels = Object.entries(affinityLabels(owner, family));
+    const found = await this.#list(BlockAffinity, labels.map(([key, value]) => `${key}=${value}`).join(','));
+    return found.filter(({ spec }) => spec.node === owner.name && (spec.type ?? 'host') === owner.type);
+  }
+
+  /** All affinities. */
+  allAffinities(): Promise<BlockAffinity[]> {
+    return this.#list(BlockAffinity);
+  }
+
+  /** The handle of an ID. */
+  handle(id: string): Promise<IPAMHandle | undefined> {
+    return this.#read(IPAMHandle, handleName(id));
+  }
+
+  /** All handles. */
+  handles(): Promise<IPAMHandle[]> {
+    return this.#list(IPAMHandle);
+  }
+
+  /** Stores a new object. */
+  create<R extends Stored>(object: R): Promise<R> {
+    return this.#client.create(kindOf(object), object);
+  }
+
+  /** Replaces an object that has not changed since. */
+  update<R extends Stored>(object: R): Promise<R> {
+    return this.#client.update(kindOf(object), object);
+  }
+
+  /** Marks an object that has not changed since as deleted, then deletes it. From the mark on nobody uses it. */
+  async remove(object: Stored): Promise<void> {
+    const kind = kindOf(object);
+    const marked = await this.#client.update(kind, { ...object, spec: { ...object.spec, deleted: true } } as Stored);
+    await this.#finish(kind, marked);
+  }
+
+  async #read<R extends Stored>(kind: Kind<R>, name: string): Promise<R | undefined> {
+    try {
+      const found = await this.#client.get(kind, { name });
+      if (found.spec.deleted !== true) return found;
+      await this.#finish(kind, found);
+      return undefined;
+    } catch (err) {
+      if (isNotFound(err)) return undefined;
+      throw err;
+    }
+  }
+
+  async #list<R extends Stored>(kind: Kind<R>, labelSelector?: string): Promise<R[]> {
+    const { items } = await this.#client.list(kind, labelSelector === undefined ? {} : { labelSelector });
+    return items.filter(item => item.spec.deleted !== true);
+  }
+
+  /** Deletes what is marked. A failure here is nobody's: the mark stays, and the next reader ends it. */
+  async #finish<R extends Resource>(kind: Kind<R>, { metadata }: R): Promise<void> {
+    const { name, uid, resourceVersion } = metadata;
+    try {
+      await this.#client.delete(
+        kind,
+        { name },
+        {
+          ...(uid === undefined ? {} : { uid }),
+          ...(resourceVersion === undefined ? {} : { resourceVersion }),
+        },
+      );
+    } catch (err) {
+      if (!(err instanceof DatastoreError)) throw err;
+    }
+  }
+}
+
+/** Whether a write was refused because the object changed, appeared or vanished since it was read. */
+export function lostRace(err: unknown): boolean {
+  return !isOutcomeUnknown(err) && (isConflict(err) || isNotFound(err));
+}
+
+const KINDS = new Map<string, unknown>([BlockAffinity, IPAMBlock, IPAMHandle].map(kind => [kind.kind, kind]));
+
+function kindOf<R extends Stored>(object: R): Kind<R> {
+  return KINDS.get(object.kind) as Kind<R>;
+}
