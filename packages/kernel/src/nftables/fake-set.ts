@@ -55,18 +55,20 @@ export class FakeSet {
 
   /**
    * Adds an element; gives what takes it out again, or undefined where it was there already with the same data. Throws
-   * Refusal EEXIST (there with `create`, or overlapping), EBUSY (there with other data), EINVAL, ENFILE (full).
+   * Refusal EEXIST (there with `create` or with other data, or overlapping), EINVAL, ENFILE (full).
    */
   add(element: Element, create: boolean): (() => void) | undefined {
     this.#validate(element);
     const existing = this.#exact(element);
     if (existing !== undefined) {
       if (create) throw new Refusal('EEXIST');
-      if (!sameData(existing.data, element.data)) throw new Refusal('EBUSY');
+      if (!sameData(existing.data, element.data)) throw new Refusal('EEXIST');
       return undefined;
     }
     if (this.spec.size !== undefined && this.size >= this.spec.size) throw new Refusal('ENFILE');
-    const kept: FakeElement = this.spec.counters ? { ...element, counter: { packets: 0, bytes: 0 } } : element;
+    const { keyEnd, ...single } = element;
+    const kept: FakeElement = keyEnd === undefined || keysEqual(keyEnd, element.key) ? single : { ...element };
+    if (this.spec.counters) kept.counter = { packets: 0, bytes: 0 };
     this.#insert(kept);
     return () => this.#remove(kept);
   }

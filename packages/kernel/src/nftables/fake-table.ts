@@ -184,8 +184,8 @@ export class FakeTable {
     if (spec.hook === undefined) return;
     const before = chain.spec;
     const wanted = withDefaults(spec);
-    const differs = (['hook', 'type', 'priority'] as const).some(field => before[field] !== wanted[field]);
-    if (differs) throw new Refusal('EEXIST');
+    if (before.hook !== wanted.hook || before.priority !== wanted.priority) throw new Refusal('EOPNOTSUPP');
+    if (before.type !== wanted.type) throw new Refusal('EEXIST');
     chain.spec = { ...before, policy: wanted.policy ?? 'accept' };
     undo.push(() => {
       chain.spec = before;

@@ -31,8 +31,8 @@ export function assertRegisters(exprs: readonly Expr[], sets: ReadonlyMap<string
 }
 
 /**
- * What the kernel checks of a table when it commits: from every base chain, jumps neither loop (ELOOP) nor go deeper
- * than sixteen chains (EMLINK), and expressions are met on hooks that they work on (EOPNOTSUPP). Throws Refusal.
+ * What the kernel checks of a table when it commits: from every base chain, jumps neither loop nor go deeper than
+ * sixteen chains (EMLINK), and expressions are met on hooks that they work on (EOPNOTSUPP). Throws Refusal.
  */
 export function assertTable(table: FakeTable): void {
   for (const { spec } of table.chains.values()) {
@@ -54,8 +54,7 @@ class Walk {
   }
 
   enter(name: string, depth: number): void {
-    if (this.#path.has(name)) throw new Refusal('ELOOP');
-    if (depth >= JUMP_STACK_SIZE) throw new Refusal('EMLINK');
+    if (this.#path.has(name) || depth >= JUMP_STACK_SIZE) throw new Refusal('EMLINK');
     if ((this.#sound.get(name) ?? -1) >= depth) return;
     this.#path.add(name);
     for (const rule of this.#table.chains.get(name)?.rules ?? []) {

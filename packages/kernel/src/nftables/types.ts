@@ -256,8 +256,9 @@ export type Op =
   | { readonly op: 'deleteSet'; readonly name: string }
   | { readonly op: 'flushSet'; readonly name: string }
   /**
-   * An element that is there already with the same data is kept as it is; with other data it is EBUSY (delete it first,
-   * in the same batch). In an interval set one that overlaps another is EEXIST.
+   * An element that is there already with the same data is kept as it is; with other data it is EEXIST (EBUSY on older
+   * kernels): delete it first, in the same batch. In an interval set one that overlaps another is EEXIST; but see the
+   * fake's `check` for concatenations, where the kernel does not notice all.
    */
   | {
       readonly op: 'addElements';

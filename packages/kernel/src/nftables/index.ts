@@ -1,0 +1,31 @@
+export { batchSize, describeOp, splitOps } from './batch.ts';
+export type {
+  Classification,
+  ConntrackState,
+  FakeInterface,
+  FakePacket,
+  FibAnswer,
+  FibQuestion,
+  IpPacket,
+  PacketContext,
+  RawPacket,
+  TraceStep,
+} from './classify.ts';
+export { ctStates, fieldLength, fieldsOf, paddedLength, printKey, typeLength } from './field-type.ts';
+export {
+  compareKeys,
+  concatBytes,
+  hostU32Bytes,
+  ifnameBytes,
+  ifnamePrefixBytes,
+  keysEqual,
+  nextKey,
+  previousKey,
+  u8Bytes,
+  u16Bytes,
+} from './keys.ts';
+export { type PrintOptions, printChain, printElement, printSet, printTable } from './print.ts';
+export { type PrintContext, printExpr, printRule } from './print-rule.ts';
+export { sameExprs } from './same-exprs.ts';
+export * from './types.ts';
+export { printVerdict } from './verdict.ts';
