@@ -2,6 +2,8 @@
 
 import { parseJson } from '@calico/api';
 import { JsonSyntaxError, scanJson } from './json-scan.ts';
+import { decodeProtobuf, PROTOBUF } from './protobuf/decode.ts';
+import { protobufMessages } from './protobuf/messages.ts';
 import { ApiError, badRequest, unsupportedMediaType } from './status.ts';
 
 /** The most bytes a body may have; what a Kubernetes API server takes. */
@@ -59,7 +61,10 @@ export function decodeJson(bytes: Uint8Array): DecodedBody {
   }
 }
 
-/** Reads and decodes a JSON body; an empty one is `undefined`. `types` are the media types that are allowed. */
+/** The media types of objects. */
+export const OBJECT_TYPES: readonly string[] = ['application/json', PROTOBUF];
+
+/** Reads and decodes a body; an empty one is `undefined`. `types` are the media types that are allowed. */
 export async function readBody(request: Request, types: readonly string[]): Promise<DecodedBody> {
   const type = contentType(request);
   const bytes = await readBytes(request);
@@ -69,5 +74,5 @@ export async function readBody(request: Request, types: readonly string[]): Prom
       `the body of the request was in an unknown format - content type is "${type}"; accepted media types include: ${types.join(', ')}`,
     );
   }
-  return decodeJson(bytes);
+  return type === PROTOBUF ? { value: decodeProtobuf(bytes, protobufMessages), duplicates: [] } : decodeJson(bytes);
 }

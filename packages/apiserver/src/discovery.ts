@@ -5,9 +5,11 @@
 import type { Kind } from '@calico/api';
 import { parseAccept } from './accept.ts';
 import type { ApiGroup, KindRegistry } from './kind-registry.ts';
+import { isScalable } from './scale.ts';
 
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 const STATUS_VERBS = ['get', 'patch', 'update'];
+const SCALE = { group: 'autoscaling', version: 'v1', kind: 'Scale' };
 
 /** A document and the media type that it must be sent as. */
 export interface DiscoveryDocument {
@@ -37,11 +39,22 @@ function resourcesOf(kind: Kind): unknown[] {
     ...(kind.categories.length === 0 ? {} : { categories: kind.categories }),
   };
   const status = { name: `${kind.plural}/status`, singularName: '', ...common, verbs: STATUS_VERBS };
-  return kind.statusSubresource ? [own, status] : [own];
+  const scale = {
+    name: `${kind.plural}/scale`,
+    singularName: '',
+    namespaced: kind.namespaced,
+    ...SCALE,
+    verbs: STATUS_VERBS,
+  };
+  return [own, ...(kind.statusSubresource ? [status] : []), ...(isScalable(kind) ? [scale] : [])];
 }
 
 function aggregatedResource(kind: Kind): unknown {
   const responseKind = { group: kind.group, version: kind.version, kind: kind.kind };
+  const subresources = [
+    ...(kind.statusSubresource ? [{ subresource: 'status', responseKind, verbs: STATUS_VERBS }] : []),
+    ...(isScalable(kind) ? [{ subresource: 'scale', responseKind: SCALE, verbs: STATUS_VERBS }] : []),
+  ];
   return {
     resource: kind.plural,
     responseKind,
@@ -50,7 +63,7 @@ function aggregatedResource(kind: Kind): unknown {
     verbs: VERBS,
     ...(kind.shortNames.length === 0 ? {} : { shortNames: kind.shortNames }),
     ...(kind.categories.length === 0 ? {} : { categories: kind.categories }),
-    ...(kind.statusSubresource ? { subresources: [{ subresource: 'status', responseKind, verbs: STATUS_VERBS }] } : {}),
+    ...(subresources.length === 0 ? {} : { subresources }),
   };
 }
 

@@ -1,6 +1,6 @@
 /** The API as a function from requests to responses: routing, authentication, errors. Knows no sockets. */
 import { createHash } from 'node:crypto';
-import { readBody } from './body.ts';
+import { OBJECT_TYPES, readBody } from './body.ts';
 import { discover } from './discovery.ts';
 import { isJsonObject } from './json.ts';
 import { openApiDocument, openApiIndex, openApiV2 } from './openapi.ts';
@@ -33,9 +33,10 @@ const REVIEWS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
 const RULES_REVIEWS = '/apis/authorization.k8s.io/v1/selfsubjectrulesreviews';
 const WHO_AM_I = '/apis/authentication.k8s.io/v1/selfsubjectreviews';
 
+/** Answers a question that a client asks about itself: the object it sent, with the answer as its status. */
 async function review(request: Request, status: unknown): Promise<Response> {
   if (request.method !== 'POST') throw methodNotAllowed();
-  const { value } = await readBody(request, ['application/json']);
+  const { value } = await readBody(request, OBJECT_TYPES);
   return jsonResponse(201, { ...(isJsonObject(value) ? value : {}), status });
 }
 

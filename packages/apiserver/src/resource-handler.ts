@@ -1,8 +1,8 @@
 /** Requests about objects: the verbs of the resource API over store, writer and watches. */
-import type { Kind } from '@calico/api';
+import { type Kind, printJson } from '@calico/api';
 import { negotiate } from './accept.ts';
-import { contentType, readBody } from './body.ts';
-import type { ObjectKey } from './collection.ts';
+import { contentType, OBJECT_TYPES, readBody } from './body.ts';
+import type { Entry, ObjectKey } from './collection.ts';
 import { parseDeleteOptions } from './delete-options.ts';
 import type { FieldValidation } from './field-validation.ts';
 import { parseFilter } from './filter.ts';
@@ -14,6 +14,7 @@ import { applyStrategicMergePatch } from './patch/strategic-merge-patch.ts';
 import { printEntry, printList, type View } from './representation.ts';
 import type { ResourcePath } from './request-info.ts';
 import { jsonResponse, objectResponse, streamResponse } from './response.ts';
+import { fromScale, isScalable, toScale } from './scale.ts';
 import { badRequest, deletedStatus, methodNotAllowed, notFound, unknownPath, unsupportedMediaType } from './status.ts';
 import type { Store } from './store.ts';
 import type { ServerClock, WatchHub } from './watch.ts';
@@ -129,12 +130,18 @@ class ResourceRequest {
     });
   }
 
+  /** The Scale of an entry where that is the subresource asked for, else the entry in the wanted form. */
+  #answer(code: number, entry: Entry, warnings: readonly string[] = []): Response {
+    if (this.#path.subresource === 'scale') return objectResponse(code, printJson(toScale(entry.object)), warnings);
+    return objectResponse(code, printEntry(this.#view, entry, this.#now()), warnings);
+  }
+
   #get(key: ObjectKey): Response {
     const wanted = this.#query.get('resourceVersion') ?? '';
     if (wanted !== '') checkReached(this.#backend.store, parseRevision(wanted));
     const entry = this.#backend.store.get(key);
     if (entry === undefined) throw notFound({ group: this.#kind.group, plural: this.#kind.plural, name: key.name });
-    return objectResponse(200, printEntry(this.#view, entry, this.#now()));
+    return this.#answer(200, entry);
   }
 
   #list(): Response {
@@ -173,7 +180,7 @@ class ResourceRequest {
   }
 
   async #create(): Promise<Response> {
-    const body = await readBody(this.#request, ['application/json']);
+    const body = await readBody(this.#request, OBJECT_TYPES);
     const options = writeOptions(this.#query, body.duplicates);
     const namespace = this.#path.namespace ?? '';
     const entry = await this.#backend.writer.create(this.#kind, namespace, body.value, options);
@@ -181,10 +188,15 @@ class ResourceRequest {
   }
 
   async #update(key: ObjectKey): Promise<Response> {
-    const body = await readBody(this.#request, ['application/json']);
+    const body = await readBody(this.#request, OBJECT_TYPES);
     const options = writeOptions(this.#query, body.duplicates);
-    const entry = await this.#backend.writer.update(this.#kind, key, this.#path.subresource, body.value, options);
-    return objectResponse(200, printEntry(this.#view, entry, this.#now()), options.warnings);
+    const { writer } = this.#backend;
+    const { subresource } = this.#path;
+    const entry =
+      subresource === 'scale'
+        ? await writer.patch(this.#kind, key, subresource, now => fromScale(now, body.value), options)
+        : await writer.update(this.#kind, key, subresource, body.value, options);
+    return this.#answer(200, entry, options.warnings);
   }
 
   async #patch(key: ObjectKey): Promise<Response> {
@@ -197,22 +209,24 @@ class ResourceRequest {
     const { value, duplicates } = await readBody(this.#request, PATCH_TYPES);
     if (value === undefined) throw badRequest('the patch is empty');
     const options = writeOptions(this.#query, duplicates);
+    const { subresource } = this.#path;
+    const apply = (now: unknown): unknown => {
+      if (type === JSON_PATCH) return applyJsonPatch(now, value);
+      if (type === MERGE_PATCH) return applyMergePatch(now, value);
+      return applyStrategicMergePatch(now, value, subresource === 'scale' ? {} : this.#kind.schema);
+    };
     const entry = await this.#backend.writer.patch(
       this.#kind,
       key,
-      this.#path.subresource,
-      now => {
-        if (type === JSON_PATCH) return applyJsonPatch(now, value);
-        if (type === MERGE_PATCH) return applyMergePatch(now, value);
-        return applyStrategicMergePatch(now, value, this.#kind.schema);
-      },
+      subresource,
+      now => (subresource === 'scale' ? fromScale(now, apply(toScale(now))) : apply(now)),
       options,
     );
-    return objectResponse(200, printEntry(this.#view, entry, this.#now()), options.warnings);
+    return this.#answer(200, entry, options.warnings);
   }
 
   async #delete(key: ObjectKey): Promise<Response> {
-    const body = await readBody(this.#request, ['application/json']);
+    const body = await readBody(this.#request, OBJECT_TYPES);
     const options = parseDeleteOptions(body.value, this.#query);
     const { entry, gone } = await this.#backend.writer.delete(this.#kind, key, options);
     if (!gone) return objectResponse(200, printEntry(this.#view, entry, this.#now()));
@@ -221,7 +235,7 @@ class ResourceRequest {
   }
 
   async #deleteCollection(): Promise<Response> {
-    const body = await readBody(this.#request, ['application/json']);
+    const body = await readBody(this.#request, OBJECT_TYPES);
     const options = parseDeleteOptions(body.value, this.#query);
     const filter = this.#filter();
     const { store, writer } = this.#backend;
@@ -244,9 +258,10 @@ export async function handleResource(
   const kind = backend.registry.byPath(path.group, path.version, path.plural);
   if (kind === undefined || (path.namespace !== undefined && !kind.namespaced)) throw unknownPath();
   if (path.subresource !== undefined) {
+    const isScale = path.subresource === 'scale' && isScalable(kind);
     const isStatus = path.subresource === 'status' && kind.statusSubresource;
     const isFinalize = path.subresource === 'finalize' && kind.kind === 'Namespace';
-    if (!isStatus && !isFinalize) throw unknownPath();
+    if (!isStatus && !isFinalize && !isScale) throw unknownPath();
   }
   return await new ResourceRequest(backend, request, kind, path, query).answer();
 }
