@@ -5,7 +5,7 @@ import { metadataSchema, type NameRule, validateMetadata } from './metadata.ts';
 import type { Resource } from './resource.ts';
 import { text } from './schema/build.ts';
 import { applyDefaults } from './schema/defaults.ts';
-import type { SchemaNode } from './schema/node.ts';
+import { isObject, type SchemaNode } from './schema/node.ts';
 import { validateSchema } from './schema/validate.ts';
 
 /** The one declaration of a kind, from which everything else about it follows. */
@@ -75,7 +75,7 @@ export function defineKind<R extends Resource>(declaration: Declaration<R>): Kin
     example: () => ({ ...declaration.example() }),
     default: r => {
       const defaulted = applyDefaults(wholeSchema(), r);
-      return declaration.defaults?.(defaulted) ?? defaulted;
+      return isObject(defaulted) ? (declaration.defaults?.(defaulted) ?? defaulted) : defaulted;
     },
     validate: (r, old) => {
       const errors = new FieldErrors();
@@ -92,11 +92,16 @@ export function defineKind<R extends Resource>(declaration: Declaration<R>): Kin
           errors,
           old?.metadata,
         );
-        declaration.rules?.(r, errors, old);
+        declaration.rules?.(named(r), errors, old);
       }
       return errors.list;
     },
   };
+}
+
+/** The rules may look at the name, also of an object whose name is still to be made from generateName. */
+function named<R extends Resource>(r: R): R {
+  return r.metadata.name === undefined ? { ...r, metadata: { ...r.metadata, name: '' } } : r;
 }
 
 function buildSchema<R extends Resource>(declaration: Declaration<R>): TSchema {

@@ -2,6 +2,7 @@ import type { FieldErrors } from './field-error.ts';
 import { isDnsLabel, isDnsSubdomain, isLabelValue, isQualifiedName, isServiceName } from './names.ts';
 import type { ObjectMeta } from './resource.ts';
 import {
+  DUPLICATES,
   flag,
   integer,
   lazy,
@@ -39,6 +40,7 @@ export const metadataSchema = lazy(() =>
       annotations: textMap({ description: 'Notes that selectors do not look at.' }),
       finalizers: set(text(), {
         'x-kubernetes-patch-strategy': 'merge',
+        ...DUPLICATES,
         description: 'Who must be done before the object goes.',
       }),
       ownerReferences: listMap(

@@ -141,6 +141,12 @@ export function mergedBy(key: string): Keywords {
   return { 'x-kubernetes-patch-strategy': 'merge', 'x-kubernetes-patch-merge-key': key };
 }
 
+/**
+ * The keyword of lists in which Kubernetes takes duplicates although they are lists by key (environment variables, ports
+ * of containers …).
+ */
+export const DUPLICATES = { 'x-calico-duplicates': true };
+
 /** Text keys, each with a value of this schema. */
 export function mapOf<Value extends TSchema>(
   value: Value,

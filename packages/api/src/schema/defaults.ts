@@ -11,7 +11,7 @@ export function applyDefaults<T>(schema: object, value: T): T {
 function walk(schema: SchemaNode, value: unknown): unknown {
   if (Array.isArray(value)) {
     const { items } = schema;
-    return items === undefined ? structured(value) : value.map(item => walk(items, item));
+    return items === undefined ? copyJson(value) : value.map(item => walk(items, item));
   }
   if (!isObject(value)) return value;
   const { properties, additionalProperties } = schema;
@@ -20,13 +20,13 @@ function walk(schema: SchemaNode, value: unknown): unknown {
     if (part === undefined) continue;
     const inner = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
     if (inner === undefined) {
-      set(out, name, structured(part));
+      set(out, name, copyJson(part));
     } else if (part !== null || inner.nullable === true || isUntyped(inner)) {
       set(out, name, walk(inner, part));
     }
   }
   for (const [name, inner] of Object.entries(properties ?? {})) {
-    if (inner.default !== undefined && !Object.hasOwn(out, name)) out[name] = walk(inner, structured(inner.default));
+    if (inner.default !== undefined && !Object.hasOwn(out, name)) out[name] = walk(inner, copyJson(inner.default));
   }
   return out;
 }
@@ -43,10 +43,10 @@ function isUntyped(schema: SchemaNode): boolean {
 }
 
 /** A deep copy of JSON data. */
-export function structured(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(structured);
+export function copyJson(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(copyJson);
   if (!isObject(value)) return value;
   const out: Record<string, unknown> = {};
-  for (const [name, part] of Object.entries(value)) set(out, name, structured(part));
+  for (const [name, part] of Object.entries(value)) set(out, name, copyJson(part));
   return out;
 }

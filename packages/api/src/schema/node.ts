@@ -20,6 +20,7 @@ export interface SchemaNode {
   readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
   readonly 'x-kubernetes-list-type'?: string;
   readonly 'x-kubernetes-list-map-keys'?: readonly string[];
+  readonly 'x-calico-duplicates'?: boolean;
   readonly 'x-calico-format'?: string;
   readonly 'x-calico-allowed'?: string;
 }

@@ -32,8 +32,7 @@ function fitsType(schema: SchemaNode, value: unknown, path: string, errors: Fiel
       return true;
     case 'string':
       if (typeof value !== 'string') return typeInvalid(path, value, 'a string', errors);
-      checkText(schema, value, path, errors);
-      return true;
+      return checkText(schema, value, path, errors);
     case 'integer':
       if (!isInteger(value)) return typeInvalid(path, value, 'a whole number', errors);
       checkNumber(schema, value, path, errors);
@@ -87,6 +86,7 @@ function walkList(schema: SchemaNode, value: readonly unknown[], path: string, e
     errors.invalid(path, value, `must have at least ${minItems} item${minItems === 1 ? '' : 's'}`);
   }
   if (items !== undefined) for (const [i, item] of value.entries()) walk(items, item, `${path}[${i}]`, errors);
+  if (schema['x-calico-duplicates'] === true) return;
   if (schema['x-kubernetes-list-type'] === 'set') findDuplicates(value, item => item, path, errors);
   const keys = schema['x-kubernetes-list-map-keys'];
   if (keys !== undefined) {
@@ -108,7 +108,7 @@ function findDuplicates(
   }
 }
 
-function checkText(schema: SchemaNode, value: string, path: string, errors: FieldErrors): void {
+function checkText(schema: SchemaNode, value: string, path: string, errors: FieldErrors): boolean {
   const { minLength, maxLength, pattern } = schema;
   if (maxLength !== undefined && value.length > maxLength) {
     errors.add('TooLong', path, value, `must have at most ${maxLength} characters`);
@@ -116,7 +116,10 @@ function checkText(schema: SchemaNode, value: string, path: string, errors: Fiel
     errors.invalid(path, value, `must have at least ${minLength} character${minLength === 1 ? '' : 's'}`);
   } else if (pattern !== undefined && !compiled(pattern).test(value)) {
     errors.invalid(path, value, `must be ${schema['x-calico-allowed'] ?? `text that matches ${pattern}`}`);
+  } else {
+    return true;
   }
+  return false;
 }
 
 const COMPILED = new Map<string, RegExp>();

@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { heading, nameColumn } from '../../columns.ts';
+import { ageColumn, heading, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
@@ -93,7 +93,7 @@ export const BGPConfiguration: Kind<BGPConfiguration> = defineKind<BGPConfigurat
   namespaced: false,
   description: 'How nodes speak BGP: "default" is for all, "node.<name>" for one.',
   spec,
-  columns: [nameColumn()],
+  columns: [nameColumn(), ageColumn()],
   calicoctl: { narrow, wide: narrow },
   defaults: config => {
     numberAsNumbers(config.spec, ['asNumber']);

@@ -1,6 +1,6 @@
 import { parseAddr } from '@calico/ip';
 import type { Static } from 'typebox';
-import { heading, nameColumn } from '../../columns.ts';
+import { ageColumn, heading, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { FieldErrors } from '../../field-error.ts';
 import type { Kind } from '../../kind.ts';
@@ -26,7 +26,7 @@ export const FelixConfiguration: Kind<FelixConfiguration> = defineKind<FelixConf
   namespaced: false,
   description: 'How the node agent works: "default" is for all nodes, "node.<name>" for one, others by their selector.',
   spec,
-  columns: [nameColumn()],
+  columns: [nameColumn(), ageColumn()],
   calicoctl: { narrow, wide: narrow },
   rules: felixConfigurationRules,
   example: () => ({

@@ -139,7 +139,7 @@ export const tableFields = () => ({
   }),
   nftablesFilterDenyAction: anyCase(['Drop', 'Reject'], { description: 'What denied packets get.' }),
   nftablesMarkMask: mark('Bits of the packet mark that are ours; 0xffff0000.'),
-  iptablesBackend: anyCase(['Auto', 'Legacy', 'NFT'], { description: 'Which iptables.' }),
+  iptablesBackend: oneOf(['Legacy', 'NFT', 'Auto'], { description: 'Which iptables.' }),
   iptablesRefreshInterval: duration('How often rules are read anew; 180s.'),
   iptablesPostWriteCheckInterval: duration('When rules are read again after a write; 5s.'),
   iptablesLockProbeInterval: duration('How often the lock of iptables is tried; 50ms.'),

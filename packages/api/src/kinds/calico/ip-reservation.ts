@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { heading, joinCut, nameColumn } from '../../columns.ts';
+import { ageColumn, heading, joinCut, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
@@ -32,7 +32,7 @@ export const IPReservation: Kind<IPReservation> = defineKind<IPReservation>({
   namespaced: false,
   description: 'Addresses that are kept out of automatic assignment. Those in use stay.',
   spec,
-  columns: [nameColumn()],
+  columns: [nameColumn(), ageColumn()],
   calicoctl: {
     narrow: [name],
     wide: [name, heading('CIDRS', reservation => joinCut(reservation.spec.reservedCIDRs ?? []))],

@@ -1,4 +1,5 @@
 import type { Static } from 'typebox';
+import { printAge } from '../../age.ts';
 import { column, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
@@ -83,7 +84,12 @@ export const IPAMBlock: Kind<IPAMBlock> = defineKind<IPAMBlock>({
     nameColumn(),
     column('CIDR', 'string', block => block.spec.cidr, 'The block CIDR'),
     column('Affinity', 'string', block => block.spec.affinity ?? undefined, 'The block affinity'),
-    column('ClaimTime', 'date', block => block.spec.affinityClaimTime ?? undefined, 'When the affinity was claimed'),
+    column(
+      'ClaimTime',
+      'date',
+      (block, now) => (block.spec.affinityClaimTime ? printAge(block.spec.affinityClaimTime, now) : undefined),
+      'Time since the affinity was claimed',
+    ),
   ],
   rules: blockRules,
   example: () => ({

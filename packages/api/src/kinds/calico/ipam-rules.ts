@@ -16,6 +16,7 @@ export function blockRules(block: IPAMBlock, errors: FieldErrors): void {
       allocations.length,
       `must have one entry for each of the ${size} addresses of ${cidr}`,
     );
+    return;
   }
   for (const [ordinal, index] of allocations.entries()) {
     if (index !== null && index >= attributes.length) {

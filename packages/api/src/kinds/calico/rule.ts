@@ -6,7 +6,6 @@ import {
   intOrString,
   lazy,
   list,
-  matching,
   object,
   oneOf,
   set,
@@ -95,10 +94,7 @@ export const rules = (description: string) => list(rule(), { maxItems: 1024, des
 
 /** The fields that namespaced and global policies share. */
 export const policyFields = () => ({
-  tier: matching('^[^.]*$', 'the name of a tier', {
-    default: 'default',
-    description: 'The tier that the policy is in.',
-  }),
+  tier: text({ default: 'default', description: 'The tier that the policy is in.' }),
   order: decimal({ description: 'Lower is looked at first within the tier; without it, last.' }),
   ingress: rules('Rules for packets that come to the endpoint.'),
   egress: rules('Rules for packets that leave the endpoint.'),

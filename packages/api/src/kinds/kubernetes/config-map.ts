@@ -1,10 +1,12 @@
 import type { Static } from 'typebox';
+import { toBase64 } from '../../base64.ts';
 import { ageColumn, column, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { FieldErrors } from '../../field-error.ts';
 import type { Kind } from '../../kind.ts';
 import type { AnyResource } from '../../resource.ts';
 import { flag, lazy, object, text, textMap } from '../../schema/build.ts';
+import { isObject } from '../../schema/node.ts';
 
 const configMapFields = lazy(() =>
   object({}, { data: textMap(), binaryData: textMap({ description: 'In base64.' }), immutable: flag() }),
@@ -48,7 +50,7 @@ const secretFields = lazy(() =>
     {
       type: text({ default: 'Opaque' }),
       data: textMap({ description: 'In base64.' }),
-      stringData: textMap({ description: 'Plain text, written only: the API server moves it into data.' }),
+      stringData: textMap({ description: 'Plain text, written only: it is moved into data.' }),
       immutable: flag(),
     },
   ),
@@ -71,6 +73,17 @@ export const Secret: Kind<Secret> = defineKind<Secret>({
     column('Data', 'string', secret => String(Object.keys(secret.data ?? {}).length)),
     ageColumn(),
   ],
+  defaults: secret => {
+    const { stringData } = secret;
+    if (!isObject(stringData) || (secret.data !== undefined && !isObject(secret.data))) return secret;
+    const data: Record<string, string> = { ...secret.data };
+    for (const [key, value] of Object.entries(stringData)) {
+      if (typeof value !== 'string') return secret;
+      data[key] = toBase64(value);
+    }
+    const { stringData: _, ...rest } = secret;
+    return { ...rest, data };
+  },
   fieldLabels: { type: { value: secret => secret.type ?? '' } },
   rules: (secret, errors, old) => {
     keyRules(secret.data, 'data', errors);

@@ -4,6 +4,7 @@ import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
 import {
+  DUPLICATES,
   flag,
   formatted,
   integer,
@@ -48,7 +49,10 @@ const status = lazy(() =>
   object(
     {},
     {
-      addresses: listMap(object({ type: text(), address: text() }), ['type', 'address'], mergedBy('type')),
+      addresses: listMap(object({ type: text(), address: text() }), ['type', 'address'], {
+        ...mergedBy('type'),
+        ...DUPLICATES,
+      }),
       conditions: listMap(
         object(
           { type: text(), status: oneOf(['True', 'False', 'Unknown']) },

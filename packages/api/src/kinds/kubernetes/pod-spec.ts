@@ -1,5 +1,6 @@
 import type { Static } from 'typebox';
 import {
+  DUPLICATES,
   flag,
   integer,
   intOrString,
@@ -40,10 +41,11 @@ const containerFields = () => ({
   workingDir: text(),
   ports: listMap(containerPort(), ['containerPort', 'protocol'], {
     ...mergedBy('containerPort'),
+    ...DUPLICATES,
     description: 'Ports that the container listens on.',
   }),
   envFrom: list(open()),
-  env: listMap(env(), ['name'], { ...mergedBy('name'), description: 'Environment variables.' }),
+  env: listMap(env(), ['name'], { ...mergedBy('name'), ...DUPLICATES, description: 'Environment variables.' }),
   resources: open({
     limits: quantities('The most it may use.'),
     requests: quantities('What it is sure to get.'),
@@ -114,7 +116,7 @@ export const podSpec = lazy(() =>
       setHostnameAsFQDN: flag(),
       shareProcessNamespace: flag(),
       securityContext: open(undefined, { default: {} }),
-      imagePullSecrets: listMap(open({ name: text() }), ['name'], mergedBy('name')),
+      imagePullSecrets: listMap(open({ name: text() }), ['name'], { ...mergedBy('name'), ...DUPLICATES }),
       affinity: open(),
       schedulerName: text({ default: 'default-scheduler' }),
       schedulingGates: listMap(open({ name: text() }), ['name'], mergedBy('name')),
