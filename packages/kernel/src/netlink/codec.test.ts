@@ -16,6 +16,13 @@ describe('messages', () => {
     expect(w.bytes()).toEqual(bytesOf(header + '00'.repeat(16) + attribute));
   });
 
+  test('a number written where the buffer has to grow arrives whole', () => {
+    for (let fill = 0; fill <= 16; fill++) {
+      const w = new MessageWriter(8).zeros(fill).u8(1).u16be(0x0203).u32be(0x04050607);
+      expect(w.bytes().subarray(fill)).toEqual(bytesOf('01020304050607'));
+    }
+  });
+
   test('messages written one after the other are split again, whatever their lengths', () => {
     const message = fc.tuple(
       fc.integer({ min: 16, max: 0xffff }),

@@ -50,7 +50,9 @@ export class MessageWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#claim(1), value);
+    // Claimed first: growing replaces the view.
+    const at = this.#claim(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 

@@ -1,0 +1,156 @@
+import type { HostInfo, Message, PoolInfo } from '@calico/calc';
+import { addrToBytes, type Cidr, type Family, mergeCidrs, parseAddr, parseCidr } from '@calico/ip';
+import type { Kernel, KernelEvent } from '@calico/kernel';
+import type { DataplaneConfig } from './dataplane-config.ts';
+import { bytesKey, netKey } from './policy/address-sets.ts';
+import { baseChains, baseSets, natSourceSet, poolSet, vxlanHostSet } from './policy/base-chains.ts';
+import { NftablesWriter } from './policy/nftables-writer.ts';
+import { PolicyCompiler } from './policy/policy-compiler.ts';
+import { Ruleset } from './policy/ruleset.ts';
+import { Routing } from './routing/routing.ts';
+
+const families = [4, 6] as const;
+
+/** What one `apply` did. */
+export interface Applied {
+  /** Operations on our nftables table. */
+  readonly rules: number;
+  /** Routes written or removed. */
+  readonly routes: number;
+}
+
+/**
+ * The kernel of one node, kept as the messages of the calculation say. `handle` only remembers; `apply` writes, rules
+ * before routes, so that no packet arrives unprotected. Nothing is written before the message `inSync`: until then
+ * whatever an earlier run left behind stays in force.
+ */
+export class Dataplane {
+  readonly #kernel: Kernel;
+  readonly #config: DataplaneConfig;
+  readonly #ruleset = new Ruleset();
+  readonly #compiler: PolicyCompiler;
+  readonly #writer: NftablesWriter;
+  readonly #routing: Routing;
+  readonly #pools = new Map<string, PoolInfo>();
+  readonly #hosts = new Map<string, HostInfo>();
+  #overlay: boolean | undefined;
+  #inSync = false;
+
+  constructor(kernel: Kernel, config: DataplaneConfig) {
+    this.#kernel = kernel;
+    this.#config = config;
+    for (const spec of baseSets()) this.#ruleset.addSet(spec, []);
+    this.#compiler = new PolicyCompiler(this.#ruleset);
+    this.#writer = new NftablesWriter(kernel.nftables, this.#ruleset);
+    this.#routing = new Routing(kernel, config);
+    this.#setBaseChains();
+  }
+
+  /** Whether the first state of the cluster has been written. */
+  get inSync(): boolean {
+    return this.#inSync;
+  }
+
+  /** Takes messages in; writes nothing. */
+  handle(messages: readonly Message[]): void {
+    for (const message of messages) {
+      this.#compiler.handle(message);
+      this.#routing.handle(message);
+      this.#handleOwn(message);
+    }
+  }
+
+  /** Takes an event of the kernel in: an overrun means that anything may have changed. */
+  handleEvent(event: KernelEvent): void {
+    if (event.kind === 'overrun') this.#routing.resync();
+    else if (event.kind === 'link') this.#routing.linkChanged(event.link.name);
+  }
+
+  /** Writes what has changed since the last call. KernelError when the kernel refuses; the next call tries again. */
+  apply(): Applied {
+    if (!this.#inSync) return { rules: 0, routes: 0 };
+    this.#compiler.compile();
+    const rules = this.#writer.apply();
+    const routes = this.#routing.apply();
+    return { rules, routes };
+  }
+
+  /** Has the next `apply` compare everything with the kernel. */
+  resync(): void {
+    this.#writer.resync();
+    this.#routing.resync();
+  }
+
+  #handleOwn(message: Message): void {
+    switch (message.kind) {
+      case 'poolUpdate':
+        this.#pools.set(message.pool.cidr, message.pool);
+        this.#writePools();
+        return;
+      case 'poolRemove':
+        this.#pools.delete(message.cidr);
+        this.#writePools();
+        return;
+      case 'hostUpdate':
+        this.#hosts.set(message.host.name, message.host);
+        this.#writeHosts();
+        return;
+      case 'hostRemove':
+        this.#hosts.delete(message.name);
+        this.#writeHosts();
+        return;
+      case 'inSync':
+        this.#enableForwarding();
+        this.#inSync = true;
+    }
+  }
+
+  /** Without forwarding no pod reaches another: Felix's IPForwarding. */
+  #enableForwarding(): void {
+    this.#kernel.setSysctl('net/ipv4/ip_forward', '1');
+    this.#kernel.setSysctl('net/ipv6/conf/all/forwarding', '1');
+  }
+
+  #writePools(): void {
+    const pools = [...this.#pools.values()];
+    // Pools for load balancers hold no workloads.
+    const ofWorkloads = pools.filter(pool => pool.allowedUses.some(use => use !== 'LoadBalancer'));
+    for (const family of families) {
+      this.#replaceNets(poolSet(family), family, ofWorkloads);
+      this.#replaceNets(
+        natSourceSet(family),
+        family,
+        ofWorkloads.filter(pool => pool.natOutgoing),
+      );
+    }
+    const overlay = pools.some(pool => pool.vxlanMode !== 'Never');
+    if (overlay === this.#overlay) return;
+    this.#overlay = overlay;
+    this.#setBaseChains();
+  }
+
+  #writeHosts(): void {
+    for (const family of families) {
+      const addresses = [...this.#hosts.values()].map(host => parseAddr((family === 4 ? host.ipv4 : host.ipv6) ?? ''));
+      const keys = addresses.flatMap(address => (address === undefined ? [] : bytesKey(addrToBytes(address))));
+      this.#replaceElements(vxlanHostSet(family), new Set(keys));
+    }
+  }
+
+  #setBaseChains(): void {
+    const vxlanPort = this.#overlay ? this.#config.vxlanPort : undefined;
+    for (const chain of baseChains({ ...this.#config, vxlanPort })) this.#ruleset.setChain(chain);
+  }
+
+  #replaceNets(set: string, family: Family, pools: readonly PoolInfo[]): void {
+    const nets = pools.map(pool => parseCidr(pool.cidr)).filter((net): net is Cidr => net?.addr.family === family);
+    this.#replaceElements(set, new Set(mergeCidrs(nets).map(netKey)));
+  }
+
+  #replaceElements(set: string, keys: ReadonlySet<string>): void {
+    for (const key of [...(this.#ruleset.sets.get(set)?.elements.keys() ?? [])]) {
+      if (!keys.has(key)) this.#ruleset.setElement(set, key, undefined);
+    }
+    for (const key of keys) this.#ruleset.setElement(set, key, '');
+  }
+}

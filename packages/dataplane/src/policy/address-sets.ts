@@ -1,0 +1,155 @@
+import type { SetType } from '@calico/calc';
+import { type Addr, addrToBytes, type Cidr, type Family, firstAddr, lastAddr, parseAddr, parseCidr } from '@calico/ip';
+import type { SetId } from '@calico/policy';
+import { CoverFilter, type Shown } from './cover-filter.ts';
+import { kernelSetName, type SetPart } from './names.ts';
+
+/** A change of one kernel set's elements; the key is the element's bytes as a Latin-1 string. */
+export interface ElementChange {
+  readonly set: string;
+  readonly key: string;
+  readonly present: boolean;
+}
+
+/** What address sets tell their owner. */
+export interface AddressSetsListener {
+  /** An element came or went. */
+  changed(change: ElementChange): void;
+  /** The set got its first or lost its last network of a family: rules that ask it must be rendered anew. */
+  shapeChanged(set: SetId): void;
+}
+
+/** IP protocol numbers of the names that members of `ipPort` sets use. */
+const protocolNumbers: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 };
+
+interface Part {
+  readonly family: Family;
+  readonly part: SetPart;
+  readonly elements: Set<string>;
+}
+
+/**
+ * The address sets of the calculation, split into what the kernel is good at: single addresses in hash sets, networks
+ * in interval sets without overlaps, (address, protocol, port) in hash sets.
+ */
+export class AddressSets {
+  readonly #sets = new Map<SetId, { type: SetType; filters: Record<Family, CoverFilter> }>();
+  readonly #parts = new Map<string, Part>();
+
+  readonly #on: AddressSetsListener;
+
+  constructor(on: AddressSetsListener) {
+    this.#on = on;
+  }
+
+  /** Makes the set have exactly these members. */
+  update(id: SetId, type: SetType, members: readonly string[]): void {
+    const before = this.#sets.get(id);
+    if (before !== undefined) this.remove(id);
+    this.#sets.set(id, { type, filters: { 4: new CoverFilter(), 6: new CoverFilter() } });
+    this.change(id, members, []);
+  }
+
+  /** Adds and removes members of a known set; each is added once before it is removed. */
+  change(id: SetId, added: readonly string[], removed: readonly string[]): void {
+    const set = this.#sets.get(id);
+    if (set === undefined) throw new Error(`Cannot change address set ${id}: it is unknown`);
+    const shape = this.#shape(id);
+    for (const member of removed) this.#changeMember(id, set, member, false);
+    for (const member of added) this.#changeMember(id, set, member, true);
+    if (shape !== this.#shape(id)) this.#on.shapeChanged(id);
+  }
+
+  /** Forgets the set and its members. */
+  remove(id: SetId): void {
+    this.#sets.delete(id);
+    for (const family of [4, 6] as const) {
+      for (const part of ['hosts', 'nets', 'ports'] as const) {
+        const name = kernelSetName(id, family, part);
+        for (const key of this.#parts.get(name)?.elements ?? []) this.#on.changed({ set: name, key, present: false });
+        this.#parts.delete(name);
+      }
+    }
+  }
+
+  /** Whether the set has networks (not single addresses) of the family. */
+  hasNets(id: SetId, family: Family): boolean {
+    return (this.#parts.get(kernelSetName(id, family, 'nets'))?.elements.size ?? 0) > 0;
+  }
+
+  /** The elements that the kernel set of this name must have now. */
+  elements(name: string): ReadonlySet<string> {
+    return this.#parts.get(name)?.elements ?? noElements;
+  }
+
+  #shape(id: SetId): string {
+    return `${this.hasNets(id, 4)} ${this.hasNets(id, 6)}`;
+  }
+
+  #changeMember(
+    id: SetId,
+    set: { type: SetType; filters: Record<Family, CoverFilter> },
+    member: string,
+    present: boolean,
+  ): void {
+    if (set.type === 'ipPort') {
+      const { addr, protocol, port } = parsePortMember(member);
+      this.#put(id, addr.family, 'ports', portKey(addr, protocol, port), present);
+      return;
+    }
+    const net = parseCidr(member);
+    if (net === undefined) throw new Error(`Cannot use member "${member}" of address set ${id}: it is no CIDR`);
+    const family = net.addr.family;
+    if (net.length === (family === 4 ? 32 : 128)) {
+      this.#put(id, family, 'hosts', bytesKey(addrToBytes(net.addr)), present);
+      return;
+    }
+    const shown: Shown = present ? set.filters[family].add(net) : set.filters[family].delete(net);
+    for (const gone of shown.removed) this.#put(id, family, 'nets', netKey(gone), false);
+    for (const come of shown.added) this.#put(id, family, 'nets', netKey(come), true);
+  }
+
+  #put(id: SetId, family: Family, part: SetPart, key: string, present: boolean): void {
+    const name = kernelSetName(id, family, part);
+    let content = this.#parts.get(name);
+    if (content === undefined) {
+      content = { family, part, elements: new Set() };
+      this.#parts.set(name, content);
+    }
+    if (present) content.elements.add(key);
+    else content.elements.delete(key);
+    this.#on.changed({ set: name, key, present });
+  }
+}
+
+const noElements: ReadonlySet<string> = new Set();
+
+/** Bytes as a string of the same length, one character a byte: a small map key. */
+export function bytesKey(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes);
+}
+
+/** The bytes of a key. */
+export function keyBytes(key: string): Uint8Array {
+  return Uint8Array.from(key, c => c.charCodeAt(0));
+}
+
+/** A network as the first and the last address, one behind the other. */
+export function netKey(net: Cidr): string {
+  return bytesKey(addrToBytes(firstAddr(net))) + bytesKey(addrToBytes(lastAddr(net)));
+}
+
+/** Address, protocol and port, each filled up to whole 4-byte words as concatenations want it. */
+function portKey(addr: Addr, protocol: number, port: number): string {
+  return bytesKey(addrToBytes(addr)) + String.fromCharCode(protocol, 0, 0, 0, port >> 8, port & 0xff, 0, 0);
+}
+
+function parsePortMember(member: string): { addr: Addr; protocol: number; port: number } {
+  const [, address = '', name = '', port = ''] = /^([^,]+),([a-z]+):(\d+)$/.exec(member) ?? [];
+  const addr = parseAddr(address);
+  const protocol = protocolNumbers[name];
+  if (addr === undefined || protocol === undefined) {
+    throw new Error(`Cannot use member "${member}": allowed are <address>,tcp|udp|sctp:<port>`);
+  }
+  return { addr, protocol, port: Number(port) };
+}

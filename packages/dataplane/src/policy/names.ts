@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto';
+import type { Family } from '@calico/ip';
+import type { Direction, SetId } from '@calico/policy';
+
+/** Our one table: family inet, so that one transaction switches both IP families. */
+export const tableName = 'calico';
+
+/** Verdict maps by interface name: where the packets of a workload go on. */
+export const workloadMap = (direction: Direction, family: Family): string =>
+  `${direction === 'egress' ? 'from' : 'to'}-workload-${family}`;
+
+/** The part of an address set that one kernel set holds: single addresses, or real networks. */
+export type SetPart = 'hosts' | 'nets' | 'ports';
+
+/** The kernel's name of one part of a set. Identifiers keep their hash; ':' is no part of nft's names. */
+export function kernelSetName(id: SetId, family: Family, part: SetPart): string {
+  return `${id.replaceAll(':', '-')}/${family}/${part}`;
+}
+
+/** A name for content that never changes: the same content has the same name, other content another. */
+export function contentName(prefix: string, content: string): string {
+  return `${prefix}/${createHash('sha256').update(content).digest('base64url').slice(0, 12)}`;
+}
+
+/** Name of the counter of a rule: `knp/default/web/ingress/0`. Both families and every copy of the rule share it. */
+export function ruleCounter(owner: string, direction: Direction, index: number): string {
+  return `${owner}/${direction}/${index}`;
+}
+
+/** Name of the counter of packets that a tier's default action denied. */
+export function tierCounter(tier: string, direction: Direction): string {
+  return `tier/${tier}/${direction}/deny`;
+}

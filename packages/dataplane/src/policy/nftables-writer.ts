@@ -1,0 +1,237 @@
+import {
+  batchSize,
+  type Element,
+  type Nftables,
+  type Op,
+  splitOps,
+  type TableDump,
+  type TableName,
+} from '@calico/kernel';
+import { bytesKey, keyBytes } from './address-sets.ts';
+import { tableName } from './names.ts';
+import type { NamedSet, Ruleset } from './ruleset.ts';
+
+const table: TableName = { family: 'inet', name: tableName };
+
+/** Largest batch in bytes. It must fit a socket's send buffer, which without privileges is about 212,992 bytes. */
+export const batchLimit = 128 * 1024;
+
+/** What the kernel holds, as far as we know. Base chains are always rewritten, so their rules need no memory. */
+interface Actual {
+  readonly chains: Map<string, { readonly base: boolean }>;
+  readonly counters: Set<string>;
+  readonly sets: Map<string, Map<string, string>>;
+  /** Whether we have taken the table since it was read. */
+  claimed: boolean;
+}
+
+/**
+ * Writes a ruleset into our table. What packets meet changes in one transaction; where that would not fit a batch, new
+ * chains and sets are filled beforehand, unreferenced, and old ones removed afterwards.
+ */
+export class NftablesWriter {
+  readonly #nftables: Nftables;
+  readonly #ruleset: Ruleset;
+  #actual: Actual | undefined;
+
+  constructor(nftables: Nftables, ruleset: Ruleset) {
+    this.#nftables = nftables;
+    this.#ruleset = ruleset;
+  }
+
+  /**
+   * Writes what has changed; the first time, or after `resync`, everything that differs from the kernel. Gives the
+   * number of operations. When the kernel refuses, its state is read anew and the write is tried once more; then the
+   * KernelError is thrown, and the next call starts with a reading.
+   */
+  apply(): number {
+    if (this.#actual !== undefined && !this.#ruleset.changed) return 0;
+    if (this.#actual !== undefined) {
+      try {
+        return this.#write(this.#actual);
+      } catch {
+        // Someone changed the table behind us: look, then write the difference.
+        this.#actual = undefined;
+      }
+    }
+    this.#ruleset.takeChanges();
+    this.#actual = readActual(this.#nftables.dump(table));
+    try {
+      this.#markAll(this.#actual);
+      return this.#write(this.#actual);
+    } catch (error) {
+      this.#actual = undefined;
+      throw error;
+    }
+  }
+
+  /** Has the next `apply` read the table and write the difference. */
+  resync(): void {
+    this.#actual = undefined;
+  }
+
+  #write(actual: Actual): number {
+    const stages = this.#stages(actual);
+    const all = [...stages.prepare, ...stages.switchOver, ...stages.cleanUp];
+    if (all.length === 0) return 0;
+    const claim: Op[] = actual.claimed ? [] : [{ op: 'addTable', owner: true, persist: true }];
+    if (batchSize(all) <= batchLimit) this.#nftables.transaction(table, [...claim, ...all]);
+    else {
+      for (const stage of [[...claim, ...stages.prepare], stages.switchOver, stages.cleanUp]) {
+        for (const batch of splitOps(stage, batchLimit)) this.#nftables.transaction(table, batch);
+      }
+    }
+    actual.claimed = true;
+    this.#remember(actual);
+    return all.length;
+  }
+
+  #pending: ReturnType<Ruleset['takeChanges']> | undefined;
+
+  /** The operations for everything dirty, in an order that the kernel accepts. */
+  #stages(actual: Actual): { prepare: Op[]; switchOver: Op[]; cleanUp: Op[] } {
+    const dirty = this.#ruleset.takeChanges();
+    this.#pending = dirty;
+    const prepare: Op[] = [];
+    const switchOver: Op[] = [];
+    const cleanUp: Op[] = [];
+
+    for (const name of dirty.counters) {
+      const wanted = this.#ruleset.counters.has(name);
+      if (wanted && !actual.counters.has(name)) prepare.push({ op: 'addCounter', name });
+    }
+    const newSets = [...dirty.sets].flatMap(name => this.#newSet(name, actual));
+    for (const set of newSets) prepare.push({ op: 'addSet', set: set.spec });
+    const newChains = [...dirty.chains].filter(name => this.#ruleset.chains.has(name) && !actual.chains.has(name));
+    const jumpedTo = newChains.filter(name => this.#ruleset.chains.get(name)?.spec.hook === undefined);
+    for (const name of jumpedTo) prepare.push({ op: 'addChain', chain: { name } });
+    for (const set of newSets) if (set.elements.size > 0) prepare.push(addElements(set, [...set.elements]));
+    for (const name of jumpedTo) prepare.push(...this.#rulesOf(name));
+
+    for (const name of dirty.sets) this.#markElements(name, actual, dirty.elements);
+    for (const [name, keys] of dirty.elements) switchOver.push(...this.#elementChanges(name, keys, actual));
+    for (const name of dirty.chains) {
+      const chain = this.#ruleset.chains.get(name);
+      if (chain?.spec.hook === undefined) continue;
+      switchOver.push({ op: 'addChain', chain: chain.spec }, { op: 'flushChain', name }, ...this.#rulesOf(name));
+    }
+
+    const oldChains = [...dirty.chains].filter(name => !this.#ruleset.chains.has(name) && actual.chains.has(name));
+    for (const name of oldChains) cleanUp.push({ op: 'flushChain', name });
+    for (const name of oldChains) cleanUp.push({ op: 'deleteChain', name });
+    for (const name of dirty.sets) {
+      if (!this.#ruleset.sets.has(name) && actual.sets.has(name)) cleanUp.push({ op: 'deleteSet', name });
+    }
+    for (const name of dirty.counters) {
+      if (!this.#ruleset.counters.has(name) && actual.counters.has(name)) cleanUp.push({ op: 'deleteCounter', name });
+    }
+    return { prepare, switchOver, cleanUp };
+  }
+
+  /** A set that went and came again between two writes: any element may differ. */
+  #markElements(name: string, actual: Actual, elements: Map<string, Set<string>>): void {
+    const wanted = this.#ruleset.sets.get(name)?.elements;
+    const present = actual.sets.get(name);
+    if (wanted === undefined || present === undefined) return;
+    elements.set(name, new Set([...wanted.keys(), ...present.keys()]));
+  }
+
+  #newSet(name: string, actual: Actual): NamedSet[] {
+    const set = this.#ruleset.sets.get(name);
+    return set === undefined || actual.sets.has(name) ? [] : [set];
+  }
+
+  #rulesOf(chain: string): Op[] {
+    return (this.#ruleset.chains.get(chain)?.rules ?? []).map(exprs => ({ op: 'addRule', chain, exprs }));
+  }
+
+  /** Deletions before additions: an element with another verdict, or one in a hidden network's place, must go first. */
+  #elementChanges(name: string, keys: ReadonlySet<string>, actual: Actual): Op[] {
+    const set = this.#ruleset.sets.get(name);
+    const present = actual.sets.get(name);
+    if (set === undefined || present === undefined) return [];
+    const changed = [...keys].filter(key => set.elements.get(key) !== present.get(key));
+    const gone = changed.filter(key => present.has(key));
+    const come = changed.flatMap(key => {
+      const value = set.elements.get(key);
+      return value === undefined ? [] : [[key, value] as const];
+    });
+    const ops: Op[] = [];
+    if (gone.length > 0) {
+      const elements = gone.map(key => element(set, key, present.get(key) ?? ''));
+      ops.push({ op: 'deleteElements', set: name, elements });
+    }
+    if (come.length > 0) ops.push(addElements(set, come));
+    return ops;
+  }
+
+  /** The write has succeeded: what was dirty is now as desired. */
+  #remember(actual: Actual): void {
+    const dirty = this.#pending;
+    if (dirty === undefined) return;
+    for (const name of dirty.counters) {
+      if (this.#ruleset.counters.has(name)) actual.counters.add(name);
+      else actual.counters.delete(name);
+    }
+    for (const name of dirty.chains) {
+      const chain = this.#ruleset.chains.get(name);
+      if (chain !== undefined) actual.chains.set(name, { base: chain.spec.hook !== undefined });
+      else actual.chains.delete(name);
+    }
+    for (const name of dirty.sets) {
+      const set = this.#ruleset.sets.get(name);
+      if (set === undefined) actual.sets.delete(name);
+      else if (!actual.sets.has(name)) actual.sets.set(name, new Map(set.elements));
+    }
+    for (const [name, keys] of dirty.elements) {
+      const set = this.#ruleset.sets.get(name);
+      const present = actual.sets.get(name);
+      for (const key of set === undefined || present === undefined ? [] : keys) {
+        const value = set?.elements.get(key);
+        if (value === undefined) present?.delete(key);
+        else present?.set(key, value);
+      }
+    }
+    this.#pending = undefined;
+  }
+
+  /** Marks everything of the ruleset and everything that the kernel has: the write leaves out what is equal. */
+  #markAll(actual: Actual): void {
+    for (const name of [...this.#ruleset.chains.keys(), ...actual.chains.keys()])
+      this.#ruleset.markChanged('chains', name);
+    for (const name of [...this.#ruleset.counters, ...actual.counters]) this.#ruleset.markChanged('counters', name);
+    for (const name of [...this.#ruleset.sets.keys(), ...actual.sets.keys()]) this.#ruleset.markChanged('sets', name);
+  }
+}
+
+function readActual(dump: TableDump | undefined): Actual {
+  const actual: Actual = { chains: new Map(), counters: new Set(), sets: new Map(), claimed: false };
+  for (const { chain } of dump?.chains ?? []) actual.chains.set(chain.name, { base: chain.hook !== undefined });
+  for (const { name } of dump?.counters ?? []) actual.counters.add(name);
+  for (const { set, elements } of dump?.sets ?? []) {
+    const isInterval = set.flags.includes('interval');
+    actual.sets.set(set.name, new Map(elements.map(e => [elementKey(e, isInterval), elementValue(e)] as const)));
+  }
+  return actual;
+}
+
+function elementKey({ key, keyEnd }: Element, isInterval: boolean): string {
+  return bytesKey(key) + (isInterval ? bytesKey(keyEnd ?? key) : '');
+}
+
+function elementValue({ data }: Element): string {
+  return data !== undefined && 'chain' in data ? data.chain : '';
+}
+
+function addElements(set: NamedSet, entries: readonly (readonly [string, string])[]): Op {
+  return { op: 'addElements', set: set.spec.name, elements: entries.map(([key, value]) => element(set, key, value)) };
+}
+
+function element(set: NamedSet, key: string, value: string): Element {
+  const bytes = keyBytes(key);
+  if (set.spec.flags.includes('interval')) {
+    const half = bytes.length / 2;
+    return { key: bytes.subarray(0, half), keyEnd: bytes.subarray(half) };
+  }
+  return value === '' ? { key: bytes } : { key: bytes, data: { kind: 'goto', chain: value } };
+}

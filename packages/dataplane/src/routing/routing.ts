@@ -1,0 +1,245 @@
+import type { EndpointId, HostInfo, LocalEndpoint, Message, PoolInfo, RouteInfo, Vtep } from '@calico/calc';
+import { type Family, parseAddr, parseCidr, printCidr } from '@calico/ip';
+import type { Kernel, Route } from '@calico/kernel';
+import { planRoute, type RouteSurroundings, workloadRoutes } from './route-plan.ts';
+import { mainTable, ourProtocol, type RoutingConfig, vxlanDevice } from './routing-config.ts';
+import {
+  ensureVxlanDevice,
+  linkWithAddress,
+  removeVxlanDevice,
+  syncTunnelEnds,
+  tunnelEnd,
+  unlessAbsent,
+} from './vxlan.ts';
+
+const families = [4, 6] as const;
+
+/**
+ * Keeps the routes to workloads, blocks and other nodes, and the VXLAN devices. `handle` takes messages in, `apply`
+ * writes what changed, `resync` compares with the kernel. Routes of other programs are left alone.
+ */
+export class Routing {
+  readonly #kernel: Kernel;
+  readonly #config: RoutingConfig;
+  readonly #infos = new Map<string, RouteInfo>();
+  readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
+  readonly #vteps = new Map<string, Vtep>();
+  readonly #hosts = new Map<string, HostInfo>();
+  readonly #pools = new Map<string, PoolInfo>();
+  readonly #vxlanLinks = new Map<Family, number>();
+  readonly #parentLinks = new Map<Family, number>();
+  /** What each source — a CIDR of the calculation, or an endpoint — asks for, by route. */
+  readonly #desired = new Map<string, Route>();
+  readonly #routesOf = new Map<string, string[]>();
+  /** What the kernel has of ours; undefined until the first reading. */
+  #actual: Map<string, Route> | undefined;
+  readonly #dirtySources = new Set<string>();
+  readonly #dirtyRoutes = new Set<string>();
+  #tunnelsDirty = true;
+
+  constructor(kernel: Kernel, config: RoutingConfig) {
+    this.#kernel = kernel;
+    this.#config = config;
+  }
+
+  /** Takes one message of the calculation in. Other kinds are ignored. */
+  handle(message: Message): void {
+    switch (message.kind) {
+      case 'routeUpdate':
+        this.#infos.set(message.route.cidr, message.route);
+        this.#dirtySources.add(message.route.cidr);
+        return;
+      case 'routeRemove':
+        this.#infos.delete(message.cidr);
+        this.#dirtySources.add(message.cidr);
+        return;
+      case 'endpointUpdate':
+        this.#endpoints.set(message.id, message.endpoint);
+        this.#dirtySources.add(message.id);
+        return;
+      case 'endpointRemove':
+        this.#endpoints.delete(message.id);
+        this.#dirtySources.add(message.id);
+        return;
+      case 'vtepUpdate':
+        this.#vteps.set(message.vtep.node, message.vtep);
+        this.#tunnelsDirty = true;
+        return;
+      case 'vtepRemove':
+        this.#vteps.delete(message.node);
+        this.#tunnelsDirty = true;
+        return;
+      case 'hostUpdate':
+        this.#hosts.set(message.host.name, message.host);
+        this.#tunnelsDirty = true;
+        return;
+      case 'hostRemove':
+        this.#hosts.delete(message.name);
+        this.#tunnelsDirty = true;
+        return;
+      case 'poolUpdate':
+        this.#pools.set(message.pool.cidr, message.pool);
+        this.#tunnelsDirty = true;
+        return;
+      case 'poolRemove':
+        this.#pools.delete(message.cidr);
+        this.#tunnelsDirty = true;
+        return;
+    }
+  }
+
+  /** An interface came, went or changed: what depends on it is planned anew by the next `apply`. */
+  linkChanged(name: string): void {
+    if (name.startsWith(this.#config.interfacePrefix)) {
+      for (const [id, endpoint] of this.#endpoints) if (endpoint.name === name) this.#dirtySources.add(id);
+    } else {
+      this.#tunnelsDirty = true;
+    }
+  }
+
+  /** Writes what has changed. Gives the number of routes written or removed. */
+  apply(): number {
+    if (this.#tunnelsDirty) this.#applyTunnels();
+    for (const source of this.#dirtySources) this.#plan(source);
+    this.#dirtySources.clear();
+    if (this.#actual === undefined) this.#readRoutes();
+    let written = 0;
+    for (const key of [...this.#dirtyRoutes]) {
+      if (this.#applyRoute(key)) written++;
+      this.#dirtyRoutes.delete(key);
+    }
+    return written;
+  }
+
+  /** Has the next `apply` read the kernel and write every difference. */
+  resync(): void {
+    this.#actual = undefined;
+    this.#tunnelsDirty = true;
+  }
+
+  #applyTunnels(): void {
+    for (const family of families) {
+      const own = this.#vteps.get(this.#config.nodeName);
+      const link = this.#overlayWanted(family)
+        ? ensureVxlanDevice(this.#kernel, family, tunnelEnd(own, family), this.#config)
+        : removeVxlanDevice(this.#kernel, family);
+      setOrDelete(this.#vxlanLinks, family, link ?? undefined);
+      if (link !== undefined) {
+        const others = [...this.#vteps.values()].filter(vtep => vtep.node !== this.#config.nodeName);
+        syncTunnelEnds(
+          this.#kernel,
+          family,
+          link,
+          others.flatMap(vtep => tunnelEnd(vtep, family) ?? []),
+        );
+      }
+      const host = this.#hosts.get(this.#config.nodeName);
+      const address = parseAddr((family === 4 ? host?.ipv4 : host?.ipv6) ?? '');
+      setOrDelete(this.#parentLinks, family, address && linkWithAddress(this.#kernel, address)?.index);
+    }
+    for (const cidr of this.#infos.keys()) this.#dirtySources.add(cidr);
+    this.#tunnelsDirty = false;
+    // A device made anew has lost its routes.
+    this.#actual = undefined;
+  }
+
+  #overlayWanted(family: Family): boolean {
+    return [...this.#pools.values()].some(
+      pool => pool.vxlanMode !== 'Never' && parseCidr(pool.cidr)?.addr.family === family,
+    );
+  }
+
+  #plan(source: string): void {
+    const keys: string[] = [];
+    for (const route of this.#plannedRoutes(source)) {
+      const key = routeKey(route);
+      keys.push(key);
+      this.#desired.set(key, route);
+      this.#dirtyRoutes.add(key);
+    }
+    for (const key of this.#routesOf.get(source) ?? []) {
+      if (keys.includes(key)) continue;
+      this.#desired.delete(key);
+      this.#dirtyRoutes.add(key);
+    }
+    if (keys.length > 0) this.#routesOf.set(source, keys);
+    else this.#routesOf.delete(source);
+  }
+
+  #plannedRoutes(source: string): Route[] {
+    const endpoint = this.#endpoints.get(source);
+    if (endpoint !== undefined) {
+      const link = this.#kernel.link(endpoint.name);
+      return endpoint.active && link?.up ? workloadRoutes(endpoint, link.index, this.#config) : [];
+    }
+    const info = this.#infos.get(source);
+    const route = info && planRoute(info, this.#surroundings);
+    return route === undefined ? [] : [route];
+  }
+
+  get #surroundings(): RouteSurroundings {
+    return {
+      config: this.#config,
+      vxlanLink: family => this.#vxlanLinks.get(family),
+      parentLink: family => this.#parentLinks.get(family),
+      vtep: node => this.#vteps.get(node),
+    };
+  }
+
+  #readRoutes(): void {
+    const actual = new Map<string, Route>();
+    const links = new Map(this.#kernel.links().map(link => [link.index, link.name]));
+    for (const route of this.#kernel.routes({ table: mainTable })) {
+      if (this.#isOurs(route, links)) actual.set(routeKey(route), route);
+    }
+    this.#actual = actual;
+    for (const key of [...actual.keys(), ...this.#desired.keys()]) this.#dirtyRoutes.add(key);
+  }
+
+  /** Ours: marked with our protocol, on a device that is only ours, or one that we made on a workload's interface. */
+  #isOurs(route: Route, links: ReadonlyMap<number, string>): boolean {
+    if (route.protocol === kernelProtocol) return false;
+    if (route.protocol === ourProtocol) return true;
+    const name = route.link === undefined ? '' : (links.get(route.link) ?? '');
+    if (name === vxlanDevice[4] || name === vxlanDevice[6]) return true;
+    return name.startsWith(this.#config.interfacePrefix) && route.protocol === this.#config.deviceRouteProtocol;
+  }
+
+  #applyRoute(key: string): boolean {
+    const desired = this.#desired.get(key);
+    const actual = this.#actual?.get(key);
+    if (desired === undefined) {
+      if (actual === undefined) return false;
+      unlessAbsent(() => this.#kernel.deleteRoute(actual));
+      this.#actual?.delete(key);
+      return true;
+    }
+    if (actual !== undefined && sameRoute(actual, desired)) return false;
+    this.#kernel.replaceRoute(desired);
+    this.#actual?.set(key, desired);
+    return true;
+  }
+}
+
+/** Routes that the kernel made itself, for addresses of interfaces. linux/rtnetlink.h RTPROT_KERNEL */
+const kernelProtocol = 2;
+
+/** A route's identity in the kernel: destination, table and metric. */
+function routeKey(route: Route): string {
+  return `${printCidr(route.destination)} table ${route.table} metric ${route.metric ?? 0}`;
+}
+
+function sameRoute(a: Route, b: Route): boolean {
+  return (
+    a.type === b.type &&
+    a.link === (b.type === 'blackhole' ? a.link : b.link) &&
+    a.gateway?.value === b.gateway?.value &&
+    a.protocol === b.protocol &&
+    (a.onlink ?? false) === (b.onlink ?? false)
+  );
+}
+
+function setOrDelete<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
+  if (value === undefined) map.delete(key);
+  else map.set(key, value);
+}

@@ -1,0 +1,177 @@
+import { appendFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Pod } from '@calico/api';
+import { type Client, keyOf, printKey, startReflector } from '@calico/datastore';
+import { kubernetesClient, loadKubeconfig } from '@calico/datastore/kubernetes';
+import { parseAddr } from '@calico/ip';
+import { fillThreadPool, mountTmpfs, openKernel } from '@calico/kernel/linux';
+import { createLogger, type Logger, systemClock, systemRandom } from '@calico/process';
+import { NodeAgent } from './agent-process.ts';
+import { buildFabric, type Fabric } from './fabric.ts';
+import { forwardToUnixSocket } from './forwarder.ts';
+import { Kubelet } from './kubelet.ts';
+import { LineRpc } from './line-rpc.ts';
+import { serveTcp } from './pod-servers.ts';
+import type { InnerMethods, InnerSetup, PodReport, ProbeRequest } from './protocol.ts';
+import { startRouterBird } from './router-bird.ts';
+import { probeTcp, type TcpTarget } from './tcp-probe.ts';
+
+/** Folder inside the lab's private /run where the nodes keep their sockets. */
+const runFolder = '/run/calico-lab';
+
+/**
+ * The inner half of the lab: the first process of its own user, network, mount and pid namespaces. It builds the
+ * fabric, runs the agents and the kubelets, and ends, and with it everything inside, when the supervisor's pipe closes.
+ */
+export async function runInner(): Promise<void> {
+  await fillThreadPool();
+  mountTmpfs('/run');
+  const inner = new Inner();
+  const rpc = new LineRpc(
+    {
+      input: Bun.stdin.stream() as unknown as AsyncIterable<Uint8Array>,
+      write: text => void process.stdout.write(text),
+    },
+    inner.methods(text => void rpc.request('progress', { text }).catch(() => undefined)),
+  );
+  await rpc.closed;
+  await inner.tearDown();
+  process.exit(0);
+}
+
+interface Running {
+  readonly setup: InnerSetup;
+  readonly fabric: Fabric;
+  readonly agents: readonly NodeAgent[];
+  readonly kubelets: ReadonlyMap<string, Kubelet>;
+  readonly stop: AbortController;
+}
+
+class Inner {
+  #running: Running | undefined;
+
+  methods(progress: (text: string) => void): Record<keyof InnerMethods, (params: never) => unknown> {
+    return {
+      setUp: (setup: InnerSetup) => this.#setUp(setup, progress),
+      pods: () => this.#pods(),
+      probe: ({ probes, timeoutMs }: { probes: readonly ProbeRequest[]; timeoutMs: number }) =>
+        this.#probe(probes, timeoutMs),
+      readiness: () => Promise.all(this.#lab.agents.map(agent => agent.readiness())),
+      agents: () => Promise.all(this.#lab.agents.map(agent => agent.report())),
+    };
+  }
+
+  /** Ends agents in order; what they leave in the kernel ends with the namespaces. */
+  async tearDown(): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    running.stop.abort(new Error('the lab ends'));
+    for (const agent of running.agents) agent.stop();
+    // The supervisor removes its folder itself, unless it was killed.
+    rmSync(running.setup.folder, { recursive: true, force: true });
+  }
+
+  get #lab(): Running {
+    if (this.#running === undefined) throw new Error('Cannot answer: the lab is not set up yet');
+    return this.#running;
+  }
+
+  async #setUp(setup: InnerSetup, progress: (text: string) => void): Promise<void> {
+    const { plan, folder } = setup;
+    const logFile = join(folder, 'logs', 'lab.log');
+    const log = createLogger({ component: 'lab', level: setup.logLevel, write: line => appendFileSync(logFile, line) });
+    progress('building the fabric');
+    const home = openKernel();
+    const fabric = buildFabric(plan, home);
+    home.close();
+    forwardToUnixSocket(fabric.router.namespace, plan.api.address, plan.api.port, join(folder, 'api.sock'));
+    serveTcp(fabric.external.namespace, 'external', 80);
+    const stop = new AbortController();
+    if (setup.bird) startRouterBird(fabric.router.namespace, plan, runFolder);
+
+    progress('starting the node agents');
+    const agents = plan.nodes.map((node, i) => {
+      const machine = fabric.nodes[i];
+      if (machine === undefined) throw new Error(`Cannot start ${node.name}: it has no namespace`);
+      return new NodeAgent(setup, node, machine.namespace, join(runFolder, node.name));
+    });
+    for (const agent of agents) agent.start();
+
+    const client = kubernetesClient(await loadKubeconfig({ path: join(folder, 'kubeconfig-inner') }));
+    const kubelets = new Map(agents.map(agent => [agent.node.name, this.#kubelet(agent, client, log)] as const));
+    this.#running = { setup, fabric, agents, kubelets, stop };
+    await Promise.all(agents.map(agent => agent.registerNode(client)));
+    progress('waiting for the node agents');
+    await Promise.all(agents.map(agent => agent.whenReady(stop.signal)));
+    watchPods(client, kubelets, stop.signal, log);
+  }
+
+  #kubelet(agent: NodeAgent, client: Client, log: Logger): Kubelet {
+    return new Kubelet({
+      nodeName: agent.node.name,
+      nodeIp: agent.node.address.split('/')[0] ?? '',
+      namespace: agent.namespace,
+      client,
+      plugin: agent.cniPlugin,
+      cniConfig: agent.cniConfig,
+      clock: systemClock,
+      random: systemRandom,
+      log,
+    });
+  }
+
+  #pods(): PodReport[] {
+    return [...this.#lab.kubelets].flatMap(([node, kubelet]) =>
+      [...kubelet.running].map(({ pod, ips, addMs, netns }) => ({
+        key: printKey(keyOf(pod)),
+        node,
+        ips,
+        netns: netns.path ?? '',
+        addMs,
+      })),
+    );
+  }
+
+  #probe(probes: readonly ProbeRequest[], timeoutMs: number) {
+    const pods = new Map(
+      [...this.#lab.kubelets.values()].flatMap(k => [...k.running].map(p => [printKey(keyOf(p.pod)), p] as const)),
+    );
+    const machines = [...this.#lab.fabric.nodes, this.#lab.fabric.router, this.#lab.fabric.external];
+    const targets = probes.map(({ from, address, port }): TcpTarget => {
+      const namespace =
+        'pod' in from ? pods.get(from.pod)?.netns : machines.find(machine => machine.name === from.machine)?.namespace;
+      const parsed = parseAddr(address);
+      if (namespace === undefined) throw new Error(`Cannot probe from ${JSON.stringify(from)}: it does not run`);
+      if (parsed === undefined) throw new Error(`Cannot probe ${address}: it is no address`);
+      return { from: namespace, address: parsed, port };
+    });
+    return probeTcp(targets, timeoutMs);
+  }
+}
+
+/** Hands every pod to the kubelet of its node. */
+function watchPods(client: Client, kubelets: ReadonlyMap<string, Kubelet>, signal: AbortSignal, log: Logger): void {
+  const nodeOf = new Map<string, string>();
+  const changed = (key: string, pod: Pod | undefined) => {
+    const node = pod?.spec.nodeName ?? nodeOf.get(key);
+    if (node === undefined) return;
+    if (pod === undefined) nodeOf.delete(key);
+    else nodeOf.set(key, node);
+    kubelets.get(node)?.podChanged(key, pod);
+  };
+  startReflector(
+    client,
+    Pod,
+    {
+      onSync: items => {
+        const present = new Map(items.map(pod => [printKey(keyOf(pod)), pod] as const));
+        for (const key of [...nodeOf.keys()]) if (!present.has(key)) changed(key, undefined);
+        for (const [key, pod] of present) changed(key, pod);
+      },
+      onEvent: event => {
+        changed(printKey(event.key), event.type === 'delete' ? undefined : event.object);
+      },
+    },
+    { clock: systemClock, random: systemRandom, log, signal },
+  );
+}

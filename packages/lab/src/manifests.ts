@@ -1,0 +1,106 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AnyResource, type Kind, kindOf, kinds, printFieldError, type Resource, unknownFields } from '@calico/api';
+import { LineCounter, parseAllDocuments } from 'yaml';
+
+/** One object of a manifest, with its place. */
+export interface ManifestObject {
+  readonly file: string;
+  readonly kind: Kind;
+  readonly resource: Resource;
+}
+
+/** Everything that is wrong with the user's manifests, a line each. */
+export class ManifestError extends Error {
+  override readonly name = 'ManifestError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+/** Largest file that is read, in bytes: what a Kubernetes API server would take of one object, times a hundred. */
+const largestFile = 150 * 1024 * 1024;
+
+/** YAML aliases may not multiply a document beyond this many nodes. */
+const mostAliases = 100;
+
+/**
+ * Reads YAML and JSON files, and folders of them, into objects that the lab can run. Throws ManifestError that names
+ * file, line, object, field and value of everything that is wrong; nothing of it is applied then.
+ */
+export function readManifests(paths: readonly string[]): ManifestObject[] {
+  const problems: string[] = [];
+  const objects = paths.flatMap(path => filesOf(path, problems)).flatMap(file => readFile(file, problems));
+  if (problems.length > 0) throw new ManifestError(problems);
+  return objects;
+}
+
+function filesOf(path: string, problems: string[]): string[] {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) {
+    problems.push(`${path}: no such file or folder`);
+    return [];
+  }
+  if (!stat.isDirectory()) return [path];
+  const names = readdirSync(path).filter(name => /\.(ya?ml|json)$/.test(name) && name !== 'kustomization.yaml');
+  return names.sort().flatMap(name => filesOf(join(path, name), problems));
+}
+
+function readFile(file: string, problems: string[]): ManifestObject[] {
+  if (statSync(file).size > largestFile) {
+    problems.push(`${file}: larger than ${largestFile} bytes`);
+    return [];
+  }
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(readFileSync(file, 'utf8'), { lineCounter: lines, uniqueKeys: true });
+  if ('empty' in documents) return [];
+  return documents.flatMap(document => {
+    const broken = [...document.errors];
+    for (const error of broken) {
+      const at = lines.linePos(error.pos[0]);
+      problems.push(`${file}:${at.line}:${at.col}: ${error.message.split('\n')[0]}`);
+    }
+    if (broken.length > 0) return [];
+    const line = lines.linePos(document.range[0]).line;
+    return toObjects(file, line, document.toJS({ maxAliasCount: mostAliases }), problems);
+  });
+}
+
+function toObjects(file: string, line: number, value: unknown, problems: string[]): ManifestObject[] {
+  if (value === null || value === undefined) return [];
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    problems.push(`${file}:${line}: an object was expected, this is ${JSON.stringify(value)?.slice(0, 60)}`);
+    return [];
+  }
+  const object = value as AnyResource & { items?: unknown };
+  if (object.kind === 'List' && Array.isArray(object.items)) {
+    return object.items.flatMap(item => toObjects(file, line, item, problems));
+  }
+  const kind = kindOf(object.apiVersion, object.kind);
+  const name = `${object.kind ?? 'object without kind'} ${JSON.stringify(object.metadata?.name ?? '')}`;
+  if (kind === undefined) {
+    const known = kinds
+      .map(k => k.kind)
+      .sort()
+      .join(', ');
+    problems.push(
+      `${file}: ${name}: the lab does not run kind "${object.kind}" of "${object.apiVersion}"; allowed: ${known}`,
+    );
+    return [];
+  }
+  const resource = withNamespace(object as Resource, kind);
+  const wrong = [
+    ...unknownFields(kind, resource).map(path => `${path}: unknown field`),
+    ...kind.validate(kind.default(resource)).map(printFieldError),
+  ];
+  for (const error of wrong) problems.push(`${file}: ${name}: ${error}`);
+  return wrong.length > 0 ? [] : [{ file, kind, resource }];
+}
+
+function withNamespace(resource: Resource, kind: Kind): Resource {
+  if (!kind.namespaced || resource.metadata?.namespace !== undefined) return resource;
+  return { ...resource, metadata: { ...resource.metadata, namespace: 'default' } };
+}

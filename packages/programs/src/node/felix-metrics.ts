@@ -1,0 +1,27 @@
+import type { Counter, Gauge, Histogram, Metrics } from '@calico/process';
+
+/** Felix's metrics, by the names that Calico's dashboards use, and ours beside them. */
+export interface FelixMetrics {
+  readonly resyncState: Gauge;
+  readonly applyTime: Histogram;
+  readonly failures: Counter;
+}
+
+/** Registers Felix's metrics. */
+export function felixMetrics(metrics: Metrics): FelixMetrics {
+  return {
+    resyncState: metrics.gauge(
+      'felix_resync_state',
+      'Current datastore state: 1 waiting, 2 resync in progress, 3 in sync.',
+    ),
+    applyTime: metrics.histogram(
+      'felix_int_dataplane_apply_time_seconds',
+      'Seconds from a change of the cluster to the kernel having it.',
+      [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5],
+    ),
+    failures: metrics.counter(
+      'felix_int_dataplane_failures',
+      'Writes that the kernel refused and that are tried again.',
+    ),
+  };
+}

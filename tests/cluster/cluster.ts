@@ -1,0 +1,253 @@
+import { kindOf, type Resource, type ResourceUpdate } from '@calico/api';
+import { CalcGraph } from '@calico/calc';
+import { Dataplane, type DataplaneConfig, defaultDataplaneConfig } from '@calico/dataplane';
+import { FELIX_SOURCES } from '@calico/datastore';
+import { addrEquals, cidr, parseAddr } from '@calico/ip';
+import type { Kernel, Namespace } from '@calico/kernel';
+import { createNamespace, deleteNamespace, openKernel } from '@calico/kernel/linux';
+import { buildFabric, type Fabric, type LabPlan, planLab, raiseLoopback } from '@calico/lab';
+
+/** A node of the test cluster: its kernel, its calculation and its dataplane, without any process in between. */
+export interface TestNode {
+  readonly name: string;
+  readonly kernel: Kernel;
+  readonly calc: CalcGraph;
+  readonly dataplane: Dataplane;
+}
+
+/** A pod of the test cluster. */
+export interface TestPod {
+  readonly key: string;
+  readonly node: string;
+  readonly ip: string;
+  readonly namespace: Namespace;
+}
+
+let serial = 0;
+
+/**
+ * Nodes and pods on the real kernel, with calculation and dataplane driven directly by resources: what the agent does,
+ * without API server, CNI and processes. Everything lives in named namespaces that `close` removes.
+ */
+export class TestCluster {
+  readonly plan: LabPlan;
+  readonly nodes: readonly TestNode[];
+  readonly pods = new Map<string, TestPod>();
+  readonly #prefix: string;
+  readonly #home: Kernel;
+  readonly #fabric: Fabric;
+  readonly #paths: string[] = [];
+  #podSerial = 0;
+
+  constructor(options: {
+    nodes: number;
+    encapsulation: LabPlan['encapsulation'];
+    nodeName?: (i: number) => string;
+    config?: Partial<DataplaneConfig>;
+  }) {
+    const plan = planLab(options);
+    const { nodeName = i => `node${i + 1}` } = options;
+    this.plan = { ...plan, nodes: plan.nodes.map((node, i) => ({ ...node, name: nodeName(i) })) };
+    this.#prefix = `t${process.pid}-${serial++}-`;
+    const homePath = `/run/netns/${this.#prefix}home`;
+    this.#home = openKernel({ namespace: createNamespace(homePath) });
+    this.#fabric = buildFabric(this.plan, this.#home, this.#prefix);
+    this.#paths.push(
+      homePath,
+      ...[...this.plan.nodes.map(n => n.name), 'router', 'external'].map(n => `/run/netns/${this.#prefix}${n}`),
+    );
+    this.nodes = this.#fabric.nodes.map(({ name, kernel }) => ({
+      name,
+      kernel,
+      calc: new CalcGraph({ nodeName: name }),
+      dataplane: new Dataplane(kernel, {
+        ...defaultDataplaneConfig,
+        nodeName: name,
+        endpointToHostAction: 'accept',
+        ...options.config,
+      }),
+    }));
+    this.#routeFromOutside();
+    this.apply(this.#infrastructure());
+    for (const { calc } of this.nodes) calc.inSync();
+    this.write();
+  }
+
+  /** The i-th address that pods of a node may have. */
+  podAddress(node: string, i: number): string {
+    const number = this.plan.nodes.findIndex(n => n.name === node);
+    return `10.244.${number}.${10 + i}`;
+  }
+
+  /** Gives a pod its namespace, interface and addresses, as the CNI server does. */
+  addPod(key: string, node: string, ip: string, interfaceName: string): TestPod {
+    const machine = this.#node(node);
+    const path = `/run/netns/${this.#prefix}p${this.#podSerial++}`;
+    const namespace = createNamespace(path);
+    this.#paths.push(path);
+    const inside = openKernel({ namespace });
+    raiseLoopback(inside);
+    const mac = 'ee:ee:ee:ee:ee:ee';
+    const host = machine.kernel.createLink({
+      kind: 'veth',
+      name: interfaceName,
+      mac,
+      peer: { name: 'eth0', namespace },
+    });
+    machine.kernel.setLink(host.index, { up: true });
+    machine.kernel.setSysctl(`net/ipv4/conf/${interfaceName}/proxy_arp`, '1');
+    const link = inside.link('eth0')?.index ?? 0;
+    inside.setLink(link, { up: true });
+    inside.replaceAddress({ link, address: cidr(`${ip}/32`), scope: 'universe' });
+    const gateway = cidr('169.254.1.1/32');
+    const main = { table: 254, protocol: 3, type: 'unicast', link } as const;
+    inside.replaceRoute({ ...main, destination: gateway, scope: 'link' });
+    inside.replaceRoute({ ...main, destination: cidr('0.0.0.0/0'), scope: 'universe', gateway: gateway.addr });
+    inside.replaceNeighbour({ link, address: gateway.addr, mac, permanent: true });
+    inside.close();
+    const pod: TestPod = { key, node, ip, namespace };
+    this.pods.set(key, pod);
+    return pod;
+  }
+
+  /** Takes raw resources in as the API server and the syncer would: defaulted, converted. Writes nothing. */
+  apply(resources: readonly Resource[]): void {
+    for (const resource of resources) this.#update(resource, true);
+  }
+
+  /** Takes raw resources out. */
+  remove(resources: readonly Resource[]): void {
+    for (const resource of resources) this.#update(resource, false);
+  }
+
+  /** Brings every kernel up to date. */
+  write(): void {
+    for (const { calc, dataplane } of this.nodes) {
+      dataplane.handle(calc.flush());
+      dataplane.apply();
+    }
+  }
+
+  /** Namespace of a machine that is no pod: a node's, `router` or `external`. */
+  machine(name: string): Namespace {
+    const machine = [...this.#fabric.nodes, this.#fabric.router, this.#fabric.external].find(m => m.name === name);
+    if (machine === undefined) throw new Error(`Cannot find machine ${name}`);
+    return machine.namespace;
+  }
+
+  /** The pod with this address. */
+  podAt(ip: string): TestPod | undefined {
+    const wanted = parseAddr(ip);
+    return [...this.pods.values()].find(pod => {
+      const own = parseAddr(pod.ip);
+      return wanted !== undefined && own !== undefined && addrEquals(own, wanted);
+    });
+  }
+
+  /** The pod with this name; throws where there is none. */
+  pod(key: string): TestPod {
+    const pod = this.pods.get(key);
+    if (pod === undefined) throw new Error(`Cannot find pod ${key}`);
+    return pod;
+  }
+
+  /** Takes a pod's interface away. */
+  removePod(key: string): void {
+    const { namespace } = this.pod(key);
+    const inside = openKernel({ namespace });
+    inside.deleteLink(inside.link('eth0')?.index ?? 0);
+    inside.close();
+    namespace.close();
+    this.pods.delete(key);
+  }
+
+  /** Removes everything. */
+  close(): void {
+    for (const { kernel } of this.nodes) kernel.close();
+    this.#home.close();
+    for (const path of this.#paths.reverse()) deleteNamespace(path);
+  }
+
+  /** The router knows the way to every node's pods, as it would by BGP. */
+  #routeFromOutside(): void {
+    for (const [i, node] of this.plan.nodes.entries()) {
+      this.#fabric.router.kernel.replaceRoute({
+        destination: cidr(`10.244.${i}.0/24`),
+        table: 254,
+        protocol: 4,
+        scope: 'universe',
+        type: 'unicast',
+        gateway: cidr(node.address).addr,
+      });
+    }
+  }
+
+  #node(name: string): TestNode {
+    const node = this.nodes.find(n => n.name === name);
+    if (node === undefined) throw new Error(`Cannot find node ${name}`);
+    return node;
+  }
+
+  #update(resource: Resource, present: boolean): void {
+    const kind = kindOf(resource.apiVersion, resource.kind);
+    const source = FELIX_SOURCES.find(s => s.kind === kind);
+    if (kind === undefined || source === undefined)
+      throw new Error(`Cannot take in kind ${resource.kind} of ${resource.apiVersion}`);
+    const { name, namespace } = resource.metadata;
+    const converted = source.convert(
+      kind.default(resource) as never,
+      namespace === undefined ? { name } : { name, namespace },
+    );
+    if (converted === undefined) return;
+    if (!('resource' in converted))
+      throw new Error(`Cannot take in ${kind.kind} ${name}: ${converted.errors.join('; ')}`);
+    const scope = source.namespaced && namespace !== undefined ? { namespace } : {};
+    const update: ResourceUpdate = {
+      kind: source.model,
+      name: converted.name,
+      ...scope,
+      resource: present ? converted.resource : undefined,
+    };
+    for (const { calc } of this.nodes) calc.update(update);
+  }
+
+  /** The pool, a block for each node, and the nodes with their addresses. */
+  #infrastructure(): Resource[] {
+    const v3 = 'projectcalico.org/v3';
+    const vxlanMode = { none: 'Never', vxlan: 'Always', 'cross-subnet': 'CrossSubnet' }[this.plan.encapsulation];
+    const pool = {
+      apiVersion: v3,
+      kind: 'IPPool',
+      metadata: { name: 'pool' },
+      spec: { cidr: this.plan.podCidr, vxlanMode, natOutgoing: true, blockSize: 24 },
+    };
+    const perNode = this.plan.nodes.flatMap((node, i) => [
+      {
+        apiVersion: v3,
+        kind: 'IPAMBlock',
+        metadata: { name: `10-244-${i}-0-24` },
+        spec: {
+          cidr: `10.244.${i}.0/24`,
+          affinity: `host:${node.name}`,
+          allocations: Array.from({ length: 256 }, () => null),
+          unallocated: Array.from({ length: 256 }, (_, ordinal) => ordinal),
+          attributes: [],
+          strictAffinity: false,
+        },
+      },
+      {
+        apiVersion: 'v1',
+        kind: 'Node',
+        metadata: {
+          name: node.name,
+          annotations: {
+            'projectcalico.org/IPv4Address': node.address,
+            ...(vxlanMode === 'Never' ? {} : { 'projectcalico.org/IPv4VXLANTunnelAddr': `10.244.${i}.1` }),
+          },
+        },
+        spec: {},
+      },
+    ]);
+    return [pool, ...perNode];
+  }
+}
