@@ -43,7 +43,7 @@ export class GarbageCollector {
         await this.#collectIfOrphaned(entry);
         await this.#cascade(entry, uid);
       }
-      if (type === 'DELETED') for (const owner of owners(entry.object)) await this.#dependentGone(owner);
+      if (type === 'DELETED') for (const owner of owners(entry.object)) await this.#dependentGone(entry, owner);
     }
   }
 
@@ -75,7 +75,7 @@ export class GarbageCollector {
   }
 
   async #ownerGone(uid: string): Promise<void> {
-    for (const dependent of this.#dependentsOf(uid)) await this.#collectIfOrphaned(dependent);
+    await Promise.all(this.#dependentsOf(uid).map(dependent => this.#collectIfOrphaned(dependent)));
   }
 
   async #collectIfOrphaned(entry: Entry): Promise<void> {
@@ -98,30 +98,23 @@ export class GarbageCollector {
     const { deletionTimestamp, finalizers = [] } = owner.object.metadata;
     if (deletionTimestamp === undefined) return;
     if (finalizers.includes('orphan')) {
-      for (const dependent of this.#dependentsOf(uid)) {
-        await this.#edit(dependent, now =>
-          withOwners(
-            now,
-            owners(now).filter(o => o.uid !== uid),
-          ),
+      const release = (now: AnyResource) =>
+        withOwners(
+          now,
+          owners(now).filter(o => o.uid !== uid),
         );
-      }
+      await Promise.all(this.#dependentsOf(uid).map(dependent => this.#edit(dependent, release)));
       await this.#edit(owner, now => withoutFinalizer(now, 'orphan'));
     } else if (finalizers.includes('foregroundDeletion')) {
       const dependents = this.#dependentsOf(uid);
-      for (const dependent of dependents) {
-        if (dependent.object.metadata.deletionTimestamp === undefined) await this.#delete(dependent, 'Foreground');
-      }
+      await Promise.all(dependents.map(dependent => this.#delete(dependent, 'Foreground')));
       if (dependents.length === 0) await this.#edit(owner, now => withoutFinalizer(now, 'foregroundDeletion'));
     }
   }
 
-  async #dependentGone(reference: OwnerReference): Promise<void> {
-    const kind = this.#registry.byType(reference.apiVersion, reference.kind);
-    if (kind === undefined || this.#dependentsOf(reference.uid).length > 0) return;
-    const owner = this.#store
-      .list(resourceName(kind))
-      .find(entry => entry.object.metadata.uid === reference.uid && entry.name === reference.name);
+  async #dependentGone(dependent: Entry, reference: OwnerReference): Promise<void> {
+    if (this.#dependentsOf(reference.uid).length > 0) return;
+    const owner = this.#ownerOf(dependent, reference);
     if (owner !== undefined) await this.#cascade(owner, reference.uid);
   }
 
