@@ -1,3 +1,4 @@
+import { errnoNumber, KernelError } from '../error.ts';
 import { MessageWriter } from '../netlink/index.ts';
 import * as nft from './constants.ts';
 import { type ElementForm, elementForm, encodeElements } from './encode-elements.ts';
@@ -11,7 +12,8 @@ import {
   familyNumbers,
   nftMessage,
 } from './encode-object.ts';
-import type { Element, Op, TableName } from './types.ts';
+import { Refusal } from './refusal.ts';
+import type { Op, TableName } from './types.ts';
 
 /** A batch as the kernel takes it in one send. */
 export interface EncodedBatch {
@@ -31,7 +33,7 @@ interface BatchOptions {
 
 /**
  * One transaction in bytes. Element lists over 60 kB take several messages. Throws RangeError
- * for a comment or a rule that does not fit its attribute.
+ * for a comment or a rule that does not fit its attribute, KernelError EINVAL for a range that its set cannot have.
  */
 export function encodeBatch(table: TableName, ops: readonly Op[], options: BatchOptions): EncodedBatch {
   const w = new MessageWriter(4096);
@@ -41,11 +43,23 @@ export function encodeBatch(table: TableName, ops: readonly Op[], options: Batch
   batchMark(w, nft.NFNL_MSG_BATCH_BEGIN);
   for (const [index, op] of ops.entries()) {
     if (op.op === 'addSet') added.set(op.set.name, elementForm(op.set));
-    const messages = encodeOp(w, table, op, { index, formOf, ownership: options.ownership ?? true });
+    const messages = refusing(table, ops, index, () =>
+      encodeOp(w, table, op, { index, formOf, ownership: options.ownership ?? true }),
+    );
     for (let i = 0; i < messages; i++) opOfMessage.push(index);
   }
   batchMark(w, nft.NFNL_MSG_BATCH_END);
   return { bytes: w.bytes(), opOfMessage };
+}
+
+/** Gives what `work` gives; its Refusal becomes a KernelError that names the operation. */
+function refusing<T>(table: TableName, ops: readonly Op[], index: number, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Refusal) throw new KernelError(refusedOp(table, ops, index), errnoNumber(error.code));
+    throw error;
+  }
 }
 
 interface OpContext {
@@ -148,31 +162,46 @@ export function batchSize(ops: readonly Op[], table: TableName = SOME_TABLE): nu
  * cannot be cut and is larger stays alone. The transactions are then no longer one: only for what nothing refers to yet.
  */
 export function splitOps(ops: readonly Op[], limit: number, table: TableName = SOME_TABLE): Op[][] {
-  const batches: Op[][] = [];
   const frame = batchSize([], table);
+  const batches: Op[][] = [];
   let batch: Op[] = [];
   let size = frame;
-  for (const op of ops.flatMap(op => splitElements(op, limit - frame, table))) {
-    const more = batchSize([op], table) - frame;
-    if (batch.length > 0 && size + more > limit) {
+  const take = (op: Op, bytes: number): void => {
+    if (frame + bytes > limit && isList(op) && op.elements.length > 1) {
+      const parts = Math.ceil(bytes / (limit - frame));
+      const length = Math.max(1, Math.floor(op.elements.length / (parts + 1)));
+      for (let at = 0; at < op.elements.length; at += length) {
+        const part = { ...op, elements: op.elements.slice(at, at + length) };
+        take(part, opSizes([part], table)[0] ?? 0);
+      }
+      return;
+    }
+    if (batch.length > 0 && size + bytes > limit) {
       batches.push(batch);
       batch = [];
       size = frame;
     }
     batch.push(op);
-    size += more;
-  }
+    size += bytes;
+  };
+  const sizes = opSizes(ops, table);
+  for (const [i, op] of ops.entries()) take(op, sizes[i] ?? 0);
   if (batch.length > 0) batches.push(batch);
   return batches;
 }
 
-/** One operation, or for many elements several of at most `limit` bytes. */
-function splitElements(op: Op, limit: number, table: TableName): Op[] {
-  if (op.op !== 'addElements' && op.op !== 'deleteElements') return [op];
-  if (op.elements.length < 2 || batchSize([op], table) <= limit) return [op];
-  const middle = op.elements.length >> 1;
-  const part = (elements: readonly Element[]) => splitElements({ ...op, elements }, limit, table);
-  return [...part(op.elements.slice(0, middle)), ...part(op.elements.slice(middle))];
+function isList(op: Op): op is Extract<Op, { op: 'addElements' | 'deleteElements' }> {
+  return op.op === 'addElements' || op.op === 'deleteElements';
+}
+
+/** Bytes of each operation's messages. */
+function opSizes(ops: readonly Op[], table: TableName): number[] {
+  const w = new MessageWriter(4096);
+  return ops.map((op, index) => {
+    const before = w.length;
+    encodeOp(w, table, op, { index, formOf: () => 'interval', ownership: true });
+    return w.length - before;
+  });
 }
 
 /** An operation in words, for errors: `add rule to chain "from-pod"`. */

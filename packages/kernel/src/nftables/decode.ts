@@ -1,4 +1,12 @@
-import { Attributes, eachAttribute, type NetlinkMessage } from '../netlink/index.ts';
+import {
+  Attributes,
+  eachAttribute,
+  LITTLE_ENDIAN,
+  type NetlinkMessage,
+  NLA_HDRLEN,
+  NLA_TYPE_MASK,
+  viewOf,
+} from '../netlink/index.ts';
 import * as nft from './constants.ts';
 import { decodeCounter, decodeExpr } from './decode-expr.ts';
 import { elementForm } from './encode-elements.ts';
@@ -127,7 +135,11 @@ function decodeMap(a: Attributes, flags: number): SetSpec['map'] {
   return id === nft.NFT_DATA_VERDICT ? 'verdict' : { type: decodeType(id, a.u32be(nft.NFTA_SET_DATA_LEN)) };
 }
 
-interface RawElement extends Element {
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** An element as it is listed: in a plain interval set the first of an interval, or the `end` of one. */
+interface ListedElement {
+  readonly element: Mutable<Element>;
   readonly end: boolean;
 }
 
@@ -139,52 +151,66 @@ function decodeElementData(a: Attributes): Verdict | CounterRef | Uint8Array | u
   return verdict === undefined ? data?.bytes(nft.NFTA_DATA_VALUE) : decodeVerdict(verdict);
 }
 
+/** Whether the element is nothing but a key, with two headers before it. */
+function isBareKey(payload: Uint8Array, view: DataView): boolean {
+  return (
+    payload.length > 2 * NLA_HDRLEN &&
+    view.getUint16(0, LITTLE_ENDIAN) === payload.length &&
+    (view.getUint16(2, LITTLE_ENDIAN) & NLA_TYPE_MASK) === nft.NFTA_SET_ELEM_KEY
+  );
+}
+
 /** One list element; undefined for the catch-all, which has no key. */
-function decodeElement(payload: Uint8Array): RawElement | undefined {
+function decodeElement(payload: Uint8Array): ListedElement | undefined {
+  const view = viewOf(payload);
+  // Most sets are large and plain: their elements are read without a table of attributes.
+  if (isBareKey(payload, view)) {
+    const end = NLA_HDRLEN + view.getUint16(NLA_HDRLEN, LITTLE_ENDIAN);
+    return { element: { key: payload.subarray(2 * NLA_HDRLEN, end) }, end: false };
+  }
   const a = new Attributes(payload);
   const key = a.nest(nft.NFTA_SET_ELEM_KEY)?.bytes(nft.NFTA_DATA_VALUE);
   if (key === undefined) return undefined;
+  const element: Mutable<Element> = { key };
   const keyEnd = a.nest(nft.NFTA_SET_ELEM_KEY_END)?.bytes(nft.NFTA_DATA_VALUE);
+  if (keyEnd !== undefined && !keysEqual(keyEnd, key)) element.keyEnd = keyEnd;
   const data = decodeElementData(a);
+  if (data !== undefined) element.data = data;
   const timeout = a.u64be(nft.NFTA_SET_ELEM_TIMEOUT);
+  if (timeout !== undefined) element.timeout = Number(timeout);
   const comment = decodeComment(a.bytes(nft.NFTA_SET_ELEM_USERDATA));
+  if (comment !== undefined) element.comment = comment;
   const counter = a.nest(nft.NFTA_SET_ELEM_EXPR)?.nest(nft.NFTA_EXPR_DATA);
-  return {
-    key,
-    ...(keyEnd !== undefined && !keysEqual(keyEnd, key) && { keyEnd }),
-    ...(data !== undefined && { data }),
-    ...(timeout !== undefined && { timeout: Number(timeout) }),
-    ...(comment !== undefined && { comment }),
-    ...(counter !== undefined && { counter: decodeCounter(counter) }),
-    end: ((a.u32be(nft.NFTA_SET_ELEM_FLAGS) ?? 0) & nft.NFT_SET_ELEM_INTERVAL_END) !== 0,
-  };
+  if (counter !== undefined) element.counter = decodeCounter(counter);
+  const flags = a.u32be(nft.NFTA_SET_ELEM_FLAGS) ?? 0;
+  return { element, end: (flags & nft.NFT_SET_ELEM_INTERVAL_END) !== 0 };
 }
 
 /** The elements of the NFT_MSG_NEWSETELEM messages of one dump. */
 export function decodeElements(messages: readonly NetlinkMessage[], set: SetSpec): Element[] {
-  const elements: RawElement[] = [];
+  const listed: ListedElement[] = [];
   for (const message of messages) {
     const list = attributesOf(message).bytes(nft.NFTA_SET_ELEM_LIST_ELEMENTS);
     if (list === undefined) continue;
     eachAttribute(list, (_, payload) => {
-      const element = decodeElement(payload);
-      if (element !== undefined) elements.push(element);
+      const one = decodeElement(payload);
+      if (one !== undefined) listed.push(one);
     });
   }
-  const form = elementForm(set);
-  return form === 'interval' ? joinIntervals(elements) : elements.map(({ end: _, ...element }) => element);
+  return elementForm(set) === 'interval' ? joinIntervals(listed) : listed.map(({ element }) => element);
 }
 
 /** Firsts and ends of intervals, in any order, become elements with a last key, in order. */
-function joinIntervals(marks: RawElement[]): Element[] {
+function joinIntervals(marks: ListedElement[]): Element[] {
   // Where one interval ends another may begin: the end comes first.
-  marks.sort((a, b) => compareKeys(a.key, b.key) || Number(b.end) - Number(a.end));
+  marks.sort((a, b) => compareKeys(a.element.key, b.element.key) || Number(b.end) - Number(a.end));
   const elements: Element[] = [];
-  for (const [i, { end, ...element }] of marks.entries()) {
+  for (const [i, { element, end }] of marks.entries()) {
     if (end) continue;
-    const next = marks[i + 1];
-    const last = next === undefined ? new Uint8Array(element.key.length).fill(0xff) : previousKey(next.key);
-    elements.push(last === undefined || keysEqual(last, element.key) ? element : { ...element, keyEnd: last });
+    const next = marks[i + 1]?.element.key;
+    const last = next === undefined ? new Uint8Array(element.key.length).fill(0xff) : previousKey(next);
+    if (last !== undefined && !keysEqual(last, element.key)) element.keyEnd = last;
+    elements.push(element);
   }
   return elements;
 }

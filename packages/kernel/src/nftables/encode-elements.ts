@@ -3,7 +3,8 @@ import * as nft from './constants.ts';
 import { encodeData } from './encode-expr.ts';
 import { createFlags, familyNumbers, nftMessage } from './encode-object.ts';
 import { isConcatenation } from './field-type.ts';
-import { nextKey } from './keys.ts';
+import { compareKeys, nextKey } from './keys.ts';
+import { Refusal } from './refusal.ts';
 import type { Element, SetSpec, TableName } from './types.ts';
 import { encodeComment } from './userdata.ts';
 import { encodeVerdict } from './verdict.ts';
@@ -23,7 +24,13 @@ export function elementForm(set: Pick<SetSpec, 'keyType' | 'flags'>): ElementFor
 /** A list attribute's length is 16 bits; an element takes at most about 1 kB (key, verdict, comment). */
 const LIST_BYTES = 60_000;
 
+/** What the kernel would misread instead of refusing: a range where there are none, or from high to low. */
+function assertRange({ key, keyEnd }: Element, form: ElementForm): void {
+  if (keyEnd !== undefined && (form === 'single' || compareKeys(key, keyEnd) > 0)) throw new Refusal('EINVAL');
+}
+
 function encodeElement(w: MessageWriter, e: Element, form: ElementForm): void {
+  assertRange(e, form);
   w.nest(nft.NFTA_LIST_ELEM, () => {
     encodeData(w, nft.NFTA_SET_ELEM_KEY, e.key);
     if (form === 'concat') encodeData(w, nft.NFTA_SET_ELEM_KEY_END, e.keyEnd ?? e.key);
@@ -46,7 +53,7 @@ function encodeElement(w: MessageWriter, e: Element, form: ElementForm): void {
 
 /**
  * Writes the messages that add (NFT_MSG_NEWSETELEM) or delete elements, as many as the list's limit of 64 kB asks for;
- * gives their number, 0 for no elements.
+ * gives their number, 0 for no elements. Throws Refusal EINVAL for a range that the set cannot have.
  */
 export function encodeElements(
   w: MessageWriter,

@@ -70,11 +70,16 @@ export function previousKey(key: Uint8Array): Uint8Array | undefined {
   return undefined;
 }
 
-/** Orders keys by their bytes, as numbers in network order. */
+/** Orders keys by their bytes, as numbers in network order; a key before those that it begins. */
 export function compareKeys(a: Uint8Array, b: Uint8Array): number {
-  return Buffer.compare(a, b);
+  const shorter = Math.min(a.length, b.length);
+  for (let i = 0; i < shorter; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
 }
 
 export function keysEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && Buffer.compare(a, b) === 0;
+  return compareKeys(a, b) === 0;
 }

@@ -177,6 +177,15 @@ function linuxTests(): void {
       expect(setting.nftables.elements(table, 'v4')).toHaveLength(150_000);
     });
 
+    test('the refused element of many is named by its key', () => {
+      apply({ op: 'addTable' }, { op: 'addSet', set: v4 });
+      const elements = manyAddresses(5000);
+      apply({ op: 'addElements', set: 'v4', elements: elements.slice(4500, 4501) });
+      expect(() => apply({ op: 'addElements', set: 'v4', elements, create: true })).toThrow(
+        /EEXIST \(element 0x0a001194/,
+      );
+    });
+
     test('thousands of refusals at once are one error, and the handle goes on', () => {
       apply({ op: 'addTable' });
       const ops = Array.from({ length: 9000 }, (_, i): Op => ({ op: 'deleteChain', name: `no-${i}` }));

@@ -1,13 +1,17 @@
 import { KernelError } from '../error.ts';
 import {
+  Attributes,
+  eachAttribute,
   MessageWriter,
   NETLINK_NETFILTER,
   type NetlinkMessage,
   NetlinkSocket,
   NLM_F_ACK,
   NLM_F_CREATE,
+  NLMSG_HDRLEN,
+  splitMessages,
 } from '../netlink/index.ts';
-import { encodeBatch, refusedOp } from './batch.ts';
+import { type EncodedBatch, encodeBatch, refusedOp } from './batch.ts';
 import * as nft from './constants.ts';
 import {
   attributesOf,
@@ -21,6 +25,7 @@ import {
 } from './decode.ts';
 import { type ElementForm, elementForm } from './encode-elements.ts';
 import { batchMark, familyNumbers, nftMessage } from './encode-object.ts';
+import { printHex } from './field-type.ts';
 import type {
   ChainDump,
   CounterDump,
@@ -76,12 +81,9 @@ class LinuxNftables implements Nftables {
     if (ops.length === 0) return;
     const forms = this.#formsOf(table);
     const ownership = !ops.some(op => op.op === 'addTable' && op.persist) || this.#knowsOwnership();
-    const { bytes, opOfMessage } = encodeBatch(table, ops, {
-      ownership,
-      formOf: set => this.#formOf(table, set, forms),
-    });
     try {
-      this.#send(table, ops, bytes, opOfMessage);
+      const formOf = (set: string) => this.#formOf(table, set, forms);
+      this.#send(table, ops, encodeBatch(table, ops, { ownership, formOf }));
     } catch (error) {
       forms.clear();
       throw error;
@@ -93,7 +95,7 @@ class LinuxNftables implements Nftables {
     }
   }
 
-  #send(table: TableName, ops: readonly Op[], bytes: Uint8Array, opOfMessage: readonly number[]): void {
+  #send(table: TableName, ops: readonly Op[], { bytes, opOfMessage }: EncodedBatch): void {
     const whole = `change table ${table.family} ${table.name} in ${ops.length} operations`;
     let answers: ReturnType<NetlinkSocket['requestMany']>['answers'];
     try {
@@ -118,11 +120,12 @@ class LinuxNftables implements Nftables {
     const refused = answers.find(answer => answer.errno !== 0);
     if (refused === undefined) return;
     const index = opOfMessage[refused.index - 1];
-    throw new KernelError(
-      index === undefined ? whole : refusedOp(table, ops, index),
-      refused.errno,
-      refused.extack.message,
+    if (index === undefined) throw new KernelError(whole, refused.errno, refused.extack.message);
+    const element = refusedElement(bytes, refused.index, refused.extack.offset);
+    const words = [element && `element ${printHex(element)}`, refused.extack.message].filter(
+      part => part !== undefined,
     );
+    throw new KernelError(refusedOp(table, ops, index), refused.errno, words.length > 0 ? words.join(', ') : undefined);
   }
 
   /** Reads away what is queued, so that the next answer finds room. */
@@ -156,12 +159,12 @@ class LinuxNftables implements Nftables {
     return forms;
   }
 
-  /** A set that is absent is taken as simple: the kernel will refuse the operation itself, by its position. */
+  /** A set that is absent is taken as any: the kernel will refuse the operation itself, by its position. */
   #formOf(table: TableName, set: string, forms: Map<string, ElementForm>): ElementForm {
     const known = forms.get(set);
     if (known !== undefined) return known;
     const spec = this.#getSet(table, set);
-    if (spec === undefined) return 'single';
+    if (spec === undefined) return 'interval';
     const form = elementForm(spec);
     forms.set(set, form);
     return form;
@@ -292,6 +295,20 @@ class LinuxNftables implements Nftables {
     nftMessage(w, type, 0, family, () => body(w));
     return this.#socket.dump(w.bytes(), op);
   }
+}
+
+/** The key of the element that the kernel points at in one message of a batch; undefined where it points elsewhere. */
+function refusedElement(batch: Uint8Array, message: number, offset: number | undefined): Uint8Array | undefined {
+  const { type, payload } = splitMessages(batch)[message] ?? {};
+  if (type === undefined || payload === undefined || offset === undefined) return undefined;
+  const operation = type & 0xff;
+  if (operation !== nft.NFT_MSG_NEWSETELEM && operation !== nft.NFT_MSG_DELSETELEM) return undefined;
+  let key: Uint8Array | undefined;
+  // The elements that follow are there too: only the first counts.
+  eachAttribute(payload.subarray(offset - NLMSG_HDRLEN), (_, element) => {
+    key ??= new Attributes(element).nest(nft.NFTA_SET_ELEM_KEY)?.bytes(nft.NFTA_DATA_VALUE);
+  });
+  return key;
 }
 
 /** What `read` gives, or undefined where the kernel answers ENOENT. */

@@ -246,6 +246,18 @@ export const refusals: readonly RefusalCase[] = [
     code: 'EEXIST',
   },
   {
+    name: 'a range in a set without intervals',
+    given: [{ op: 'addSet', set: v4 }],
+    ops: [{ op: 'addElements', set: 'v4', elements: [range('10.0.0.0', '10.0.0.9')] }],
+    code: 'EINVAL',
+  },
+  {
+    name: 'an interval from high to low',
+    given: [{ op: 'addSet', set: cidrs }],
+    ops: [{ op: 'addElements', set: 'cidrs', elements: [range('10.0.0.9', '10.0.0.0')] }],
+    code: 'EINVAL',
+  },
+  {
     name: 'an element of a full set',
     given: [
       { op: 'addSet', set: { ...v4, size: 1 } },

@@ -1,4 +1,4 @@
-/** How the parts of the fake say no; the handle makes a KernelError of it that names the operation. */
+/** How a part that does not know its operation says no; whoever knows makes a KernelError of it. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly code: string;
