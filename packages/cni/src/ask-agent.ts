@@ -1,0 +1,85 @@
+import { createConnection } from 'node:net';
+import { CniError, errorCodes } from './cni-error.ts';
+import type { CniAnswer, CniRequest } from './protocol.ts';
+
+/** Time for {@link askAgent}: milliseconds from any fixed moment, and a wait. */
+export interface AskTime {
+  now(): number;
+  sleep(ms: number): Promise<void>;
+}
+
+/** Where and how long to ask. */
+export interface AskOptions {
+  readonly socketPath: string;
+  /** How long an agent that is away is waited for, in milliseconds. */
+  readonly patienceMs: number;
+  readonly time: AskTime;
+}
+
+const firstDelayMs = 20;
+const longestDelayMs = 500;
+
+/**
+ * Sends a request to the agent and gives its answer. An agent that is away, or ends before it answers, is tried again until
+ * the patience is used up (every command may be repeated); then CniError 11 with the cause.
+ */
+export async function askAgent(request: CniRequest, options: AskOptions): Promise<CniAnswer> {
+  const { socketPath, patienceMs, time } = options;
+  const line = `${JSON.stringify(request)}\n`;
+  const end = time.now() + patienceMs;
+  for (let delay = firstDelayMs; ; delay = Math.min(delay * 2, longestDelayMs)) {
+    try {
+      return parseAnswer(await exchange(socketPath, line));
+    } catch (error) {
+      const left = end - time.now();
+      if (left <= 0) {
+        throw new CniError(
+          errorCodes.tryAgainLater,
+          `Cannot ${request.command} network: no node agent answers on ${socketPath} within ${patienceMs / 1000} s`,
+          causeOf(error),
+        );
+      }
+      await time.sleep(Math.min(delay, left));
+    }
+  }
+}
+
+function exchange(socketPath: string, line: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = [];
+    const socket = createConnection({ path: socketPath });
+    socket.on('connect', () => socket.write(line));
+    socket.on('data', (chunk: Uint8Array) => {
+      chunks.push(chunk);
+      if (chunk[chunk.length - 1] !== NEWLINE) return;
+      resolve(new TextDecoder().decode(joined(chunks)));
+      socket.destroy();
+    });
+    socket.on('error', reject);
+    socket.on('close', () => reject(new Error('the agent closed the connection without an answer')));
+  });
+}
+
+const NEWLINE = 10;
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const [only] = chunks;
+  return chunks.length === 1 && only !== undefined ? only : new Uint8Array(Buffer.concat(chunks));
+}
+
+function parseAnswer(text: string): CniAnswer {
+  const answer: unknown = JSON.parse(text);
+  if (typeof answer === 'object' && answer !== null && ('output' in answer || 'error' in answer)) {
+    return answer as CniAnswer;
+  }
+  throw new Error('the agent gave an answer that is none');
+}
+
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? String(error.code) : undefined;
+  if (code === 'ENOENT') return 'the socket is not there: the agent is not running yet';
+  if (code === 'ECONNREFUSED') return 'nobody listens on the socket: the agent is not running';
+  if (code === 'EACCES') return 'the socket may not be opened by this user';
+  return error.message;
+}

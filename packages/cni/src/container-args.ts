@@ -1,0 +1,31 @@
+import { CniError, errorCodes } from './cni-error.ts';
+
+/** A pod as CNI_ARGS names it. */
+export interface PodName {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/**
+ * The pod that CNI_ARGS names by K8S_POD_NAMESPACE and K8S_POD_NAME, or undefined when it names none: use without
+ * Kubernetes. Throws CniError 4 on text that is no list of `KEY=value` with semicolons between, and on half a name.
+ */
+export function podNameOf(args: string): PodName | undefined {
+  const values = new Map<string, string>();
+  for (const pair of args.split(';').filter(text => text !== '')) {
+    const at = pair.indexOf('=');
+    if (at < 0) {
+      throw new CniError(
+        errorCodes.invalidEnvironment,
+        `Cannot read CNI_ARGS: a part is "${pair}"; allowed: KEY=value with ";" between`,
+      );
+    }
+    values.set(pair.slice(0, at), pair.slice(at + 1));
+  }
+  const namespace = values.get('K8S_POD_NAMESPACE') ?? '';
+  const name = values.get('K8S_POD_NAME') ?? '';
+  if (namespace === '' && name === '') return undefined;
+  if (namespace !== '' && name !== '') return { namespace, name };
+  const [missing, other] = name === '' ? ['K8S_POD_NAME', 'K8S_POD_NAMESPACE'] : ['K8S_POD_NAMESPACE', 'K8S_POD_NAME'];
+  throw new CniError(errorCodes.invalidEnvironment, `Cannot read CNI_ARGS: ${missing} is not set, yet ${other} is`);
+}

@@ -1,0 +1,7 @@
+export { CniError, errorCodes } from './cni-error.ts';
+export type { CniDeps, CniFelix, CniLog } from './deps.ts';
+export { type CniHandler, createCniHandler } from './handler.ts';
+export type { CniIpam } from './ipam.ts';
+export type { CniAnswer, CniCommand, CniFailure, CniParameters, CniPluginName, CniRequest } from './protocol.ts';
+export { type CniServer, type CniServerOptions, startCniServer } from './server.ts';
+export { supportedVersions } from './versions.ts';

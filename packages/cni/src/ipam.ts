@@ -1,0 +1,14 @@
+import type { Ipam } from '@calico/ipam';
+import { isIpamError } from '@calico/ipam';
+
+/** What the CNI server needs of IPAM. */
+export type CniIpam = Pick<Ipam, 'autoAssign' | 'addressesByHandle' | 'releaseByHandle'>;
+
+/** Releases all addresses of a handle; without such a handle nothing happens. */
+export async function releaseHandle(ipam: Pick<CniIpam, 'releaseByHandle'>, handle: string): Promise<void> {
+  try {
+    await ipam.releaseByHandle(handle);
+  } catch (error) {
+    if (!isIpamError(error, 'NotFound')) throw error;
+  }
+}

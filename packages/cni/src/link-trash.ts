@@ -1,0 +1,49 @@
+import type { Kernel, Link } from '@calico/kernel';
+import type { Clock } from '@calico/reconcile';
+import type { CniLog } from './deps.ts';
+
+/** Deleting a link holds the kernel for 15 ms, eight together for 17 ms: those of the same moment go in one step. */
+const gatherMs = 10;
+const nameInTrash = /^gone\d+$/;
+
+/**
+ * Takes interfaces away: out of use and out of their name at once, out of existence a moment later. What an agent that
+ * ended has left is taken up by the next one.
+ */
+export class LinkTrash {
+  readonly #kernel: Kernel;
+  readonly #clock: Pick<Clock, 'setTimeout'>;
+  readonly #log: CniLog;
+  #waiting: number[] = [];
+
+  constructor(kernel: Kernel, clock: Pick<Clock, 'setTimeout'>, log: CniLog) {
+    this.#kernel = kernel;
+    this.#clock = clock;
+    this.#log = log;
+    for (const { name, kind, index } of kernel.links()) {
+      if (kind === 'veth' && nameInTrash.test(name)) this.#add(index);
+    }
+  }
+
+  /** The link carries nothing from now on and its name is free. Throws KernelError. */
+  discard({ index }: Pick<Link, 'index'>): void {
+    this.#kernel.setLink(index, { up: false });
+    this.#kernel.setLink(index, { name: `gone${index}` });
+    this.#add(index);
+  }
+
+  #add(index: number): void {
+    this.#waiting.push(index);
+    if (this.#waiting.length === 1) this.#clock.setTimeout(() => this.#empty(), gatherMs);
+  }
+
+  #empty(): void {
+    const indexes = this.#waiting;
+    this.#waiting = [];
+    try {
+      this.#kernel.deleteLinks(indexes);
+    } catch (err) {
+      this.#log.warn({ err, indexes }, 'Interfaces of ended pods could not be deleted; they are down and renamed');
+    }
+  }
+}
