@@ -53,7 +53,9 @@ for (const problem of problems) console.error(problem);
 process.exit(problems.length === 0 ? 0 : 1);
 
 function importsOf(text: string): string[] {
-  const statements = text.matchAll(/^\s*(?:import|export)\b[^'"`;]*?from\s+'([^']+)'|^\s*import\s+'([^']+)'|\bimport\('([^']+)'\)/gm);
+  const statements = text.matchAll(
+    /^\s*(?:import|export)\b[^'"`;]*?from\s+'([^']+)'|^\s*import\s+'([^']+)'|\bimport\('([^']+)'\)/gm,
+  );
   return [...statements].map(m => m[1] ?? m[2] ?? m[3] ?? '');
 }
 
@@ -77,7 +79,9 @@ function checkPackage(path: string, owner: string, specifier: string, isTest: bo
   }
   const down = order.indexOf(to) < order.indexOf(from);
   if (!down && !sideways[owner]?.includes(target)) {
-    problems.push(`${path}: ${owner} (${from}) imports ${target} (${to}); imports flow down: ${[...order].reverse().join(' → ')}`);
+    problems.push(
+      `${path}: ${owner} (${from}) imports ${target} (${to}); imports flow down: ${[...order].reverse().join(' → ')}`,
+    );
   }
   if (pure.has(owner) && !pure.has(target)) {
     problems.push(`${path}: ${owner} is pure and imports ${target}, which is not; pass the value in instead`);

@@ -32,7 +32,9 @@ export function requireLinux() {
 
 /** Installs the npm packages of the lock file, once per lock file. */
 export function installNpmPackages() {
-  const lock = createHash('sha256').update(readFileSync(join(root, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(root, 'package-lock.json')))
+    .digest('hex');
   const stamp = join(root, 'node_modules', '.calico-lock');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock && existsSync(bun)) return;
   say('Installing npm packages …');
@@ -50,7 +52,10 @@ export function installDebianPackages() {
     say(`Installing Debian packages: ${names.join(', ')} …`);
     const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
     const updated = spawnSync('apt-get', ['update', '--quiet=2'], { stdio: ['ignore', 2, 2], env });
-    const installed = spawnSync('apt-get', ['install', '--yes', '--quiet=2', ...names], { stdio: ['ignore', 2, 2], env });
+    const installed = spawnSync('apt-get', ['install', '--yes', '--quiet=2', ...names], {
+      stdio: ['ignore', 2, 2],
+      env,
+    });
     if (updated.status === 0 && installed.status === 0) return [];
     say(`Could not install them; by hand: ${line}`);
   } else {

@@ -8,5 +8,8 @@ installNpmPackages();
 installDebianPackages();
 buildExecutable();
 
-const tests = spawnSync(bun, [join(root, 'tools', 'test.ts'), ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+const tests = spawnSync(bun, [join(root, 'tools', 'test.ts'), ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: 'inherit',
+});
 process.exit(tests.status ?? 1);

@@ -11,7 +11,15 @@ const report = join(scratch, 'junit.xml');
 const failedChecks = await runChecks(root, { fix: false });
 
 const tests = Bun.spawnSync(
-  [process.execPath, 'test', '--timeout=120000', '--reporter=junit', `--reporter-outfile=${report}`, 'packages', 'tests'],
+  [
+    process.execPath,
+    'test',
+    '--timeout=120000',
+    '--reporter=junit',
+    `--reporter-outfile=${report}`,
+    'packages',
+    'tests',
+  ],
   { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
 );
 
@@ -31,7 +39,9 @@ function countCases(xml: string): { passed: number; failed: number; skippedNames
   const skippedNames: string[] = [];
   let passed = 0;
   let failed = 0;
-  for (const [, attributes = '', selfClosed, body = ''] of xml.matchAll(/<testcase\b([^>]*?)(\/)?>(?:([\s\S]*?)<\/testcase>)?/g)) {
+  for (const [, attributes = '', selfClosed, body = ''] of xml.matchAll(
+    /<testcase\b([^>]*?)(\/)?>(?:([\s\S]*?)<\/testcase>)?/g,
+  )) {
     if (!selfClosed && /<(failure|error)\b/.test(body)) failed++;
     else if (!selfClosed && /<skipped\b/.test(body)) skippedNames.push(/\bname="([^"]*)"/.exec(attributes)?.[1] ?? '?');
     else passed++;

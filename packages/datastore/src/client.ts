@@ -45,10 +45,14 @@ export interface WatchOptions extends Selection {
   readonly signal: AbortSignal;
 }
 
-/** Conditions under which a delete is done; else Conflict. */
-export interface Preconditions {
+/** How a delete is done. */
+export interface DeleteOptions {
+  /** Only an object with this uid; another one counts as NotFound. */
   readonly uid?: string;
+  /** Only this version; else Conflict. */
   readonly resourceVersion?: string;
+  /** Seconds that a pod gets to end; 0 takes it out of the store at once, as a kubelet does. The server's choice unless given. */
+  readonly gracePeriodSeconds?: number;
 }
 
 /** How a patch is meant: RFC 7386 merge patch, Kubernetes' strategic merge patch, RFC 6902 JSON patch. */
@@ -80,7 +84,7 @@ export interface Client {
   /** Changes parts of an object on the server. NotFound when absent; Conflict when a version in the patch is old. */
   patch<R extends Resource>(kind: Kind<R>, key: ObjectKey, patch: unknown, options: PatchOptions): Promise<R>;
   /** Deletes an object. NotFound when absent, Conflict when a precondition does not hold. */
-  delete<R extends Resource>(kind: Kind<R>, key: ObjectKey, preconditions?: Preconditions): Promise<void>;
+  delete<R extends Resource>(kind: Kind<R>, key: ObjectKey, options?: DeleteOptions): Promise<void>;
   /** Changes after a version, in order. Ends when the server closes it; rejects with Gone when the version is too old. */
   watch<R extends Resource>(kind: Kind<R>, options: WatchOptions): WatchStream<R>;
 }

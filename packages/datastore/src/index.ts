@@ -1,11 +1,11 @@
 export {
   type Client,
+  type DeleteOptions,
   keyOf,
   type ListResult,
   type ObjectKey,
   type PatchOptions,
   type PatchType,
-  type Preconditions,
   printKey,
   type Selection,
   type WatchEvent,

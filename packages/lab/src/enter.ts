@@ -34,7 +34,7 @@ export async function enterLab(name: string, command: readonly string[]): Promis
 
 async function namespaceOf(name: string, kubeconfig: string): Promise<string> {
   if (!name.includes('/') && /^(node\d+|router|external)$/.test(name)) return `${namespaceFolder}/${name}`;
-  const client = kubernetesClient(await loadKubeconfig({ path: kubeconfig }));
+  const client = kubernetesClient(loadKubeconfig({ path: kubeconfig }));
   const [namespace = 'default', podName = ''] = name.includes('/') ? name.split('/') : ['default', name];
   const pod = await client.get(Pod, { namespace, name: podName });
   const id = pod.metadata.annotations?.['cni.projectcalico.org/containerID'];

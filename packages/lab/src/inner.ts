@@ -97,7 +97,9 @@ class Inner {
     });
     for (const agent of agents) agent.start();
 
-    const client = kubernetesClient(await loadKubeconfig({ path: join(folder, 'kubeconfig-inner') }));
+    // This process is on no fabric: it reaches the API server by its socket.
+    const config = loadKubeconfig({ path: join(folder, 'kubeconfig-inner') });
+    const client = kubernetesClient({ ...config, unix: join(folder, 'api.sock') });
     const kubelets = new Map(agents.map(agent => [agent.node.name, this.#kubelet(agent, client, log)] as const));
     this.#running = { setup, fabric, agents, kubelets, stop };
     await Promise.all(agents.map(agent => agent.registerNode(client)));

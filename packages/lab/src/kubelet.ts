@@ -184,9 +184,11 @@ export class Kubelet {
   #finish(pod: Pod): void {
     const { name, namespace, uid } = pod.metadata;
     const key = namespace === undefined ? { name } : { name, namespace };
-    this.#options.client.delete(Pod, key, uid === undefined ? {} : { uid }).catch(error => {
-      if (!isNotFound(error)) this.#options.log.warn({ pod: name, error: String(error) }, 'Pod could not be removed');
-    });
+    this.#options.client
+      .delete(Pod, key, { ...(uid === undefined ? {} : { uid }), gracePeriodSeconds: 0 })
+      .catch(error => {
+        if (!isNotFound(error)) this.#options.log.warn({ pod: name, error: String(error) }, 'Pod could not be removed');
+      });
   }
 }
 

@@ -34,6 +34,8 @@ const mostAliases = 100;
 export function readManifests(paths: readonly string[]): ManifestObject[] {
   const problems: string[] = [];
   const objects = paths.flatMap(path => filesOf(path, problems)).flatMap(file => readFile(file, problems));
+  if (objects.length === 0 && problems.length === 0)
+    problems.push(`${paths.join(', ')}: no object in any .yaml, .yml or .json file`);
   if (problems.length > 0) throw new ManifestError(problems);
   return objects;
 }
@@ -45,8 +47,11 @@ function filesOf(path: string, problems: string[]): string[] {
     return [];
   }
   if (!stat.isDirectory()) return [path];
-  const names = readdirSync(path).filter(name => /\.(ya?ml|json)$/.test(name) && name !== 'kustomization.yaml');
-  return names.sort().flatMap(name => filesOf(join(path, name), problems));
+  const entries = readdirSync(path, { withFileTypes: true });
+  const chosen = entries.filter(
+    e => e.isDirectory() || (/\.(ya?ml|json)$/.test(e.name) && e.name !== 'kustomization.yaml'),
+  );
+  return chosen.sort((a, b) => a.name.localeCompare(b.name)).flatMap(e => filesOf(join(path, e.name), problems));
 }
 
 function readFile(file: string, problems: string[]): ManifestObject[] {

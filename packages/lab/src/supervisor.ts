@@ -274,7 +274,7 @@ async function startApi(options: LabOptions, folder: string): Promise<{ api: Api
     token: nodes,
     name: 'calico-lab',
   });
-  const client = kubernetesClient(await loadKubeconfig({ path: join(folder, 'kubeconfig') }));
+  const client = kubernetesClient(loadKubeconfig({ path: join(folder, 'kubeconfig') }));
   return { api, client };
 }
 

@@ -22,7 +22,9 @@ export async function runLab(args: string[]): Promise<number> {
     return 0;
   }
   let exitCode = 0;
-  const program = new Command('calico lab').description('A cluster in network namespaces on this machine.');
+  const program = new Command('calico lab')
+    .description('A cluster in network namespaces on this machine.')
+    .enablePositionalOptions();
   program
     .command('up', { isDefault: true })
     .description('bring a cluster up, check every connection, and keep it until Ctrl-C')

@@ -2,11 +2,11 @@ import { type Kind, printJson, type Resource } from '@calico/api';
 import { backoff, type Clock, type Random } from '@calico/reconcile';
 import type {
   Client,
+  DeleteOptions,
   ListResult,
   ObjectKey,
   PatchOptions,
   PatchType,
-  Preconditions,
   Selection,
   WatchOptions,
   WatchStream,
@@ -135,9 +135,18 @@ class KubernetesClient implements Client {
     return typed(kind, await this.#write(op, nameOf(kind, key), 'PATCH', path, patch, CONTENT_TYPES[options.type]));
   }
 
-  async delete<R extends Resource>(kind: Kind<R>, key: ObjectKey, preconditions?: Preconditions): Promise<void> {
+  async delete<R extends Resource>(kind: Kind<R>, key: ObjectKey, options?: DeleteOptions): Promise<void> {
     const op = 'delete';
-    const body = preconditions === undefined ? undefined : { apiVersion: 'v1', kind: 'DeleteOptions', preconditions };
+    const { gracePeriodSeconds, ...preconditions } = options ?? {};
+    const body =
+      options === undefined
+        ? undefined
+        : {
+            apiVersion: 'v1',
+            kind: 'DeleteOptions',
+            ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
+            ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+          };
     await this.#write(op, nameOf(kind, key), 'DELETE', objectPath(kind, key, op), body);
   }
 

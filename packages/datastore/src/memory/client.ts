@@ -2,11 +2,11 @@ import { type Kind, printFieldError, type Resource } from '@calico/api';
 import { type Clock, type Random, randomInt, seededRandom } from '@calico/reconcile';
 import {
   type Client,
+  type DeleteOptions,
   keyOf,
   type ListResult,
   type ObjectKey,
   type PatchOptions,
-  type Preconditions,
   type Selection,
   type WatchOptions,
   type WatchStream,
@@ -153,7 +153,7 @@ export class MemoryClient implements Client {
       : this.#replace(op, kind, next, old, failure);
   }
 
-  async delete<R extends Resource>(kind: Kind<R>, key: ObjectKey, preconditions: Preconditions = {}): Promise<void> {
+  async delete<R extends Resource>(kind: Kind<R>, key: ObjectKey, preconditions: DeleteOptions = {}): Promise<void> {
     const op = 'delete';
     const failure = this.#fail(op, kind, key);
     const { metadata } = this.#existing(op, kind, key);

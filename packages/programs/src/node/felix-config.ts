@@ -1,3 +1,24 @@
+/** The parameters that the agent reads, by Felix's names. */
+export const felixParameters: readonly string[] = [
+  'AllowIPIPPacketsFromWorkloads',
+  'AllowVXLANPacketsFromWorkloads',
+  'DefaultEndpointToHostAction',
+  'DeviceRouteProtocol',
+  'HealthEnabled',
+  'HealthHost',
+  'HealthPort',
+  'IPv4NormalRoutePriority',
+  'InterfacePrefix',
+  'LogSeverityScreen',
+  'ProgramClusterRoutes',
+  'PrometheusMetricsEnabled',
+  'PrometheusMetricsHost',
+  'PrometheusMetricsPort',
+  'VXLANMTU',
+  'VXLANPort',
+  'VXLANVNI',
+];
+
 /**
  * Felix parameters from the environment: FELIX_<name> in any case, by the parameter's name as Felix spells it. The
  * environment beats every FelixConfiguration.

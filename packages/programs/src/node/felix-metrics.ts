@@ -1,3 +1,5 @@
+import { tableName } from '@calico/dataplane';
+import { isAbsent, type Kernel } from '@calico/kernel';
 import type { Counter, Gauge, Histogram, Metrics } from '@calico/process';
 
 /** Felix's metrics, by the names that Calico's dashboards use, and ours beside them. */
@@ -24,4 +26,26 @@ export function felixMetrics(metrics: Metrics): FelixMetrics {
       'Writes that the kernel refused and that are tried again.',
     ),
   };
+}
+
+/** Makes the hits of every rule a metric, read from the kernel's counters when asked for. */
+export function countRuleHits(metrics: Metrics, kernel: Kernel): void {
+  const hits = metrics.gauge('felix_rule_packets', 'Packets that each rule decided, by policy, direction and index.', [
+    'rule',
+  ]);
+  const collect = () => {
+    hits.reset();
+    for (const { name, packets } of readCounters(kernel)) hits.set({ rule: name }, packets);
+  };
+  // prom-client calls this before every scrape.
+  Object.assign(hits, { collect });
+}
+
+function readCounters(kernel: Kernel): readonly { readonly name: string; readonly packets: number }[] {
+  try {
+    return kernel.nftables.counters({ family: 'inet', name: tableName });
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
 }

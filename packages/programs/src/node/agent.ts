@@ -1,0 +1,201 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createCniHandler, startCniServer } from '@calico/cni';
+import { type Client, type Syncer, startFelixSyncer } from '@calico/datastore';
+import { kubernetesClient, loadKubeconfig } from '@calico/datastore/kubernetes';
+import { Ipam } from '@calico/ipam';
+import type { Kernel } from '@calico/kernel';
+import { fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
+import {
+  type Component,
+  createLogger,
+  createMetrics,
+  HealthAggregator,
+  healthServer,
+  Lifecycle,
+  type Logger,
+  metricsServer,
+  parseLogLevel,
+  runUntilSignal,
+  systemClock,
+  systemRandom,
+} from '@calico/process';
+import { type NodeEnvironment, readNodeEnvironment } from './environment.ts';
+import { Felix } from './felix.ts';
+import { felixEnvironment, felixParameters } from './felix-config.ts';
+import { countRuleHits, felixMetrics } from './felix-metrics.ts';
+import { defaultPodMtu } from './mtu.ts';
+import { publishNode, whenNodeExists } from './node-object.ts';
+import { PoolView } from './pool-view.ts';
+
+/** Exit code by which a process asks to be started again with its new configuration; Calico's own. */
+const restartExitCode = 129;
+
+/**
+ * Runs everything that a node needs in one process: Felix, the CNI server, BGP beside it, health and metrics. Gives the
+ * exit code: 0 after a signal, 129 when a changed parameter needs a new start.
+ */
+export async function runNodeAgent(env: Readonly<Record<string, string | undefined>>): Promise<number> {
+  await fillThreadPool();
+  const environment = readNodeEnvironment(env);
+  const parameters = felixEnvironment(env, felixParameters);
+  const log = createLogger({
+    component: 'node',
+    level: parseLogLevel(parameters.LogSeverityScreen ?? 'Info') ?? 'info',
+  });
+  for (const folder of [environment.runFolder, environment.libFolder]) mkdirSync(folder, { recursive: true });
+
+  const client = kubernetesClient(loadKubeconfig({ env }), { clock: systemClock, random: systemRandom });
+  const kernel = openKernel();
+  const metrics = createMetrics();
+  const health = new HealthAggregator(systemClock);
+  const end = new AbortController();
+  const restart = (reason: string) => {
+    log.warn({ reason }, 'Starting again');
+    process.exitCode = restartExitCode;
+    end.abort();
+  };
+  const felix = new Felix({
+    nodeName: environment.nodeName,
+    kernel,
+    environment: parameters,
+    clock: systemClock,
+    random: systemRandom,
+    log: log.child({ component: 'felix' }),
+    health,
+    metrics: felixMetrics(metrics),
+    restart,
+  });
+  countRuleHits(metrics, kernel);
+  const pools = new PoolView(client);
+  const ipam = new Ipam({
+    client,
+    clock: systemClock,
+    random: systemRandom,
+    log: log.child({ component: 'ipam' }),
+    settings: pools,
+  });
+
+  const components: Component[] = [
+    healthServer({ host: parameters.HealthHost ?? 'localhost', port: Number(parameters.HealthPort ?? 9099) }, health),
+    metricsServer(
+      { host: parameters.PrometheusMetricsHost ?? '', port: Number(parameters.PrometheusMetricsPort ?? 9091) },
+      metrics.registry,
+    ),
+    felixComponent(felix, client, pools, health, log, end),
+    nodeObjectComponent(client, ipam, pools, environment, end.signal),
+    cniComponent({ environment, client, ipam, kernel, felix, pools, log }),
+  ];
+  const lifecycle = new Lifecycle({ components, clock: systemClock, log });
+  await runUntilSignal(lifecycle, { end: end.signal });
+  kernel.close();
+  return Number(process.exitCode ?? 0);
+}
+
+/** Felix with its view of the cluster. Ends the process when the view is lost for good. */
+function felixComponent(
+  felix: Felix,
+  client: Client,
+  pools: PoolView,
+  health: HealthAggregator,
+  log: Logger,
+  end: AbortController,
+): Component {
+  const stop = new AbortController();
+  const reporter = 'Datastore';
+  let syncer: Syncer | undefined;
+  let timer: { cancel(): void } | undefined;
+  const reportAge = () => {
+    if (syncer === undefined) return;
+    const lost = syncer.status().filter(kind => kind.error !== undefined);
+    const detail =
+      lost.length === 0
+        ? `view is ${(syncer.age() / 1000).toFixed(1)} s old`
+        : lost.map(kind => `${kind.kind}: ${kind.error?.message}`).join('; ');
+    health.report(reporter, { live: true, ready: lost.length === 0, detail });
+  };
+  return {
+    name: 'felix',
+    start() {
+      felix.start();
+      health.register({ name: reporter });
+      syncer = startFelixSyncer(
+        client,
+        {
+          onUpdates: updates => {
+            pools.onUpdates(updates);
+            felix.onUpdates(updates);
+          },
+          onInSync: () => felix.onInSync(),
+          onStatus: reportAge,
+        },
+        { clock: systemClock, random: systemRandom, log, signal: stop.signal },
+      );
+      syncer.done.catch(error => end.abort(error));
+      reportAge();
+      timer = systemClock.setInterval(reportAge, 1_000);
+    },
+    async stop() {
+      timer?.cancel();
+      stop.abort(new Error('the agent stops'));
+      await syncer?.done.catch(() => undefined);
+      felix.stop();
+    },
+  };
+}
+
+/** Publishes the node's addresses once the kubelet has made its object, and again whenever pools change. */
+function nodeObjectComponent(
+  client: Client,
+  ipam: Ipam,
+  pools: PoolView,
+  environment: NodeEnvironment,
+  signal: AbortSignal,
+): Component {
+  const { nodeName, address } = environment;
+  return {
+    name: 'node object',
+    async start() {
+      await whenNodeExists(client, nodeName, systemClock, signal);
+      await publishNode(client, ipam, nodeName, address);
+      pools.onPoolsChanged(() => publishNode(client, ipam, nodeName, address));
+    },
+    stop() {},
+  };
+}
+
+function cniComponent(parts: {
+  environment: NodeEnvironment;
+  client: Client;
+  ipam: Ipam;
+  kernel: Kernel;
+  felix: Felix;
+  pools: PoolView;
+  log: Logger;
+}): Component {
+  const { environment, client, ipam, kernel, felix, pools } = parts;
+  const log = parts.log.child({ component: 'cni' });
+  let server: { stop(): Promise<void> } | undefined;
+  return {
+    name: 'CNI server',
+    async start() {
+      const handler = createCniHandler({
+        nodeName: environment.nodeName,
+        client,
+        ipam,
+        kernel,
+        openKernel: namespace => openKernel({ namespace }),
+        openNamespace,
+        felix,
+        mtu: () => defaultPodMtu(kernel, environment.address, pools.pools),
+        clock: systemClock,
+        random: systemRandom,
+        log,
+      });
+      server = await startCniServer({ socketPath: join(environment.runFolder, 'cni.sock'), handler, log });
+    },
+    async stop() {
+      await server?.stop();
+    },
+  };
+}
