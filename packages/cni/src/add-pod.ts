@@ -34,8 +34,8 @@ export async function addPod(deps: CniDeps, trash: LinkTrash, call: CniCall): Pr
     return await withPodPlace(deps, call, name, async place => {
       const { hostKernel, podKernel, hostName, podName } = place;
       const mtu = config.mtu || deps.mtu();
-      discardHostEnd(hostKernel, hostName, trash);
       discardPodEnd(hostKernel, podKernel, podName, trash);
+      discardHostEnd(hostKernel, hostName, trash);
       const veth = createVeth(place, mtu, ownerMark(call));
       undo.add(() => discardHostEnd(hostKernel, hostName, trash));
       phases.mark('veth');

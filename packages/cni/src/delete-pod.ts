@@ -46,20 +46,19 @@ async function readPod({ client }: CniDeps, name: PodName): Promise<Pod | undefi
 
 /** Interfaces of this container only: a newer container of the same pod has the same names. */
 function discardLinks(deps: CniDeps, trash: LinkTrash, call: CniCall): void {
-  const { kernel } = deps;
   const mark = ownerMark(call);
-  if (call.pod !== undefined) {
-    discardHostEnd(kernel, workloadInterfaceName(call.pod.namespace, call.pod.name), trash, mark);
-  }
   const podNamespace = openPodNamespace(deps, call.parameters.netns);
-  if (podNamespace === undefined) return;
-  try {
-    const podKernel = deps.openKernel(podNamespace);
-    discardPodEnd(kernel, podKernel, call.parameters.ifname, trash, mark);
-    podKernel.close();
-  } finally {
-    podNamespace.close();
+  if (podNamespace !== undefined) {
+    try {
+      const podKernel = deps.openKernel(podNamespace);
+      discardPodEnd(deps.kernel, podKernel, call.parameters.ifname, trash, mark);
+      podKernel.close();
+    } finally {
+      podNamespace.close();
+    }
   }
+  if (call.pod === undefined) return;
+  discardHostEnd(deps.kernel, workloadInterfaceName(call.pod.namespace, call.pod.name), trash, mark);
 }
 
 async function deleteEndpoint(deps: CniDeps, call: CniCall, name: PodName, found: Pod | undefined): Promise<void> {

@@ -6,6 +6,11 @@ import type { CniLog } from './deps.ts';
 const gatherMs = 10;
 const nameInTrash = /^gone\d+$/;
 
+/** Whether a link has been discarded and waits to be deleted. */
+export function isTrash({ name, kind }: Link): boolean {
+  return kind === 'veth' && nameInTrash.test(name);
+}
+
 /**
  * Takes interfaces away: out of use and out of their name at once, out of existence a moment later. What an agent that
  * ended has left is taken up by the next one.
@@ -20,9 +25,7 @@ export class LinkTrash {
     this.#kernel = kernel;
     this.#clock = clock;
     this.#log = log;
-    for (const { name, kind, index } of kernel.links()) {
-      if (kind === 'veth' && nameInTrash.test(name)) this.#add(index);
-    }
+    for (const link of kernel.links()) if (isTrash(link)) this.#add(link.index);
   }
 
   /** The link carries nothing from now on and its name is free. Throws KernelError. */

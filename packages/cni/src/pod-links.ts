@@ -1,5 +1,5 @@
 import type { Kernel, Link } from '@calico/kernel';
-import type { LinkTrash } from './link-trash.ts';
+import { isTrash, type LinkTrash } from './link-trash.ts';
 
 /** What the names of all pods' host ends begin with. */
 const HOST_PREFIX = 'cali';
@@ -8,7 +8,9 @@ const HOST_PREFIX = 'cali';
 function hostEndOf(hostKernel: Kernel, pod: Link): Link | undefined {
   if (pod.kind !== 'veth' || pod.parent === undefined || pod.peerNamespaceId === undefined) return undefined;
   const host = hostKernel.link(pod.parent);
-  return host?.kind === 'veth' && host.parent === pod.index && host.name.startsWith(HOST_PREFIX) ? host : undefined;
+  return host?.kind === 'veth' && host.parent === pod.index && (host.name.startsWith(HOST_PREFIX) || isTrash(host))
+    ? host
+    : undefined;
 }
 
 /**
@@ -28,7 +30,7 @@ export function discardPodEnd(
   if (mark !== undefined && host.alias !== undefined && host.alias !== mark) return;
   podKernel.setLink(pod.index, { up: false });
   podKernel.setLink(pod.index, { name: `gone${pod.index}` });
-  trash.discard(host);
+  if (!isTrash(host)) trash.discard(host);
 }
 
 /** The host's interface of this name goes, with its other end. `mark` given: only if it bears this mark. */
