@@ -193,7 +193,10 @@ export class FakeTable {
   }
 
   #deleteChain(name: string, undo: Undo[]): void {
-    this.#flushChain(this.#chain(name), undo);
+    const chain = this.#chain(name);
+    // Asked before its rules go: a chain that jumps to itself must be flushed first.
+    if (chain.uses > 0) throw new Refusal('EBUSY');
+    this.#flushChain(chain, undo);
     this.#take(this.chains, name, undo);
   }
 

@@ -257,8 +257,10 @@ export type Op =
   | { readonly op: 'flushSet'; readonly name: string }
   /**
    * An element that is there already with the same data is kept as it is; with other data it is EEXIST (EBUSY on older
-   * kernels): delete it first, in the same batch. In an interval set one that overlaps another is EEXIST; but see the
-   * fake's `check` for concatenations, where the kernel does not notice all.
+   * kernels): delete it first, in the same batch. In an interval set one that overlaps another is EEXIST, but the kernel
+   * does not notice all: not, without `create`, two intervals with the same end (a set that is broken from then on), and
+   * not every overlap of concatenations. Callers keep elements apart; the fake refuses the former, its `check` tells the
+   * latter.
    */
   | {
       readonly op: 'addElements';
