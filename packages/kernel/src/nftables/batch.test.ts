@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'bun:test';
+import { Attributes, splitMessages } from '../netlink/index.ts';
+import { batchSize, describeOp, encodeBatch, splitOps } from './batch.ts';
+import { NFGENMSG_LEN, NFTA_SET_ELEM_LIST_ELEMENTS } from './constants.ts';
+import { base, caseGround, caseRules, cidrs, manyAddresses, rule, table, v4, verdict } from './testing.ts';
+import type { Op } from './types.ts';
+
+const elementsOf = (batches: readonly (readonly Op[])[]) =>
+  batches.flat().flatMap(op => (op.op === 'addElements' ? op.elements : []));
+
+describe('encodeBatch', () => {
+  test('frames the operations, and tells which message is whose', () => {
+    const ops: Op[] = [
+      { op: 'addSet', set: v4 },
+      { op: 'addElements', set: 'v4', elements: manyAddresses(10_000) },
+      { op: 'addElements', set: 'v4', elements: [] },
+      rule('base', verdict('drop')),
+    ];
+    const { bytes, opOfMessage } = encodeBatch(table, ops, { formOf: () => 'single' });
+    const messages = splitMessages(bytes);
+    expect(messages.map(({ type }) => type)).toEqual([0x10, 0xa09, 0xa0c, 0xa0c, 0xa0c, 0xa06, 0x11]);
+    expect(opOfMessage).toEqual([0, 1, 1, 1, 3]);
+  });
+
+  test('no list of elements exceeds its 16 bits, intervals included', () => {
+    const ops: Op[] = [
+      { op: 'addSet', set: cidrs },
+      { op: 'addElements', set: 'cidrs', elements: manyAddresses(5000, 2) },
+    ];
+    for (const { payload } of splitMessages(encodeBatch(table, ops, { formOf: () => 'single' }).bytes)) {
+      const list = new Attributes(payload.subarray(NFGENMSG_LEN)).bytes(NFTA_SET_ELEM_LIST_ELEMENTS);
+      expect(list?.length ?? 0).toBeLessThan(65_536 - 4);
+    }
+  });
+
+  test('a comment beyond what the kernel keeps is refused', () => {
+    const op: Op = { op: 'addRule', chain: 'base', exprs: [], comment: 'x'.repeat(300) };
+    expect(() => batchSize([op])).toThrow('Cannot encode comment: length is 300 bytes; allowed: up to 241');
+  });
+});
+
+describe('batchSize', () => {
+  test('is the length of the encoded batch', () => {
+    const ops = [...caseGround, ...caseRules];
+    expect(batchSize(ops, table)).toBe(encodeBatch(table, ops, { formOf: () => 'single' }).bytes.length);
+  });
+});
+
+describe('splitOps', () => {
+  const limit = 4096;
+
+  test('keeps order and loses nothing, each batch within the limit', () => {
+    const elements = manyAddresses(3000);
+    const ops: Op[] = [base, { op: 'addSet', set: v4 }, { op: 'addElements', set: 'v4', elements }, ...caseRules];
+    const batches = splitOps(ops, limit, table);
+    for (const batch of batches) expect(batchSize(batch, table)).toBeLessThanOrEqual(limit);
+    expect(elementsOf(batches)).toEqual(elements);
+    const rest = (list: readonly Op[]) => list.filter(({ op }) => op !== 'addElements');
+    expect(rest(batches.flat())).toEqual(rest(ops));
+  });
+
+  test('leaves alone what fits, and what cannot be cut', () => {
+    const ops: Op[] = [base, rule('base', verdict('drop'))];
+    expect(splitOps(ops, limit)).toEqual([ops]);
+    expect(splitOps(ops, 1)).toEqual(ops.map(op => [op]));
+    expect(splitOps([], limit)).toEqual([]);
+  });
+});
+
+describe('describeOp', () => {
+  test('names the object of each operation', () => {
+    expect([...caseGround.slice(0, 3), rule('x'), { op: 'flushSet', name: 's' } as const].map(describeOp)).toEqual([
+      'add table',
+      'add counter "hits-of-a-rule"',
+      'add set "v4"',
+      'add rule to chain "x"',
+      'flush set "s"',
+    ]);
+  });
+});
