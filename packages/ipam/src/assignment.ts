@@ -52,7 +52,7 @@ export class Assignment {
     const job = (want: number): Job<number[]> => ({
       onLost: 'tell',
       apply: block => {
-        const nothing: Outcome<number[]> = { block, result: [], landed: () => false };
+        const nothing: Outcome<number[]> = { block, result: [], landed: () => undefined };
         if (wanted.affinity !== undefined && block.spec.affinity !== wanted.affinity) return nothing;
         const { block: next, ordinals } = allocate(this.#collected(block, wanted), want, wanted, reserved);
         return ordinals.length === 0 ? nothing : outcome(block, next, ordinals, wanted.handle);
@@ -138,10 +138,12 @@ function outcome(before: IPAMBlock, block: IPAMBlock, ordinals: number[], handle
   return {
     block,
     result: ordinals,
-    landed: later =>
-      ordinals.every(ordinal => {
-        const found = addressState(later, ordinal);
-        return found.state === 'allocated' && found.handle === handle && found.sequenceNumber === at;
-      }),
+    landed: later => {
+      const found = ordinals.map(ordinal => later && addressState(later, ordinal));
+      const mine = found.every(
+        state => state?.state === 'allocated' && state.handle === handle && state.sequenceNumber === at,
+      );
+      return mine ? ordinals : undefined;
+    },
   };
 }

@@ -1,5 +1,5 @@
 import type { IPAMBlock } from '@calico/api';
-import { type Cidr, cidrCovers, cidrsOverlap, type Family, hostCidr, nthAddr } from '@calico/ip';
+import { type Cidr, cidrCovers, cidrsOverlap, type Family, hostCidr, nthAddr, printCidr } from '@calico/ip';
 import type { Clock, Random } from '@calico/reconcile';
 import type { Labels } from '@calico/selector';
 import type { Affinities } from './affinities.ts';
@@ -9,9 +9,10 @@ import type { BlockCell } from './block-cell.ts';
 import type { BlockCells } from './block-cells.ts';
 import { blockCount, blockIndex, blocksFrom, startIndex } from './block-order.ts';
 import { isIpamError } from './error.ts';
+import type { Logger } from './log.ts';
 import { parseOwner, printOwner } from './owner.ts';
 import type { OwnerBlocks } from './owner-blocks.ts';
-import type { Pool } from './pools.ts';
+import { type Pool, poolOfBlock, selectsNode } from './pools.ts';
 import { MAX_RETRIES } from './retry.ts';
 import type { Settings } from './settings.ts';
 import type { IpamStore } from './store.ts';
@@ -50,6 +51,7 @@ export class AutoAssign {
   readonly #assignment: Assignment;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #log: Logger | undefined;
 
   constructor(deps: {
     readonly store: IpamStore;
@@ -58,6 +60,7 @@ export class AutoAssign {
     readonly assignment: Assignment;
     readonly clock: Clock;
     readonly random: Random;
+    readonly log: Logger | undefined;
   }) {
     this.#store = deps.store;
     this.#cells = deps.cells;
@@ -65,6 +68,7 @@ export class AutoAssign {
     this.#assignment = deps.assignment;
     this.#clock = deps.clock;
     this.#random = deps.random;
+    this.#log = deps.log;
   }
 
   /** Fewer addresses than asked for are no error: the notes say why. */
@@ -73,6 +77,7 @@ export class AutoAssign {
     const addresses: Cidr[] = [];
     const notes: string[] = [];
     await own.load();
+    await this.#dropUnselected(request, own);
     const affine = { ...wantedOf(request), affinity: printOwner(own.owner) };
     const exhausted = new Set<BlockCell>();
     for (let i = 0; addresses.length < count && i < MAX_RETRIES; i++) {
@@ -95,6 +100,26 @@ export class AutoAssign {
       return { addresses, notes };
     }
     return { addresses, notes: [] };
+  }
+
+  /** Gives up empty blocks whose pools do not select the node (any more); tried once for each; a release tries again. Best effort. */
+  async #dropUnselected({ settings, pools, nodeLabels }: FamilyRequest, own: OwnerBlocks): Promise<void> {
+    const selects = (cidr: Cidr): boolean => {
+      const pool = poolOfBlock(settings.pools, cidr);
+      return pools.some(({ name }) => name === pool?.name) || (pool !== undefined && selectsNode(pool, nodeLabels));
+    };
+    const unselected = own.cidrs().filter(cidr => !selects(cidr) && !own.kept.has(printCidr(cidr)));
+    for (const cidr of unselected) {
+      own.kept.add(printCidr(cidr));
+      try {
+        const conditions = { requireEmpty: true, cooldownSeconds: settings.config.ipCooldownSeconds };
+        await this.#affinities.release(own.owner, cidr, conditions);
+        this.#cells.of(cidr).accept(undefined);
+        own.forget(cidr);
+      } catch (err) {
+        this.#log?.debug({ err, block: printCidr(cidr) }, 'block that no pool selects was not given up');
+      }
+    }
   }
 
   /** One of the owner's blocks that has an address to spare. */

@@ -11,8 +11,11 @@ export interface Outcome<T> {
   /** The block to be written; the one given when nothing is to be. */
   readonly block: IPAMBlock;
   readonly result: T;
-  /** Whether a block read later shows that this write took place; asked when its answer was lost. */
-  readonly landed: (later: IPAMBlock) => boolean;
+  /**
+   * The result, when a block read later (undefined: deleted) shows that this write took place; asked when its answer was
+   * lost.
+   */
+  readonly landed: (later: IPAMBlock | undefined) => T | undefined;
 }
 
 /** A change of a block, asked for by a request. */
@@ -45,6 +48,8 @@ export class BlockCell {
   readonly cidr: Cidr;
   readonly #store: IpamStore;
   #last: IPAMBlock | undefined;
+  /** The last state is known to be old: good for estimates, but the next write needs a read. */
+  #stale = false;
   /** Counts arrivals of jobs and starts of reads and writes. */
   #tick = 0;
   /** When the read or write began that gave the last state. */
@@ -85,6 +90,7 @@ export class BlockCell {
   accept(block: IPAMBlock | undefined): void {
     if (this.#running) return;
     this.#last = block;
+    this.#stale = false;
     this.#lastAt = 0;
   }
 
@@ -121,7 +127,7 @@ export class BlockCell {
           `Cannot change block ${printCidr(this.cidr)}: others changed it first, ${MAX_RETRIES} times`,
         );
       } catch (err) {
-        this.#last = undefined;
+        this.#stale = true;
         failure = err;
       }
       for (const job of batch) fail(job, failure);
@@ -131,22 +137,22 @@ export class BlockCell {
 
   async #read(): Promise<IPAMBlock | undefined> {
     const at = ++this.#tick;
-    this.#last = undefined;
     this.#last = await this.#store.block(this.cidr);
+    this.#stale = false;
     this.#lastAt = at;
     return this.#last;
   }
 
   /** One compare-and-swap. Gives the jobs to be tried again. */
   async #attempt(batch: readonly Waiting[]): Promise<Waiting[]> {
-    const base = this.#last ?? (await this.#read());
+    const base = (this.#stale ? undefined : this.#last) ?? (await this.#read());
     if (base === undefined) {
       throw new IpamError('NotFound', `Cannot change block ${printCidr(this.cidr)}: it does not exist`);
     }
     const { draft, written, idle } = this.#fold(base, batch);
     if (written.length === 0) {
       // What is left would end without a write, but only a new read may say so.
-      if (idle.length > 0) this.#last = undefined;
+      if (idle.length > 0) this.#stale = true;
       return idle;
     }
     const at = ++this.#tick;
@@ -185,8 +191,8 @@ export class BlockCell {
   async #afterFailure(written: readonly Written[], base: IPAMBlock, cause: unknown): Promise<Waiting[]> {
     const unknown = isOutcomeUnknown(cause);
     if (unknown) for (const { job, outcome } of written) job.uncertain.push({ outcome, cause });
+    this.#stale = true;
     if (!unknown && !lostRace(cause)) {
-      this.#last = undefined;
       for (const { job } of written) fail(job, cause);
       return [];
     }
@@ -200,10 +206,8 @@ export class BlockCell {
     const unchanged = now !== undefined && now.metadata.resourceVersion === base.metadata.resourceVersion;
     const again: Waiting[] = [];
     for (const { job } of written) {
-      const done = job.uncertain.find(({ outcome }) =>
-        now === undefined ? isGone(outcome.block) : outcome.landed(now),
-      );
-      if (done !== undefined) job.resolve(done.outcome.result);
+      const done = job.uncertain.map(({ outcome }) => outcome.landed(now)).find(result => result !== undefined);
+      if (done !== undefined) job.resolve(done);
       else if (unchanged || job.onLost === 'repeat') again.push(job);
       else job.resolve('lost');
     }
@@ -223,7 +227,7 @@ function fail(job: Waiting, err: unknown): void {
   job.reject(job.uncertain[0]?.cause ?? err);
 }
 
-/** Whether a block is deleted rather than written: it is empty, and nobody's. */
-function isGone(block: IPAMBlock): boolean {
+/** Whether a block is to be deleted rather than written: it is empty, and nobody's. */
+export function isGone(block: IPAMBlock): boolean {
   return (block.spec.affinity ?? null) === null && isEmpty(block);
 }

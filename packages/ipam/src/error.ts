@@ -10,6 +10,8 @@ export type IpamErrorCode =
   | 'InCooldown'
   /** No pool may serve the request. */
   | 'NoPool'
+  /** The pools that may serve the request have nothing left for it. */
+  | 'NoAddress'
   /** The block has addresses in use. */
   | 'NotEmpty'
   /** The same compare-and-swap lost too many times. */

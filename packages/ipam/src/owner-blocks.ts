@@ -12,7 +12,7 @@ import type { IpamStore } from './store.ts';
 interface Entry {
   readonly cidr: Cidr;
   /** The affinity as listed, while block and affinity are not known to agree. */
-  unsettled: BlockAffinity | undefined;
+  readonly unsettled: BlockAffinity | undefined;
 }
 
 /** The blocks of one owner and family, as this process knows them. Read once; later changes of others show as conflicts. */
@@ -21,10 +21,13 @@ export class OwnerBlocks {
   readonly family: Family;
   /** Serialises reading the list and growing it. */
   readonly mutex = new Mutex();
+  /** Blocks that no pool selects but that were in use when they were to be given up. */
+  readonly kept = new Set<string>();
   readonly #store: IpamStore;
   readonly #cells: BlockCells;
   readonly #affinities: Affinities;
   readonly #entries = new Map<string, Entry>();
+  readonly #settling = new Map<string, Promise<BlockCell | undefined>>();
   #loaded = false;
 
   constructor(
@@ -68,17 +71,19 @@ export class OwnerBlocks {
   async settle(cidr: Cidr): Promise<BlockCell | undefined> {
     const key = printCidr(cidr);
     const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
     const cell = this.#cells.of(cidr);
-    const affinity = entry.unsettled;
-    if (affinity !== undefined) {
-      const known = isConfirmed(affinity) ? await cell.load() : undefined;
-      const block = this.#owns(known) ? known : await this.#affinities.claim(this.owner, cidr, affinity);
-      if (!this.#keep(cidr, block)) return undefined;
-    } else if (cell.last === undefined && !this.#owns(await cell.load())) {
-      if (!this.#keep(cidr, await this.#affinities.claim(this.owner, cidr))) return undefined;
-    }
-    return cell;
+    if (entry === undefined) return undefined;
+    if (entry.unsettled === undefined && cell.last !== undefined) return cell;
+    const settling = this.#settling.get(key) ?? this.#settle(entry, cell).finally(() => this.#settling.delete(key));
+    this.#settling.set(key, settling);
+    return await settling;
+  }
+
+  async #settle({ cidr, unsettled }: Entry, cell: BlockCell): Promise<BlockCell | undefined> {
+    const mayRead = unsettled === undefined || isConfirmed(unsettled);
+    const known = mayRead ? await cell.load() : undefined;
+    const block = this.#owns(known) ? known : await this.#affinities.claim(this.owner, cidr, unsettled);
+    return this.#keep(cidr, block) ? cell : undefined;
   }
 
   /** Takes a block for the owner; undefined when somebody else was first. */

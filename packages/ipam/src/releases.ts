@@ -2,7 +2,7 @@ import type { IPAMBlock, IPAMHandle } from '@calico/api';
 import { type Addr, type Cidr, cidr, cidrContains, maskCidr, ordinalOf, printAddr, printCidr } from '@calico/ip';
 import type { Clock } from '@calico/reconcile';
 import { addressState, blockCidr, collectCooled, ordinalsOfHandle, release } from './block.ts';
-import type { BlockCell } from './block-cell.ts';
+import { type BlockCell, isGone } from './block-cell.ts';
 import type { BlockCells } from './block-cells.ts';
 import { IpamError, isIpamError } from './error.ts';
 import { type Handles, withCount } from './handles.ts';
@@ -26,6 +26,8 @@ interface Released {
   /** How many addresses each handle gave back. */
   readonly counts: ReadonlyMap<string, number>;
   readonly unallocated: Addr[];
+  /** Whether it was this release, or another at the same time, that freed the addresses. */
+  readonly doubtful: boolean;
 }
 
 /** Gives addresses back: first the block, then the handle. */
@@ -65,31 +67,54 @@ export class Releases {
       }
       const blocks = Object.keys(handle.spec.block).map(text => cidr(text));
       for (const block of blocks) touched.set(printCidr(block), block);
-      await Promise.all(blocks.map(block => this.#allOf(block, id, cooldownSeconds)));
-      return (await this.#drop(handle)) ? undefined : AGAIN;
+      const freed = (block: IPAMBlock) => this.#release(block, ordinalsOfHandle(block, id), cooldownSeconds);
+      await Promise.all(blocks.map(block => this.#write(block, id, freed)));
+      return (await this.#count(handle, new Map())) ? undefined : AGAIN;
     });
     return [...touched.values()];
   }
 
-  /** Deletes the handle if it has not changed since; false when it may have. */
-  async #drop(handle: IPAMHandle): Promise<boolean> {
-    const empty = Object.keys(handle.spec.block).reduce((left, block) => withCount(left, block, 0), handle);
-    return (await this.#handles.replace(handle, empty)) === 'done';
+  /** Makes a handle count what it has: after a crash, or an answer that was lost, it may count more. */
+  async settle(id: string): Promise<void> {
+    await retrying(`settle handle "${id}"`, async () => {
+      const handle = await this.#handles.read(id);
+      if (handle === undefined) return undefined;
+      const counts = new Map<string, number>();
+      await Promise.all(
+        Object.keys(handle.spec.block).map(async text => {
+          const has = await this.#write(cidr(text), id, block => block);
+          counts.set(text, has);
+        }),
+      );
+      return (await this.#count(handle, counts)) ? undefined : AGAIN;
+    });
   }
 
-  /** Releases what a handle has in one block. The block is written in any case, if there is one. */
-  async #allOf(block: Cidr, id: string, cooldownSeconds: number): Promise<void> {
+  /** Writes the counts of a handle (none: 0) if it has not changed since; false when it may have. */
+  async #count(handle: IPAMHandle, counts: ReadonlyMap<string, number>): Promise<boolean> {
+    const blocks = Object.keys(handle.spec.block);
+    const counted = blocks.reduce((left, block) => withCount(left, block, counts.get(block) ?? 0), handle);
+    return (await this.#handles.replace(handle, counted)) === 'done';
+  }
+
+  /** Writes a block in any case, if there is one; gives how many addresses a handle has there then. */
+  async #write(block: Cidr, id: string, change: (block: IPAMBlock) => IPAMBlock): Promise<number> {
     try {
-      await this.#cells.of(block).submit({
+      return await this.#cells.of(block).submit({
         onLost: 'repeat',
-        apply: before => ({
-          block: { ...this.#release(before, ordinalsOfHandle(before, id), cooldownSeconds) },
-          result: undefined,
-          landed: later => ordinalsOfHandle(later, id).length === 0,
-        }),
+        apply: before => {
+          const after = { ...change(before) };
+          const has = ordinalsOfHandle(after, id).length;
+          return {
+            block: after,
+            result: has,
+            landed: later => (later === undefined && isGone(after) ? has : undefined),
+          };
+        },
       });
     } catch (err) {
-      if (!isIpamError(err, 'NotFound')) throw err;
+      if (isIpamError(err, 'NotFound')) return 0;
+      throw err;
     }
   }
 
@@ -105,7 +130,7 @@ export class Releases {
     const results = await Promise.allSettled(
       groups.map(async group => {
         const released = await this.#fromBlock(group.cell, group.requests, settings.config.ipCooldownSeconds);
-        await this.#settleHandles(group.cell.cidr, released.counts);
+        await this.#uncount(group.cell.cidr, released);
         return released.unallocated;
       }),
     );
@@ -118,16 +143,24 @@ export class Releases {
   }
 
   async #fromBlock(cell: BlockCell, requests: readonly ReleaseRequest[], cooldownSeconds: number): Promise<Released> {
-    const nothing: Released = { counts: new Map(), unallocated: requests.map(({ address }) => address) };
+    const nothing: Released = {
+      counts: new Map(),
+      unallocated: requests.map(({ address }) => address),
+      doubtful: false,
+    };
     try {
-      return await cell.submit({
+      return await cell.submit<Released>({
         onLost: 'repeat',
         apply: before => {
           const { ordinals, counts, unallocated } = examine(before, requests);
           return {
             block: ordinals.length === 0 ? before : this.#release(before, ordinals, cooldownSeconds),
-            result: { counts, unallocated },
-            landed: later => ordinals.every(ordinal => !sameOwner(before, later, ordinal)),
+            result: { counts, unallocated, doubtful: false },
+            // Somebody else may have released and uncounted them too: what is left is counted anew.
+            landed: later =>
+              ordinals.some(ordinal => later !== undefined && sameOwner(before, later, ordinal))
+                ? undefined
+                : { counts, unallocated, doubtful: true },
           };
         },
       });
@@ -143,10 +176,11 @@ export class Releases {
   }
 
   /** The addresses are free already; what goes wrong from here on leaves handles that count too many. */
-  async #settleHandles(block: Cidr, counts: ReadonlyMap<string, number>): Promise<void> {
+  async #uncount(block: Cidr, { counts, doubtful }: Released): Promise<void> {
     for (const [handle, count] of counts) {
       try {
-        await this.#handles.decrement(handle, printCidr(block), count);
+        if (doubtful) await this.settle(handle);
+        else await this.#handles.decrement(handle, printCidr(block), count);
       } catch (err) {
         this.#log?.warn({ err, handle, block: printCidr(block), count }, 'handle counts addresses that were released');
       }
@@ -180,7 +214,10 @@ export class Releases {
 }
 
 /** What requests find in a block. Throws Conflict for the first that asks for another owner than there is. */
-function examine(block: IPAMBlock, requests: readonly ReleaseRequest[]): Released & { ordinals: number[] } {
+function examine(
+  block: IPAMBlock,
+  requests: readonly ReleaseRequest[],
+): Omit<Released, 'doubtful'> & { ordinals: number[] } {
   const ordinals = new Set<number>();
   const counts = new Map<string, number>();
   const unallocated: Addr[] = [];

@@ -34,11 +34,13 @@ export class IpamStore {
     return this.#read(BlockAffinity, affinityName(owner, cidr));
   }
 
-  /** The affinities of an owner, of one family or both. */
+  /** The affinities of an owner, of one family or both. Ends deletions too, as nobody else will ask for those. */
   async affinities(owner: Owner, family?: Family): Promise<BlockAffinity[]> {
-    const labels = Object.entries(affinityLabels(owner, family));
-    const found = await this.#list(BlockAffinity, labels.map(([key, value]) => `${key}=${value}`).join(','));
-    return found.filter(({ spec }) => spec.node === owner.name && (spec.type ?? 'host') === owner.type);
+    const labels = Object.entries(affinityLabels(owner, family)).map(([key, value]) => `${key}=${value}`);
+    const { items } = await this.#client.list(BlockAffinity, { labelSelector: labels.join(',') });
+    const mine = items.filter(({ spec }) => spec.node === owner.name && (spec.type ?? 'host') === owner.type);
+    await Promise.all(mine.filter(isMarked).map(affinity => this.#finish(BlockAffinity, affinity)));
+    return mine.filter(affinity => !isMarked(affinity));
   }
 
   /** All affinities. */
@@ -76,7 +78,7 @@ export class IpamStore {
   async #read<R extends Stored>(kind: Kind<R>, name: string): Promise<R | undefined> {
     try {
       const found = await this.#client.get(kind, { name });
-      if (found.spec.deleted !== true) return found;
+      if (!isMarked(found)) return found;
       await this.#finish(kind, found);
       return undefined;
     } catch (err) {
@@ -85,9 +87,8 @@ export class IpamStore {
     }
   }
 
-  async #list<R extends Stored>(kind: Kind<R>, labelSelector?: string): Promise<R[]> {
-    const { items } = await this.#client.list(kind, labelSelector === undefined ? {} : { labelSelector });
-    return items.filter(item => item.spec.deleted !== true);
+  async #list<R extends Stored>(kind: Kind<R>): Promise<R[]> {
+    return (await this.#client.list(kind)).items.filter(item => !isMarked(item));
   }
 
   /** Deletes what is marked. A failure here is nobody's: the mark stays, and the next reader ends it. */
@@ -106,6 +107,10 @@ export class IpamStore {
       if (!(err instanceof DatastoreError)) throw err;
     }
   }
+}
+
+function isMarked({ spec }: Stored): boolean {
+  return spec.deleted === true;
 }
 
 /** Whether a write was refused because the object changed, appeared or vanished since it was read. */

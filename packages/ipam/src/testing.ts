@@ -1,4 +1,4 @@
-import { IPAMConfiguration, IPPool, IPReservation, type Node } from '@calico/api';
+import { BlockAffinity, IPAMBlock, IPAMConfiguration, IPAMHandle, IPPool, IPReservation, type Node } from '@calico/api';
 import { type MemoryClient, memoryClient } from '@calico/datastore/memory';
 import { printCidr } from '@calico/ip';
 import { ClockFake, seededRandom } from '@calico/reconcile';
@@ -11,6 +11,7 @@ export interface World {
   /** One more process with its own memory. */
   open(seed?: number): Ipam;
   pool(name: string, spec: IPPool['spec']): Promise<void>;
+  change(pool: string, spec: Partial<IPPool['spec']>): Promise<void>;
   configure(spec: Partial<IPAMConfiguration['spec']>): Promise<void>;
   reserve(...cidrs: string[]): Promise<void>;
 }
@@ -27,6 +28,9 @@ export function newWorld(): World {
     open: (seed = 1) => new Ipam({ client, clock, random: seededRandom(seed) }),
     async pool(name, spec) {
       await client.create(IPPool, { apiVersion, kind: 'IPPool', metadata: { name }, spec });
+    },
+    async change(name, spec) {
+      await client.patch(IPPool, { name }, { spec }, { type: 'merge' });
     },
     async configure(spec) {
       await client.create(IPAMConfiguration, {
@@ -63,4 +67,17 @@ export async function assign(ipam: Ipam, request: AutoAssignRequest): Promise<st
 /** A node of Kubernetes with labels. */
 export function newNode(name: string, labels: Record<string, string>): Node {
   return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, spec: {} };
+}
+
+/** All that IPAM keeps in a world, marked objects included. */
+export async function everything({ client }: Pick<World, 'client'>): Promise<{
+  blocks: IPAMBlock[];
+  affinities: BlockAffinity[];
+  handles: IPAMHandle[];
+}> {
+  return {
+    blocks: (await client.list(IPAMBlock)).items,
+    affinities: (await client.list(BlockAffinity)).items,
+    handles: (await client.list(IPAMHandle)).items,
+  };
 }

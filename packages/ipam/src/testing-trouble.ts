@@ -1,0 +1,124 @@
+import type { Kind, Resource } from '@calico/api';
+import {
+  type Client,
+  DatastoreError,
+  type ListResult,
+  type ObjectKey,
+  type PatchOptions,
+  type Selection,
+  type WatchOptions,
+  type WatchStream,
+} from '@calico/datastore';
+import { type Random, randomInt } from '@calico/reconcile';
+
+/** What happens to one operation. `lost`: it is done, but its answer never comes; `never`: it does not reach the server. */
+export type Fate = 'done' | 'lost' | 'never' | 'refused' | 'dead';
+
+/** An operation on its way. */
+export interface Passing {
+  readonly op: string;
+  readonly write: boolean;
+  readonly resource: string;
+}
+
+/** A client on the way to which things happen: each operation waits for its turn, then meets its fate. For tests. */
+export class TroubledClient implements Client {
+  readonly #inner: Client;
+  readonly #turn: () => Promise<void>;
+  readonly #fate: (passing: Passing) => Fate;
+  /** The operations so far. */
+  readonly log: Passing[] = [];
+
+  constructor(inner: Client, fate: (passing: Passing) => Fate, turn: () => Promise<void> = async () => {}) {
+    this.#inner = inner;
+    this.#fate = fate;
+    this.#turn = turn;
+  }
+
+  get<R extends Resource>(kind: Kind<R>, key: ObjectKey): Promise<R> {
+    return this.#pass('get', kind, key.name, false, () => this.#inner.get(kind, key));
+  }
+
+  list<R extends Resource>(kind: Kind<R>, options?: Selection): Promise<ListResult<R>> {
+    return this.#pass('list', kind, '*', false, () => this.#inner.list(kind, options));
+  }
+
+  create<R extends Resource>(kind: Kind<R>, resource: R): Promise<R> {
+    return this.#pass('create', kind, resource.metadata.name, true, () => this.#inner.create(kind, resource));
+  }
+
+  update<R extends Resource>(kind: Kind<R>, resource: R): Promise<R> {
+    return this.#pass('update', kind, resource.metadata.name, true, () => this.#inner.update(kind, resource));
+  }
+
+  updateStatus<R extends Resource>(kind: Kind<R>, resource: R): Promise<R> {
+    return this.#pass('updateStatus', kind, resource.metadata.name, true, () =>
+      this.#inner.updateStatus(kind, resource),
+    );
+  }
+
+  patch<R extends Resource>(kind: Kind<R>, key: ObjectKey, patch: unknown, options: PatchOptions): Promise<R> {
+    return this.#pass('patch', kind, key.name, true, () => this.#inner.patch(kind, key, patch, options));
+  }
+
+  delete<R extends Resource>(
+    kind: Kind<R>,
+    key: ObjectKey,
+    preconditions?: Parameters<Client['delete']>[2],
+  ): Promise<void> {
+    return this.#pass('delete', kind, key.name, true, () => this.#inner.delete(kind, key, preconditions));
+  }
+
+  watch<R extends Resource>(kind: Kind<R>, options: WatchOptions): WatchStream<R> {
+    return this.#inner.watch(kind, options);
+  }
+
+  async #pass<T>(
+    op: string,
+    kind: Pick<Kind, 'kind'>,
+    name: string,
+    write: boolean,
+    call: () => Promise<T>,
+  ): Promise<T> {
+    const resource = `${kind.kind}(${name})`;
+    const passing = { op, write, resource };
+    await this.#turn();
+    const fate = this.#fate(passing);
+    this.log.push(passing);
+    if (fate === 'lost') await call().catch(() => undefined);
+    if (fate !== 'done') {
+      const outcomeUnknown = write && (fate === 'lost' || fate === 'never');
+      throw new DatastoreError({ code: 'Unavailable', op, resource, reason: `made to be ${fate}`, outcomeUnknown });
+    }
+    return await call();
+  }
+}
+
+/** Turns given out one at a time, by chance: so operations of many callers mix in an order that a seed repeats. */
+export class Turns {
+  readonly #random: Random;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** Resolves when it is the caller's turn. */
+  readonly next = (): Promise<void> => new Promise(resolve => this.#waiting.push(resolve));
+
+  /** Gives out turns until the work is done. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    let done = false;
+    const finish = () => {
+      done = true;
+    };
+    work.then(finish, finish);
+    while (!done) {
+      const [next] = this.#waiting.splice(randomInt(this.#random, this.#waiting.length), 1);
+      next?.();
+      // One turn of the event loop: all that follows from the answer happens before the next.
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    return await work;
+  }
+}
