@@ -10,11 +10,11 @@ export interface FreshNftables extends NftablesSetting {
   run(...command: readonly string[]): string;
 }
 
-/** Opens a fresh namespace, pinned under /run/netns until `close`. */
-export function freshNftables(): FreshNftables {
+/** Opens a fresh namespace, pinned under /run/netns until `close`. `sendBuffer` in bytes; the kernel doubles it. */
+export function freshNftables(options: { readonly sendBuffer?: number } = {}): FreshNftables {
   const path = freshPath();
   const namespace = createNamespace(path);
-  const openSocket = () => inNamespace(namespace, () => new NetlinkSocket(NETLINK_NETFILTER));
+  const openSocket = () => inNamespace(namespace, () => new NetlinkSocket(NETLINK_NETFILTER, options));
   const nftables = openLinuxNftables({ openSocket });
   return {
     nftables,

@@ -180,7 +180,8 @@ class LinuxNftables implements Nftables {
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const generation = this.#generation();
       const dump = this.#dumpOnce(table, op);
-      if (this.#generation() === generation) return dump;
+      // A table of our own cannot change meanwhile; of another one the parts must be of one generation.
+      if (dump?.owner === 'us' || this.#generation() === generation) return dump;
     }
     throw new KernelError(op, EINTR, `tables changed during each of ${DUMP_ATTEMPTS} reads`);
   }
