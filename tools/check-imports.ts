@@ -29,7 +29,7 @@ const pure = new Set(['ip', 'selector', 'api', 'reconcile', 'policy', 'calc', 'b
 /** Forms of an edge that only programs, tests and their own package open. */
 const realForms = ['@calico/kernel/linux', '@calico/datastore/kubernetes'];
 
-const layerOf = new Map(Object.entries(layers).flatMap(([layer, names]) => names.map(name => [name, layer] as const)));
+const layerOf = new Map<string, string>(Object.entries(layers).flatMap(([layer, names]) => names.map(name => [name, layer] as const)));
 const order = Object.keys(layers);
 const problems: string[] = [];
 const edges = new Map<string, Set<string>>();

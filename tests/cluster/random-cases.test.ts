@@ -1,10 +1,10 @@
 import { expect, test } from 'bun:test';
 import { type Resource, workloadInterfaceName } from '@calico/api';
 import { fillThreadPool } from '@calico/kernel/linux';
+import { RawReceiver, RawSender } from '@calico/lab';
 import { generateCase } from '../cases/generate.ts';
 import type { Packet } from '../oracle/packet.ts';
 import { TestCluster } from './cluster.ts';
-import { RawReceiver, RawSender } from './raw-packets.ts';
 
 /** How many seeds; `CALICO_CASES=1000 bun test tests/cluster` for a long run. */
 const cases = Number(process.env.CALICO_CASES ?? 50);

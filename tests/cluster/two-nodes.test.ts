@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { workloadInterfaceName } from '@calico/api';
 import { fillThreadPool } from '@calico/kernel/linux';
+import { RawReceiver, RawSender } from '@calico/lab';
 import { TestCluster } from './cluster.ts';
-import { RawReceiver, RawSender } from './raw-packets.ts';
 
 const namespace = (name: string) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
 const pod = (name: string, node: string, ip: string, labels: Record<string, string>) => ({

@@ -15,6 +15,7 @@ import { serveTcp } from './pod-servers.ts';
 import type { InnerMethods, InnerSetup, PodReport, ProbeRequest } from './protocol.ts';
 import { startRouterBird } from './router-bird.ts';
 import { probeTcp, type TcpTarget } from './tcp-probe.ts';
+import { timeCni } from './time-cni.ts';
 
 /** Folder inside the lab's private /run where the nodes keep their sockets. */
 const runFolder = '/run/calico-lab';
@@ -32,7 +33,10 @@ export async function runInner(): Promise<void> {
       input: Bun.stdin.stream() as unknown as AsyncIterable<Uint8Array>,
       write: text => void process.stdout.write(text),
     },
-    inner.methods(text => void rpc.request('progress', { text }).catch(() => undefined)),
+    inner.methods(
+      text => void rpc.request('progress', { text }).catch(() => undefined),
+      () => void rpc.request('watching').catch(() => undefined),
+    ),
   );
   await rpc.closed;
   await inner.tearDown();
@@ -50,13 +54,19 @@ interface Running {
 class Inner {
   #running: Running | undefined;
 
-  methods(progress: (text: string) => void): Record<keyof InnerMethods, (params: never) => unknown> {
+  methods(
+    progress: (text: string) => void,
+    watching: () => void,
+  ): Record<keyof InnerMethods, (params: never) => unknown> {
     return {
       setUp: (setup: InnerSetup) => this.#setUp(setup, progress),
       pods: () => this.#pods(),
       probe: ({ probes, timeoutMs }: { probes: readonly ProbeRequest[]; timeoutMs: number }) =>
         this.#probe(probes, timeoutMs),
       readiness: () => Promise.all(this.#lab.agents.map(agent => agent.readiness())),
+      cniTimes: (params: Parameters<InnerMethods['cniTimes']>[0]) => timeCni(this.#agent(params.node), params),
+      watchFate: (params: Parameters<InnerMethods['watchFate']>[0]) => this.#watchFate(params, watching),
+      restartAgent: ({ node }: { node: string }) => this.#agent(node).restart(this.#lab.stop.signal),
       agents: () => Promise.all(this.#lab.agents.map(agent => agent.report())),
     };
   }
@@ -132,6 +142,43 @@ class Inner {
         addMs,
       })),
     );
+  }
+
+  #agent(node: string): NodeAgent {
+    const agent = this.#lab.agents.find(a => a.node.name === node);
+    if (agent === undefined) throw new Error(`Cannot find node ${node}`);
+    return agent;
+  }
+
+  /** Runs the fate probe as a process of its own: a busy one here would hold up the forwarder, and with it the agents. */
+  async #watchFate(
+    { from, to, port, fate }: Parameters<InnerMethods['watchFate']>[0],
+    watching: () => void,
+  ): Promise<number> {
+    const pods = this.#pods();
+    const [source, target] = [from, to].map(key => pods.find(pod => pod.key === key));
+    if (source === undefined || target === undefined)
+      throw new Error(`Cannot watch ${from} → ${to}: they do not both run`);
+    const { executable } = this.#lab.setup;
+    const args = [source.netns, target.netns, source.ips[0] ?? '', target.ips[0] ?? '', String(port)];
+    const probe = Bun.spawn([executable, 'lab', 'fate', ...args], { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' });
+    try {
+      probe.stdin.write(`${fate}\n`);
+      probe.stdin.flush();
+      let text = '';
+      for await (const chunk of probe.stdout) {
+        text += new TextDecoder().decode(chunk);
+        if (text.startsWith('watching\n')) {
+          watching();
+          text = text.slice('watching\n'.length);
+        }
+        const line = text.split('\n')[0];
+        if (text.includes('\n')) return Number(line);
+      }
+      throw new Error('the fate probe ended without an answer');
+    } finally {
+      probe.kill();
+    }
   }
 
   #probe(probes: readonly ProbeRequest[], timeoutMs: number) {

@@ -9,6 +9,9 @@ import { type CniCall, callCni } from './cni-call.ts';
 import { namespaceFolder, raiseLoopback } from './fabric.ts';
 import { type PodServers, servePod } from './pod-servers.ts';
 
+/** A pod with this annotation is left alone: somebody else calls the CNI plugin for it, as benchmarks do. */
+export const unmanagedAnnotation = 'lab.projectcalico.org/unmanaged';
+
 /** What a kubelet needs to know of its node. */
 export interface KubeletOptions {
   readonly nodeName: string;
@@ -60,6 +63,7 @@ export class Kubelet {
 
   /** The pod is as given, or (undefined) gone. Called for every change of a pod of this node. */
   podChanged(key: string, pod: Pod | undefined): void {
+    if (pod?.metadata.annotations?.[unmanagedAnnotation] !== undefined) return;
     const wanted = pod !== undefined && pod.metadata.deletionTimestamp === undefined && pod.spec.hostNetwork !== true;
     if (wanted) this.#wanted.set(key, pod);
     else this.#wanted.delete(key);

@@ -44,9 +44,26 @@ export interface InnerMethods {
   >;
   /** Agent facts for the report: resident memory in bytes, milliseconds from start to ready. */
   agents(): Promise<{ readonly node: string; readonly rssBytes: number; readonly readyMs: number | undefined }[]>;
+  /** Calls the CNI plugin for pods that no kubelet manages: ADD for all, then DEL for all. Milliseconds of each call. */
+  cniTimes(params: {
+    readonly node: string;
+    readonly pods: readonly { readonly namespace: string; readonly name: string; readonly uid: string }[];
+    readonly concurrency: number;
+  }): Promise<{ readonly addMs: number[]; readonly delMs: number[]; readonly addWallMs: number }>;
+  /** Watches packets between two pods of one node until they meet the fate: wall time in ms. Resolves `watching` first. */
+  watchFate(params: {
+    readonly from: string;
+    readonly to: string;
+    readonly port: number;
+    readonly fate: 'open' | 'closed';
+  }): Promise<number>;
+  /** Kills a node's agent; gives the milliseconds from its new start to its readiness. */
+  restartAgent(params: { readonly node: string }): Promise<number>;
 }
 
 /** What the inner half tells the supervisor. */
 export interface OuterMethods {
   progress(params: { readonly text: string }): void;
+  /** The probe of `watchFate` has seen the opposite fate: now is the time for the change. */
+  watching(): void;
 }

@@ -17,7 +17,7 @@ import type { ManifestObject } from './manifests.ts';
 import { type Cell, pairsOf, toCells, wrongCells } from './matrix.ts';
 import type { LabPlan } from './plan.ts';
 import type { Launcher } from './preflight.ts';
-import type { InnerSetup, PodReport, ProbeRequest } from './protocol.ts';
+import type { InnerMethods, InnerSetup, PodReport, ProbeRequest } from './protocol.ts';
 import { seedCluster } from './seed.ts';
 import type { TcpFate } from './tcp-probe.ts';
 
@@ -63,6 +63,7 @@ export class Lab {
   readonly #seen = new Set<string>();
   readonly #stop = new AbortController();
   #syncer: Syncer | undefined;
+  #onWatching: (() => void) | undefined;
   #stopping = false;
   readonly ended: Promise<void>;
 
@@ -98,8 +99,11 @@ export class Lab {
 
       const child = spawnInner(options);
       undo.push(() => child.kill('SIGKILL'));
-      const rpc = new LineRpc(pipeOf(child), { progress: ({ text }: { text: string }) => options.progress(text) });
-      const lab = new Lab(options, { folder, client, api, child, rpc });
+      const rpc: LineRpc = new LineRpc(pipeOf(child), {
+        progress: ({ text }: { text: string }) => options.progress(text),
+        watching: () => lab.#onWatching?.(),
+      });
+      const lab: Lab = new Lab(options, { folder, client, api, child, rpc });
       const setup: InnerSetup = {
         plan: options.plan,
         folder,
@@ -187,6 +191,34 @@ export class Lab {
   /** The pods that run. */
   pods(): Promise<PodReport[]> {
     return this.#rpc.request('pods');
+  }
+
+  /**
+   * Milliseconds from the start of a change until packets between two pods of one node meet the fate. The change is
+   * made once the probe has seen that they meet the opposite one.
+   */
+  async timeUntil(
+    fate: 'open' | 'closed',
+    between: { from: string; to: string; port: number },
+    change: () => Promise<unknown>,
+  ): Promise<number> {
+    const watching = Promise.withResolvers<void>();
+    this.#onWatching = watching.resolve;
+    const met = this.#rpc.request<number>('watchFate', { ...between, fate });
+    await Promise.race([watching.promise, met]);
+    const changedAt = performance.timeOrigin + performance.now();
+    await change();
+    return (await met) - changedAt;
+  }
+
+  /** Calls the CNI plugin for pods that carry the annotation `unmanagedAnnotation`: milliseconds of each call. */
+  timeCni(params: Parameters<InnerMethods['cniTimes']>[0]): ReturnType<InnerMethods['cniTimes']> {
+    return this.#rpc.request('cniTimes', params);
+  }
+
+  /** Kills a node's agent; gives the milliseconds from its new start to its readiness. */
+  restartAgent(node: string): Promise<number> {
+    return this.#rpc.request('restartAgent', { node });
   }
 
   /** Memory and start time of every node agent. */

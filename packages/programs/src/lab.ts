@@ -9,6 +9,7 @@ import {
   ManifestError,
   mostNodes,
   realSurroundings,
+  runFateProbe,
   runInner,
   runLabUp,
 } from '@calico/lab';
@@ -19,6 +20,11 @@ import { version } from './version.ts';
 export async function runLab(args: string[]): Promise<number> {
   if (args[0] === 'inner') {
     await runInner();
+    return 0;
+  }
+  if (args[0] === 'fate') {
+    const [fromNetns = '', toNetns = '', source = '', destination = '', port = ''] = args.slice(1);
+    await runFateProbe({ fromNetns, toNetns, source, destination, port: Number(port) });
     return 0;
   }
   let exitCode = 0;

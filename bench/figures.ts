@@ -1,0 +1,52 @@
+/** One measured figure with what it is to reach and what Calico was measured at on two cores. */
+export interface Figure {
+  readonly name: string;
+  readonly values: readonly number[];
+  readonly target: string;
+  readonly calico: string;
+  readonly unit: string;
+}
+
+/** Aligned: minimum, median, 90th percentile, target, Calico. */
+export function printFigures(figures: readonly Figure[]): string {
+  const rows = [
+    ['', 'min', 'median', 'p90', 'unit', 'runs', 'at most', 'Calico'],
+    ...figures.map(({ name, values, target, calico, unit }) => [
+      name,
+      ...[0, 0.5, 0.9].map(q => quantile(values, q).toFixed(1)),
+      unit,
+      String(values.length),
+      target,
+      calico,
+    ]),
+  ];
+  const widths = rows[0]?.map((_, i) => Math.max(...rows.map(row => row[i]?.length ?? 0))) ?? [];
+  return rows
+    .map(row =>
+      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  '),
+    )
+    .join('\n');
+}
+
+/** The value below which the share `q` of the values lies. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+}
+
+/** Milliseconds of a whole process, run again and again; the first two runs warm the caches up. */
+export async function timeProcess(
+  command: string[],
+  runs: number,
+  env: Record<string, string> = {},
+): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 0; i < runs + 2; i++) {
+    const startedAt = performance.now();
+    const child = Bun.spawn(command, { env: { ...process.env, ...env }, stdout: 'ignore', stderr: 'ignore' });
+    const code = await child.exited;
+    if (code !== 0) throw new Error(`Cannot measure ${command.join(' ')}: exit code ${code}`);
+    if (i >= 2) times.push(performance.now() - startedAt);
+  }
+  return times;
+}

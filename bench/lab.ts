@@ -1,0 +1,121 @@
+// npm run bench: what a user of a node waits for, measured from outside: lives of processes and fates of packets.
+import { join } from 'node:path';
+import { Namespace, NetworkPolicy, Pod } from '@calico/api';
+import { chooseLauncher, Lab, planLab, realSurroundings, unmanagedAnnotation } from '@calico/lab';
+import { createLogger, systemClock, systemRandom } from '@calico/process';
+import { type Figure, printFigures, timeProcess } from './figures.ts';
+
+const root = join(import.meta.dir, '..');
+const executable = join(root, 'dist', 'calico');
+const rounds = Number(process.env.CALICO_BENCH_ROUNDS ?? 30);
+const json = process.argv.includes('--json');
+
+const lab = await Lab.start({
+  plan: planLab({ nodes: 3, encapsulation: 'vxlan' }),
+  executable,
+  version: 'bench',
+  launcher: chooseLauncher(realSurroundings()),
+  bird: false,
+  apiPort: 0,
+  logLevel: 'info',
+  clock: systemClock,
+  random: systemRandom,
+  log: createLogger({ component: 'bench', level: 'warn' }),
+  progress: () => undefined,
+});
+const figures: Figure[] = [];
+const add = (name: string, values: readonly number[], target: string, calico: string, unit = 'ms') =>
+  figures.push({ name, values, target, calico, unit });
+try {
+  await lab.client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'bench' }, spec: {} });
+  add('calico version', await timeProcess([executable, 'version'], rounds), '25', '49');
+  const ctl = { KUBECONFIG: lab.kubeconfig, DATASTORE_TYPE: 'kubernetes' };
+  // add('calicoctl get ippools', await timeProcess([executable, 'ctl', 'get', 'ippools'], rounds, ctl), '25', '52');
+
+  await benchCni('CNI ADD, one at a time', 'CNI DEL, one at a time', rounds, 1);
+  await benchCni('CNI ADD, 8 at once', 'CNI DEL, 8 at once', rounds * 2, 8);
+  await benchFates();
+
+  const starts: number[] = [];
+  for (let i = 0; i < 5; i++) starts.push(await lab.restartAgent('node1'));
+  add('agent start → ready (small cluster)', starts, '500 (large)', '1500 (large)');
+  const memory = (await lab.agents()).map(agent => agent.rssBytes / 1e6);
+  add('node agent, resident memory', memory, '110', '141 Felix alone', 'MB');
+} finally {
+  await lab.stop();
+}
+console.log(json ? JSON.stringify(figures, null, 2) : printFigures(figures));
+process.exit(0);
+
+/** Pods that no kubelet touches, whose network the benchmark asks for itself. */
+async function benchCni(addName: string, delName: string, count: number, concurrency: number): Promise<void> {
+  const pods = await Promise.all(
+    Array.from({ length: count }, (_, i) =>
+      lab.client.create(Pod, pod(`cni-${concurrency}-${i}`, {}, { [unmanagedAnnotation]: 'true' })),
+    ),
+  );
+  const named = pods.map(({ metadata }) => ({ namespace: 'bench', name: metadata.name, uid: metadata.uid ?? '' }));
+  // The first pod claims the node's block: that is measured in the lab's own start, not here.
+  const times = await lab.timeCni({ node: 'node1', pods: named, concurrency });
+  add(addName, times.addMs, concurrency === 1 ? '20' : '-', concurrency === 1 ? '190-220' : '850-950');
+  if (concurrency > 1) add(`  rate of ADD`, [(1000 * count) / times.addWallMs], '120 at least', '9', '/s');
+  add(delName, times.delMs, concurrency === 1 ? '15' : '-', concurrency === 1 ? '235' : '-');
+  for (const { metadata } of pods) {
+    await lab.client.delete(Pod, { namespace: 'bench', name: metadata.name }, { gracePeriodSeconds: 0 });
+  }
+}
+
+/** From an API write to what packets between two pods of one node meet. */
+async function benchFates(): Promise<void> {
+  await lab.client.create(Pod, pod('client', { role: 'client', access: 'no' }));
+  await lab.client.create(Pod, pod('server', { role: 'server' }));
+  await lab.whenPodsRun(2);
+  const between = { from: 'bench/client', to: 'bench/server', port: 9000 };
+  const policy = {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'NetworkPolicy',
+    metadata: { name: 'server', namespace: 'bench' },
+    spec: {
+      selector: "role == 'server'",
+      types: ['Ingress'],
+      ingress: [{ action: 'Allow', protocol: 'UDP', source: { selector: "access == 'yes'" } }],
+    },
+  } as unknown as NetworkPolicy;
+  const created: number[] = [];
+  const deleted: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    created.push(await lab.timeUntil('closed', between, () => lab.client.create(NetworkPolicy, policy)));
+    deleted.push(
+      await lab.timeUntil('open', between, () =>
+        lab.client.delete(NetworkPolicy, { namespace: 'bench', name: 'server' }),
+      ),
+    );
+  }
+  await lab.timeUntil('closed', between, () => lab.client.create(NetworkPolicy, policy));
+  const opened: number[] = [];
+  const closed: number[] = [];
+  const label = (access: string) =>
+    lab.client.patch(
+      Pod,
+      { namespace: 'bench', name: 'client' },
+      { metadata: { labels: { access } } },
+      { type: 'merge' },
+    );
+  for (let i = 0; i < rounds; i++) {
+    opened.push(await lab.timeUntil('open', between, () => label('yes')));
+    closed.push(await lab.timeUntil('closed', between, () => label('no')));
+  }
+  add('pod relabelled → allowed', opened, '3', '7.4');
+  add('pod relabelled → blocked', closed, '3', '7.2');
+  add('policy created → blocked', created, '5', '25');
+  add('policy deleted → open', deleted, '5', '21');
+}
+
+function pod(name: string, labels: Record<string, string>, annotations: Record<string, string> = {}): Pod {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'bench', labels, annotations },
+    spec: { nodeName: 'node1', containers: [{ name: 'c', image: 'none' }] },
+  };
+}
