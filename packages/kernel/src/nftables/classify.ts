@@ -5,6 +5,7 @@ import type { Hook, TableFamily, TableName, Verdict } from './types.ts';
 
 export type { FakePacket, IpPacket, RawPacket } from './packet.ts';
 
+/** A network interface as rules see it. */
 export interface FakeInterface {
   readonly name: string;
   readonly index?: number;
@@ -22,6 +23,7 @@ export interface FibQuestion {
   readonly oif?: string;
 }
 
+/** The route found; `oif` is absent for a route without a link. */
 export interface FibAnswer {
   readonly oif?: FakeInterface;
   /** linux/rtnetlink.h RTN_*. */
@@ -49,6 +51,7 @@ export interface PacketContext {
   readonly limits?: 'within' | 'beyond';
 }
 
+/** One verdict on the packet's way. */
 export interface TraceStep {
   readonly table: TableName;
   readonly chain: string;
@@ -58,6 +61,7 @@ export interface TraceStep {
   readonly verdict: Verdict;
 }
 
+/** The fate of a packet at one hook, and how it came to it. */
 export interface Classification {
   readonly verdict: 'accept' | 'drop';
   /** Every rule that gave a verdict, and the policies met; the last of them decided. */

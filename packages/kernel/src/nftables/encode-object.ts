@@ -49,12 +49,14 @@ export function createFlags(create: boolean | undefined): number {
   return create ? NLM_F_CREATE | NLM_F_EXCL : NLM_F_CREATE;
 }
 
+/** NFT_MSG_NEWTABLE with the bits of NFTA_TABLE_FLAGS. */
 export function encodeTable(w: MessageWriter, table: TableName, flags: number, create: boolean | undefined): void {
   nftMessage(w, nft.NFT_MSG_NEWTABLE, createFlags(create), familyNumbers[table.family], () => {
     w.attrString(nft.NFTA_TABLE_NAME, table.name).attrU32be(nft.NFTA_TABLE_FLAGS, flags);
   });
 }
 
+/** NFT_MSG_NEWCHAIN. Throws RangeError for a comment that is too long, as all with comments do. */
 export function encodeChain(w: MessageWriter, table: TableName, chain: ChainSpec, create: boolean | undefined): void {
   nftMessage(w, nft.NFT_MSG_NEWCHAIN, createFlags(create), familyNumbers[table.family], () => {
     w.attrString(nft.NFTA_CHAIN_TABLE, table.name).attrString(nft.NFTA_CHAIN_NAME, chain.name);
@@ -71,6 +73,7 @@ export function encodeChain(w: MessageWriter, table: TableName, chain: ChainSpec
   });
 }
 
+/** NFT_MSG_NEWRULE, appended to the chain. */
 export function encodeRule(
   w: MessageWriter,
   table: TableName,
@@ -138,6 +141,7 @@ function encodeDescription(w: MessageWriter, size: number | undefined, ranges: r
   });
 }
 
+/** NFT_MSG_NEWOBJ of a counter at zero. */
 export function encodeCounter(w: MessageWriter, table: TableName, name: string, create: boolean | undefined): void {
   nftMessage(w, nft.NFT_MSG_NEWOBJ, createFlags(create), familyNumbers[table.family], () => {
     w.attrString(nft.NFTA_OBJ_TABLE, table.name)

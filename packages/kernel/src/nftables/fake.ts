@@ -21,6 +21,7 @@ function keyOf(table: TableName): string {
   return `${table.family} ${table.name}`;
 }
 
+/** One handle on nf_tables in memory; see {@link fakeNftables}. */
 export class FakeNftables implements Nftables {
   readonly #ruleset: Ruleset;
   readonly #handle: number;

@@ -80,6 +80,7 @@ export function compareKeys(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
+/** Whether two keys have the same length and bytes. */
 export function keysEqual(a: Uint8Array, b: Uint8Array): boolean {
   return compareKeys(a, b) === 0;
 }
