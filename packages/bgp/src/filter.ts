@@ -36,7 +36,7 @@ export interface Clause {
   /** Why, for the reader of the configuration. */
   readonly note?: string;
   readonly when: readonly Condition[];
-  readonly then: readonly Action[];
+  readonly do: readonly Action[];
 }
 
 /** A named row of clauses that filters call. */

@@ -34,7 +34,7 @@ export function importRules(view: ClusterView, family: Family): FilterFunction {
     clauses: [
       {
         when: [{ kind: 'localPrefAbove', localPref }],
-        then: [{ kind: 'setPreference', preference: URGENT_PREFERENCE }],
+        do: [{ kind: 'setPreference', preference: URGENT_PREFERENCE }],
       },
     ],
   };
@@ -47,9 +47,9 @@ export function normaliseRules(view: ClusterView, family: Family): FilterFunctio
     name: functionNames(family).normalise,
     takesInternalPeer: false,
     clauses: [
-      { when: [{ kind: 'fromBgp' }], then: [{ kind: 'metricFromLocalPref' }] },
-      { when: [local, { kind: 'noMetric' }], then: [{ kind: 'setMetric', metric: normalPriority(view, family) }] },
-      { when: [local], then: [{ kind: 'localPrefFromMetric' }] },
+      { when: [{ kind: 'fromBgp' }], do: [{ kind: 'metricFromLocalPref' }] },
+      { when: [local, { kind: 'noMetric' }], do: [{ kind: 'setMetric', metric: normalPriority(view, family) }] },
+      { when: [local], do: [{ kind: 'localPrefFromMetric' }] },
     ],
   };
 }
@@ -70,7 +70,7 @@ export function exportRules(view: ClusterView, family: Family): FilterFunction {
       clause(undefined, [via('bpf*.cali')], reject),
       ...communitiesOf(view, family).map(({ cidr, communities }) => ({
         when: [within(cidr)],
-        then: communities.map(parts => ({ kind: 'addCommunity', parts }) as const),
+        do: communities.map(parts => ({ kind: 'addCommunity', parts }) as const),
       })),
       ...blocksOf(view, family).flatMap(block => [
         clause('a block of this node', [{ kind: 'exactly', cidr: block }], accept),
@@ -91,14 +91,14 @@ export function kernelRules(view: ClusterView, family: Family): FilterFunction {
     takesInternalPeer: false,
     clauses: [
       clause('the kernel has these by itself', [{ kind: 'connected' }], reject),
-      { when: [{ kind: 'fromBgp' }, { kind: 'noMetric' }], then: [{ kind: 'metricFromLocalPref' }] },
-      { when: [{ kind: 'noMetric' }], then: [{ kind: 'setMetric', metric }] },
+      { when: [{ kind: 'fromBgp' }, { kind: 'noMetric' }], do: [{ kind: 'metricFromLocalPref' }] },
+      { when: [{ kind: 'noMetric' }], do: [{ kind: 'setMetric', metric }] },
       ...poolsOf(view, family).map(pool => {
         const verdict = pool.encapsulation === 'none' && ours ? accept : reject;
         const whose = verdict === accept ? 'BIRD routes this pool' : 'Felix routes this pool';
         return clause(`${whose} (encapsulation: ${pool.encapsulation})`, [within(pool.cidr)], verdict);
       }),
-      { when: [], then: [accept] },
+      { when: [], do: [accept] },
     ],
   };
 }
@@ -128,5 +128,5 @@ function via(pattern: string): Condition {
 }
 
 function clause(note: string | undefined, when: readonly Condition[], verdict: typeof accept): Clause {
-  return { ...(note === undefined ? {} : { note }), when, then: [verdict] };
+  return { ...(note === undefined ? {} : { note }), when, do: [verdict] };
 }

@@ -39,9 +39,9 @@ export function renderFunction({ name, takesInternalPeer, clauses }: FilterFunct
 }
 
 /** One clause on one line. */
-export function renderClause({ note, when, then }: Clause): string {
-  const actions = then.map(printAction);
-  const body = actions.length === 1 ? actions[0] : `{ ${actions.join(' ')} }`;
+export function renderClause({ note, when, do: actions }: Clause): string {
+  const texts = actions.map(printAction);
+  const body = texts.length === 1 ? texts[0] : `{ ${texts.join(' ')} }`;
   const test = when.length === 0 ? '' : `if ${when.map(printCondition).join(' && ')} then `;
   return `${test}${body}${note === undefined ? '' : ` # ${note}`}`;
 }
