@@ -22,7 +22,9 @@ export async function enterLab(name: string, command: readonly string[]): Promis
     '--pid',
     ...(ownUser ? [] : ['--user', '--preserve-credentials']),
   ];
-  const shell = command.length > 0 ? command : [process.env.SHELL ?? '/bin/sh'];
+  // `lab shell POD -- COMMAND`: the dashes end the options, they are no part of the command.
+  const words = command[0] === '--' ? command.slice(1) : command;
+  const shell = words.length > 0 ? words : [process.env.SHELL ?? '/bin/sh'];
   const env = { ...process.env, PS1: `${name} $ `, KUBECONFIG: lab.kubeconfig };
   const done = spawnSync('nsenter', [...enter, '--', 'nsenter', `--net=${netns}`, '--', ...shell], {
     stdio: 'inherit',
