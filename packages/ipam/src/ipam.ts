@@ -282,14 +282,19 @@ export class Ipam {
   async releaseAffinity(request: ReleaseAffinityRequest): Promise<void> {
     const { config } = await this.#settings.read();
     const owner = ownerOf(request.node, undefined);
-    const cidrs =
-      request.cidr === undefined
-        ? (await this.#store.affinities(owner)).map(({ spec }) => cidr(spec.cidr))
-        : [request.cidr];
+    const cidrs = request.cidr === undefined ? await this.#cidrsOf(owner) : [request.cidr];
     await this.#release(
       cidrs.map(block => ({ owner, cidr: block })),
       { requireEmpty: request.requireEmpty, cooldownSeconds: config.ipCooldownSeconds },
     );
+  }
+
+  /** The blocks of which the owner has the affinity, or that say so themselves. */
+  async #cidrsOf(owner: Owner): Promise<Cidr[]> {
+    const [affinities, blocks] = await Promise.all([this.#store.affinities(owner), this.#store.blocks()]);
+    const own = blocks.filter(({ spec }) => spec.affinity === printOwner(owner));
+    const texts = new Set([...affinities, ...own].map(({ spec }) => spec.cidr));
+    return [...texts].map(text => cidr(text));
   }
 
   /** Gives up all blocks in a pool, whosever they are; those in use are left without owner. */

@@ -11,8 +11,10 @@ import type { IpamStore } from './store.ts';
 
 interface Entry {
   readonly cidr: Cidr;
-  /** The affinity as listed, while block and affinity are not known to agree. */
-  readonly unsettled: BlockAffinity | undefined;
+  /** Block and affinity are known to agree. */
+  readonly settled: boolean;
+  /** The affinity as listed. */
+  readonly affinity?: BlockAffinity;
 }
 
 /** The blocks of one owner and family, as this process knows them. Read once; later changes of others show as conflicts. */
@@ -50,7 +52,7 @@ export class OwnerBlocks {
       for (const affinity of await this.#store.affinities(this.owner, this.family)) {
         const cidr = parseCidr(affinity.spec.cidr);
         if (cidr === undefined) continue;
-        this.#entries.set(printCidr(cidr), { cidr, unsettled: affinity });
+        this.#entries.set(printCidr(cidr), { cidr, settled: false, affinity });
       }
       this.#loaded = true;
       return true;
@@ -73,16 +75,16 @@ export class OwnerBlocks {
     const entry = this.#entries.get(key);
     const cell = this.#cells.of(cidr);
     if (entry === undefined) return undefined;
-    if (entry.unsettled === undefined && cell.last !== undefined) return cell;
+    if (entry.settled && cell.last !== undefined) return cell;
     const settling = this.#settling.get(key) ?? this.#settle(entry, cell).finally(() => this.#settling.delete(key));
     this.#settling.set(key, settling);
     return await settling;
   }
 
-  async #settle({ cidr, unsettled }: Entry, cell: BlockCell): Promise<BlockCell | undefined> {
-    const mayRead = unsettled === undefined || isConfirmed(unsettled);
+  async #settle({ cidr, settled, affinity }: Entry, cell: BlockCell): Promise<BlockCell | undefined> {
+    const mayRead = settled || (affinity !== undefined && isConfirmed(affinity));
     const known = mayRead ? await cell.load() : undefined;
-    const block = this.#owns(known) ? known : await this.#affinities.claim(this.owner, cidr, unsettled);
+    const block = this.#owns(known) ? known : await this.#affinities.claim(this.owner, cidr, affinity);
     return this.#keep(cidr, block) ? cell : undefined;
   }
 
@@ -98,7 +100,7 @@ export class OwnerBlocks {
       if (!this.#owns(block)) continue;
       const cidr = blockCidr(block);
       if (cidr.addr.family !== this.family) continue;
-      if (!this.#entries.has(printCidr(cidr))) this.#entries.set(printCidr(cidr), { cidr, unsettled: undefined });
+      if (!this.#entries.has(printCidr(cidr))) this.#entries.set(printCidr(cidr), { cidr, settled: false });
       this.#cells.with(block);
     }
   }
@@ -114,7 +116,7 @@ export class OwnerBlocks {
       this.forget(cidr);
       return false;
     }
-    this.#entries.set(printCidr(cidr), { cidr, unsettled: undefined });
+    this.#entries.set(printCidr(cidr), { cidr, settled: true });
     return true;
   }
 

@@ -69,15 +69,17 @@ export function newNode(name: string, labels: Record<string, string>): Node {
   return { apiVersion: 'v1', kind: 'Node', metadata: { name, labels }, spec: {} };
 }
 
-/** All that IPAM keeps in a world, marked objects included. */
+/** All that IPAM keeps in a world; what is marked as deleted counts as deleted. */
 export async function everything({ client }: Pick<World, 'client'>): Promise<{
   blocks: IPAMBlock[];
   affinities: BlockAffinity[];
   handles: IPAMHandle[];
 }> {
+  const present = <R extends { spec: { deleted?: boolean } }>(items: R[]) =>
+    items.filter(({ spec }) => spec.deleted !== true);
   return {
-    blocks: (await client.list(IPAMBlock)).items,
-    affinities: (await client.list(BlockAffinity)).items,
-    handles: (await client.list(IPAMHandle)).items,
+    blocks: present((await client.list(IPAMBlock)).items),
+    affinities: present((await client.list(BlockAffinity)).items),
+    handles: present((await client.list(IPAMHandle)).items),
   };
 }
