@@ -9,9 +9,7 @@ const out = join(root, 'dist', 'calico');
 mkdirSync(join(root, 'dist'), { recursive: true });
 
 const commit = (await $`git -C ${root} rev-parse --short HEAD`.nothrow().quiet()).stdout.toString().trim() || 'unknown';
-const entrypoints = ['packages/programs/src/main.ts'].map(p =>
-  join(root, p),
-);
+const entrypoints = ['packages/programs/src/main.ts'].map(p => join(root, p));
 const defines = [`CALICO_VERSION="v${manifest.version}"`, `CALICO_COMMIT="${commit}"`].flatMap(d => ['--define', d]);
 
 // Written beside and renamed, so that a lab that runs from the old file keeps it.

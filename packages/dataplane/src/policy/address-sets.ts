@@ -44,24 +44,30 @@ export class AddressSets {
 
   /** Makes the set have exactly these members. */
   update(id: SetId, type: SetType, members: readonly string[]): void {
-    const before = this.#sets.get(id);
-    if (before !== undefined) this.remove(id);
-    this.#sets.set(id, { type, filters: { 4: new CoverFilter(), 6: new CoverFilter() } });
-    this.change(id, members, []);
+    const set = { type, filters: { 4: new CoverFilter(), 6: new CoverFilter() } };
+    this.#watchingShape(id, () => {
+      this.#clear(id);
+      this.#sets.set(id, set);
+      for (const member of members) this.#changeMember(id, set, member, true);
+    });
   }
 
   /** Adds and removes members of a known set; each is added once before it is removed. */
   change(id: SetId, added: readonly string[], removed: readonly string[]): void {
     const set = this.#sets.get(id);
     if (set === undefined) throw new Error(`Cannot change address set ${id}: it is unknown`);
-    const shape = this.#shape(id);
-    for (const member of removed) this.#changeMember(id, set, member, false);
-    for (const member of added) this.#changeMember(id, set, member, true);
-    if (shape !== this.#shape(id)) this.#on.shapeChanged(id);
+    this.#watchingShape(id, () => {
+      for (const member of removed) this.#changeMember(id, set, member, false);
+      for (const member of added) this.#changeMember(id, set, member, true);
+    });
   }
 
   /** Forgets the set and its members. */
   remove(id: SetId): void {
+    this.#watchingShape(id, () => this.#clear(id));
+  }
+
+  #clear(id: SetId): void {
     this.#sets.delete(id);
     for (const family of [4, 6] as const) {
       for (const part of ['hosts', 'nets', 'ports'] as const) {
@@ -80,6 +86,12 @@ export class AddressSets {
   /** The elements that the kernel set of this name must have now. */
   elements(name: string): ReadonlySet<string> {
     return this.#parts.get(name)?.elements ?? noElements;
+  }
+
+  #watchingShape(id: SetId, change: () => void): void {
+    const before = this.#shape(id);
+    change();
+    if (before !== this.#shape(id)) this.#on.shapeChanged(id);
   }
 
   #shape(id: SetId): string {

@@ -17,17 +17,34 @@ export function kernelSetName(id: SetId, family: Family, part: SetPart): string 
   return `${id.replaceAll(':', '-')}/${family}/${part}`;
 }
 
+/** Longest name of a chain or object in bytes, without its zero. linux/netfilter/nf_tables.h NFT_NAME_MAXLEN */
+const maxNameLength = 255;
+
 /** A name for content that never changes: the same content has the same name, other content another. */
 export function contentName(prefix: string, content: string): string {
-  return `${prefix}/${createHash('sha256').update(content).digest('base64url').slice(0, 12)}`;
+  // A prefix that had to be cut is part of the hash, so that it still tells owners apart.
+  const whole = `${prefix}/${hash(content)}`;
+  return whole.length <= maxNameLength ? whole : `${prefix.slice(0, maxNameLength - 13)}/${hash(`${prefix}\n${content}`)}`;
 }
 
-/** Name of the counter of a rule: `knp/default/web/ingress/0`. Both families and every copy of the rule share it. */
+/** The name itself where the kernel can hold it, else its start and a hash of it. Names of objects are ASCII. */
+function fittingName(name: string): string {
+  return name.length <= maxNameLength ? name : `${name.slice(0, maxNameLength - 13)}~${hash(name)}`;
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('base64url').slice(0, 12);
+}
+
+/**
+ * Name of the counter of a rule: `knp/default/web/ingress/0`. Both families and every copy of the rule share it. What the
+ * kernel can't hold is cut and ends in a hash.
+ */
 export function ruleCounter(owner: string, direction: Direction, index: number): string {
-  return `${owner}/${direction}/${index}`;
+  return fittingName(`${owner}/${direction}/${index}`);
 }
 
 /** Name of the counter of packets that a tier's default action denied. */
 export function tierCounter(tier: string, direction: Direction): string {
-  return `tier/${tier}/${direction}/deny`;
+  return fittingName(`tier/${tier}/${direction}/deny`);
 }

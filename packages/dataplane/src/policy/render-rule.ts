@@ -74,8 +74,8 @@ const renderMatch: { [K in Match['kind']]: (match: Extract<Match, { kind: K }>, 
     nets(match, { family, literal }) {
       const nets = match.nets.filter(net => net.addr.family === family);
       const [first, ...others] = nets;
-      // A list of the other family only: nothing of this family is in it.
-      if (first === undefined) return match.negated || match.nets.length === 0 ? [[]] : [];
+      // Nothing of this family is in the list.
+      if (first === undefined) return match.negated ? [[]] : [];
       if (others.length > 0) {
         return [nft.addressInSet(family, match.side, literal({ kind: 'nets', family, nets }), match.negated)];
       }

@@ -32,6 +32,7 @@ export function encodeListAddresses(w: MessageWriter, link: number): void {
   w.message(c.RTM_GETADDR, 0, () => w.u8(c.AF_UNSPEC).zeros(3).u32(link));
 }
 
+/** RTM_NEWADDR that adds an address or replaces the same one. linux/if_addr.h struct ifaddrmsg */
 export function encodeReplaceAddress(w: MessageWriter, address: Address): void {
   w.message(c.RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, () => {
     writeAddress(w, address, scopeNumber(address.scope));
@@ -39,6 +40,7 @@ export function encodeReplaceAddress(w: MessageWriter, address: Address): void {
   });
 }
 
+/** RTM_DELADDR of one address with its prefix length. */
 export function encodeDeleteAddress(w: MessageWriter, address: Pick<Address, 'link' | 'address'>): void {
   w.message(c.RTM_DELADDR, 0, () => writeAddress(w, address, 0));
 }

@@ -133,6 +133,7 @@ export function encodeDeleteGroup(w: MessageWriter, group: number): void {
   });
 }
 
+/** RTM_DELLINK by index. linux/rtnetlink.h struct ifinfomsg */
 export function encodeDeleteLink(w: MessageWriter, index: number): void {
   w.message(c.RTM_DELLINK, 0, () => ifinfomsg(w, index, 0, 0));
 }

@@ -53,6 +53,7 @@ export function encodeListNeighbours(w: MessageWriter, family: Family | undefine
   });
 }
 
+/** RTM_NEWNEIGH that adds or replaces an ARP or NDP entry. linux/neighbour.h struct ndmsg */
 export function encodeReplaceNeighbour(w: MessageWriter, n: Neighbour & { readonly mac: Mac }): void {
   w.message(c.RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, () => {
     ndmsg(w, familyOf(n.address), n.link, n.permanent ? c.NUD_PERMANENT : c.NUD_REACHABLE, 0);
@@ -61,6 +62,7 @@ export function encodeReplaceNeighbour(w: MessageWriter, n: Neighbour & { readon
   });
 }
 
+/** RTM_DELNEIGH of an ARP or NDP entry. */
 export function encodeDeleteNeighbour(w: MessageWriter, n: Pick<Neighbour, 'link' | 'address'>): void {
   w.message(c.RTM_DELNEIGH, 0, () => {
     ndmsg(w, familyOf(n.address), n.link, 0, 0);
@@ -78,6 +80,7 @@ export function encodeReplaceFdb(w: MessageWriter, entry: FdbEntry): void {
   w.message(c.RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, () => writeFdb(w, entry));
 }
 
+/** RTM_DELNEIGH of a forwarding entry of a VXLAN link (AF_BRIDGE, NTF_SELF). */
 export function encodeDeleteFdb(w: MessageWriter, entry: FdbEntry): void {
   w.message(c.RTM_DELNEIGH, 0, () => writeFdb(w, entry));
 }

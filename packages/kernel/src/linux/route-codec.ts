@@ -97,6 +97,7 @@ export function encodeListRoutes(w: MessageWriter, family: Family | undefined, t
   });
 }
 
+/** RTM_NEWROUTE that adds a route or replaces the one of the same destination, table and metric. linux/rtnetlink.h struct rtmsg */
 export function encodeReplaceRoute(w: MessageWriter, route: Route): void {
   w.message(c.RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, () => writeRoute(w, route, scopeNumber(route.scope)));
 }

@@ -7,6 +7,7 @@ const nameByNumber = new Map<number, Scope>(
   Object.entries(numberByName).map(([name, number]) => [number, name as keyof typeof numberByName]),
 );
 
+/** The number of a scope, the inverse of the name. linux/rtnetlink.h enum rt_scope_t */
 export function scopeNumber(scope: Scope): number {
   return typeof scope === 'number' ? scope : numberByName[scope];
 }
