@@ -20,6 +20,7 @@ import {
   systemClock,
   systemRandom,
 } from '@calico/process';
+import { bgpComponent } from './bgp.ts';
 import { type NodeEnvironment, readNodeEnvironment } from './environment.ts';
 import { Felix } from './felix.ts';
 import { felixEnvironment, felixParameters } from './felix-config.ts';
@@ -85,6 +86,9 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
     felixComponent(felix, client, pools, health, log, end),
     nodeObjectComponent(client, ipam, pools, environment, end.signal),
     cniComponent({ environment, client, ipam, kernel, felix, pools, log }),
+    ...(environment.bird
+      ? [bgpComponent({ client, environment, health, clock: systemClock, random: systemRandom, log })]
+      : []),
   ];
   const lifecycle = new Lifecycle({ components, clock: systemClock, log });
   await runUntilSignal(lifecycle, { end: end.signal });

@@ -1,0 +1,79 @@
+import { BgpModel } from '@calico/bgp';
+import { BirdDaemon } from '@calico/bird';
+import { type Client, type Syncer, startBgpSyncer } from '@calico/datastore';
+import type { Component, HealthAggregator, Logger } from '@calico/process';
+import type { Clock, Random, Timer } from '@calico/reconcile';
+import type { NodeEnvironment } from './environment.ts';
+
+/** What BGP works with. */
+export interface BgpOptions {
+  readonly client: Client;
+  readonly environment: NodeEnvironment;
+  readonly health: HealthAggregator;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+const reporter = 'BGP';
+/** How often BIRD's state is looked at for readiness, in milliseconds. */
+const healthInterval = 2_000;
+
+/**
+ * BGP through BIRD: the cluster's view becomes a configuration, and BIRD, which outlives this process, is given it. A
+ * fault here never ends Felix or the CNI server.
+ */
+export function bgpComponent(options: BgpOptions): Component {
+  const { client, environment, health, clock, random } = options;
+  const log = options.log.child({ component: 'bgp' });
+  const stop = new AbortController();
+  const routerId = environment.routerId;
+  const model = new BgpModel({ nodeName: environment.nodeName, ...(routerId === undefined ? {} : { routerId }) });
+  const daemon = new BirdDaemon({ folder: environment.runFolder, clock, random, log });
+  let syncer: Syncer | undefined;
+  let timer: Timer | undefined;
+  let inSync = false;
+
+  const report = () => health.report(reporter, daemon.health());
+  const apply = () => {
+    const config = inSync ? model.render() : undefined;
+    if (config === undefined) return;
+    for (const problem of model.problems()) log.warn({ problem }, 'Part of the BGP configuration is left out');
+    daemon.apply(config).then(report, error => {
+      log.error({ err: error }, 'BIRD did not take its configuration');
+      report();
+    });
+  };
+  return {
+    name: 'BGP',
+    start() {
+      health.register({ name: reporter });
+      report();
+      timer = clock.setInterval(report, healthInterval);
+      syncer = startBgpSyncer(
+        client,
+        {
+          onUpdates(updates) {
+            for (const update of updates) model.update(update);
+            apply();
+          },
+          onInSync() {
+            inSync = true;
+            apply();
+          },
+        },
+        { clock, random, log, signal: stop.signal },
+      );
+      syncer.done.catch(error => {
+        log.error({ err: error }, 'The view that BGP is made of is lost');
+        health.report(reporter, { live: false, ready: false, detail: String(error) });
+      });
+    },
+    async stop() {
+      timer?.cancel();
+      stop.abort(new Error('the agent stops'));
+      await syncer?.done.catch(() => undefined);
+      await daemon.stop();
+    },
+  };
+}
