@@ -1,6 +1,6 @@
 import type { IPAMBlock } from '@calico/api';
 import { type Cidr, printCidr } from '@calico/ip';
-import { blockCidr } from './block.ts';
+import { blockCidr, sequenceNumber } from './block.ts';
 import { BlockCell } from './block-cell.ts';
 import type { IpamStore } from './store.ts';
 
@@ -27,10 +27,12 @@ export class BlockCells {
     return cell;
   }
 
-  /** The cell of a block that was just read or written. */
+  /** The cell of a block that was just listed; what is known of it since is kept. */
   with(block: IPAMBlock): BlockCell {
     const cell = this.of(blockCidr(block));
-    cell.accept(block);
+    const { last } = cell;
+    const older = last?.metadata.uid === block.metadata.uid && last !== undefined && isBefore(block, last);
+    if (!older) cell.accept(block);
     return cell;
   }
 
@@ -41,4 +43,8 @@ export class BlockCells {
       if (cell.idle) this.#cells.delete(key);
     }
   }
+}
+
+function isBefore(block: IPAMBlock, other: IPAMBlock): boolean {
+  return sequenceNumber(block) < sequenceNumber(other);
 }

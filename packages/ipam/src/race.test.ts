@@ -12,7 +12,8 @@ const NODES = ['node-1', 'node-2', 'node-3'];
 /** How often what happens, of all writes. */
 const TROUBLE: readonly { readonly share: number; readonly fate: Fate }[] = [
   { share: 0.04, fate: 'lost' },
-  { share: 0.04, fate: 'never' },
+  { share: 0.03, fate: 'late' },
+  { share: 0.02, fate: 'never' },
   { share: 0.02, fate: 'refused' },
 ];
 

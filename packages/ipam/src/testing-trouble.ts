@@ -11,8 +11,14 @@ import {
 } from '@calico/datastore';
 import { type Random, randomInt } from '@calico/reconcile';
 
-/** What happens to one operation. `lost`: it is done, but its answer never comes; `never`: it does not reach the server. */
-export type Fate = 'done' | 'lost' | 'never' | 'refused' | 'dead';
+/**
+ * What happens to one operation. `lost`: it is done, but its answer never comes; `late`: it is done some turns after the
+ * caller gave up; `never`: it does not reach the server; `refused`, `dead`: it fails, and the caller knows.
+ */
+export type Fate = 'done' | 'lost' | 'late' | 'never' | 'refused' | 'dead';
+
+/** How many turns a late operation waits for. */
+const LATE_TURNS = 5;
 
 /** An operation on its way. */
 export interface Passing {
@@ -86,11 +92,17 @@ export class TroubledClient implements Client {
     const fate = this.#fate(passing);
     this.log.push(passing);
     if (fate === 'lost') await call().catch(() => undefined);
+    if (fate === 'late') void this.#later(call);
     if (fate !== 'done') {
-      const outcomeUnknown = write && (fate === 'lost' || fate === 'never');
+      const outcomeUnknown = write && (fate === 'lost' || fate === 'late' || fate === 'never');
       throw new DatastoreError({ code: 'Unavailable', op, resource, reason: `made to be ${fate}`, outcomeUnknown });
     }
     return await call();
+  }
+
+  async #later(call: () => Promise<unknown>): Promise<void> {
+    for (let i = 0; i < LATE_TURNS; i++) await this.#turn();
+    await call().catch(() => undefined);
   }
 }
 
