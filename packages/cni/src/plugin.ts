@@ -9,8 +9,11 @@ import { isAtLeast, newestVersion, supportedVersions, versionWhenAbsent } from '
 /** What a plugin is called with. Only what it prints goes to `stdout`. */
 export interface PluginIo {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** The whole of standard input. */
-  readonly stdin: string;
+  /**
+   * The whole of standard input, or how to read it. Programs read and write by readFileSync and writeSync: starting the
+   * streams of standard input and output takes 9 ms, the rest of the plugin 3.
+   */
+  readonly stdin: string | (() => string);
   readonly stdout: { write(text: string): unknown };
   readonly stderr: { write(text: string): unknown };
   /** The name the program was called by, with or without its folder: `calico-ipam` is the IPAM plugin alone. */
@@ -53,12 +56,12 @@ export async function runCniPlugin(io: PluginIo): Promise<number> {
   try {
     const command = io.env.CNI_COMMAND ?? '';
     if (command === 'VERSION') {
-      print(io, { cniVersion: versionAsked(io.stdin), supportedVersions });
+      print(io, { cniVersion: versionAsked(readStdin(io)), supportedVersions });
       return 0;
     }
     const known = asCommand(command);
     const parameters = readParameters(known, io.env);
-    const config = parseConfig(io.stdin);
+    const config = parseConfig(readStdin(io));
     version = readVersion(known, config);
     checkNetworkName(config);
     checkNamespace(known, parameters, io.env);
@@ -87,6 +90,15 @@ export async function runCniPlugin(io: PluginIo): Promise<number> {
 
 function print(io: PluginIo, value: object): void {
   io.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+function readStdin({ stdin }: PluginIo): string {
+  if (typeof stdin === 'string') return stdin;
+  try {
+    return stdin();
+  } catch (error) {
+    throw new CniError(errorCodes.ioFailure, 'Cannot read network configuration from standard input', String(error));
+  }
 }
 
 function pluginName(argv0: string): CniPluginName {

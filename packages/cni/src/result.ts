@@ -1,4 +1,4 @@
-import { type Cidr, printAddr, printCidr } from '@calico/ip';
+import { type Cidr, printCidr } from '@calico/ip';
 import { isAtLeast } from './versions.ts';
 
 /** The interfaces of a pod's network. */
@@ -45,9 +45,4 @@ const POD_INTERFACE = 1;
 function renderInterfaces(version: string, { host, pod }: ResultInterfaces): object[] {
   const { mtu, ...rest } = pod;
   return [{ name: host.name }, { ...rest, ...(isAtLeast(version, '1.1.0') ? { mtu } : {}) }];
-}
-
-/** The addresses of a result in words, for the log. */
-export function printAddresses(addresses: readonly Cidr[]): string {
-  return addresses.map(cidr => printAddr(cidr.addr)).join(',');
 }
