@@ -44,17 +44,21 @@ const ways = [
 
 test('the compiled rules decide every forwarded packet as the evaluator does', () => {
   const verdicts = { accept: 0, drop: 0 };
-  const property = fc.property(completeWorld, fc.array(anyPacket, { minLength: 12, maxLength: 12 }), (world, packets) => {
-    const nftables = written(world);
-    for (const packet of packets) {
-      for (const { name, iif, oif, ends } of ways) {
-        const { verdict } = nftables.classify('forward', packet, { iif, oif });
-        verdicts[verdict]++;
-        expect(`${name}: ${verdict}`).toBe(`${name}: ${allowedBy(world, packet, ends) ? 'accept' : 'drop'}`);
+  const property = fc.property(
+    completeWorld,
+    fc.array(anyPacket, { minLength: 12, maxLength: 12 }),
+    (world, packets) => {
+      const nftables = written(world);
+      for (const packet of packets) {
+        for (const { name, iif, oif, ends } of ways) {
+          const { verdict } = nftables.classify('forward', packet, { iif, oif });
+          verdicts[verdict]++;
+          expect(`${name}: ${verdict}`).toBe(`${name}: ${allowedBy(world, packet, ends) ? 'accept' : 'drop'}`);
+        }
       }
-    }
-    expect(nftables.check()).toEqual([]);
-  });
+      expect(nftables.check()).toEqual([]);
+    },
+  );
   fc.assert(property, { numRuns: 300, seed: 1 });
   // A property that only ever saw one verdict would show nothing.
   expect(Math.min(verdicts.accept, verdicts.drop)).toBeGreaterThan((verdicts.accept + verdicts.drop) / 20);

@@ -22,9 +22,7 @@ const maxNameLength = 255;
 
 /** A name for content that never changes: the same content has the same name, other content another. */
 export function contentName(prefix: string, content: string): string {
-  // A prefix that had to be cut is part of the hash, so that it still tells owners apart.
-  const whole = `${prefix}/${hash(content)}`;
-  return whole.length <= maxNameLength ? whole : `${prefix.slice(0, maxNameLength - 13)}/${hash(`${prefix}\n${content}`)}`;
+  return `${prefix.slice(0, maxNameLength - 13)}/${hash(content)}`;
 }
 
 /** The name itself where the kernel can hold it, else its start and a hash of it. Names of objects are ASCII. */

@@ -65,7 +65,12 @@ const anyMatch: fc.Arbitrary<Match> = fc.oneof(
   }),
   fc
     .tuple(fc.constantFrom(0, 3, 8, 128), fc.option(fc.constantFrom(0, 1), { nil: undefined }), fc.boolean())
-    .map(([type, code, negated]) => ({ kind: 'icmp' as const, type, ...(code === undefined ? {} : { code }), negated })),
+    .map(([type, code, negated]) => ({
+      kind: 'icmp' as const,
+      type,
+      ...(code === undefined ? {} : { code }),
+      negated,
+    })),
 );
 
 /** Ports come with their protocol, as the API demands. */
@@ -94,7 +99,11 @@ const rules: fc.Arbitrary<Rule[]> = fc
     { maxLength: 4 },
   )
   .map(list =>
-    list.map(({ ipVersion, ...rule }, index) => ({ index, ...rule, ...(ipVersion === undefined ? {} : { ipVersion }) })),
+    list.map(({ ipVersion, ...rule }, index) => ({
+      index,
+      ...rule,
+      ...(ipVersion === undefined ? {} : { ipVersion }),
+    })),
   );
 
 const directionProgram: fc.Arbitrary<DirectionProgram> = fc.record({
@@ -115,12 +124,12 @@ const bothDirections = fc.record({ ingress: rules, egress: rules });
 
 /** One message about a policy's, profile's, set's or endpoint's present state, or its end; valid in any order. */
 export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
-  fc.tuple(fc.constantFrom(...setIds.net), fc.uniqueArray(netMember, { maxLength: 6 })).map(
-    ([id, members]): Message => ({ kind: 'ipSetUpdate', id, type: 'net', members }),
-  ),
-  fc.tuple(fc.constantFrom(...setIds.ipPort), fc.uniqueArray(portMember, { maxLength: 6 })).map(
-    ([id, members]): Message => ({ kind: 'ipSetUpdate', id, type: 'ipPort', members }),
-  ),
+  fc
+    .tuple(fc.constantFrom(...setIds.net), fc.uniqueArray(netMember, { maxLength: 6 }))
+    .map(([id, members]): Message => ({ kind: 'ipSetUpdate', id, type: 'net', members })),
+  fc
+    .tuple(fc.constantFrom(...setIds.ipPort), fc.uniqueArray(portMember, { maxLength: 6 }))
+    .map(([id, members]): Message => ({ kind: 'ipSetUpdate', id, type: 'ipPort', members })),
   fc.constantFrom(...setIds.net, ...setIds.ipPort).map((id): Message => ({ kind: 'ipSetRemove', id })),
   fc.tuple(fc.constantFrom(...policyIds), bothDirections, fc.integer({ min: 0, max: 4 })).map(
     ([id, both, dice]): Message => ({
@@ -129,9 +138,9 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
     }),
   ),
   fc.constantFrom(...policyIds).map((id): Message => ({ kind: 'policyRemove', id })),
-  fc.tuple(fc.constantFrom(...profileIds), bothDirections).map(
-    ([id, both]): Message => ({ kind: 'profileUpdate', profile: { id, ...both } }),
-  ),
+  fc
+    .tuple(fc.constantFrom(...profileIds), bothDirections)
+    .map(([id, both]): Message => ({ kind: 'profileUpdate', profile: { id, ...both } })),
   fc.constantFrom(...profileIds).map((id): Message => ({ kind: 'profileRemove', id })),
   fc
     .record({
