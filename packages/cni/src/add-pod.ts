@@ -30,6 +30,9 @@ export async function addPod(deps: CniDeps, trash: LinkTrash, call: CniCall): Pr
   // The veth is made while the API answers; a failure there must not leave these answers unattended.
   reads.catch(() => undefined);
   const undo = new Undo();
+  let assigning = false;
+  // Taken back last: an address is free only when no interface has it any more.
+  undo.add(() => (assigning ? releaseHandle(deps.ipam, call.handle) : undefined));
   try {
     return await withPodPlace(deps, call, name, async place => {
       const { hostKernel, podKernel, hostName, podName } = place;
@@ -43,7 +46,7 @@ export async function addPod(deps: CniDeps, trash: LinkTrash, call: CniCall): Pr
       phases.mark('reads');
       checkPod(deps, name, pod);
       const wish = addressWish(pod, namespace, config);
-      undo.add(() => releaseHandle(deps.ipam, call.handle));
+      assigning = true;
       const addresses = await assignAddresses(deps, call, wish, held, namespace?.metadata.labels ?? {});
       phases.mark('ipam');
       configurePod(place, veth, addresses, config.allowIpForwarding);

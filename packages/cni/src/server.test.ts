@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ClockFake } from '@calico/reconcile';
 import { runCniPlugin } from './plugin.ts';
 import type { CniAnswer, CniRequest } from './protocol.ts';
 import { type CniServer, startCniServer } from './server.ts';
@@ -91,6 +92,26 @@ describe('plugin and server', () => {
     done.resolve({ output: null });
     expect(await called).toEqual({ exitCode: 0, printed: undefined });
     await stopped;
+  });
+
+  test('answer "try again later" when a call takes too long, and hang up on who says nothing', async () => {
+    const socketPath = newSocketPath();
+    const clock = new ClockFake();
+    const asked = Promise.withResolvers<void>();
+    const handler = () => {
+      asked.resolve();
+      return new Promise<CniAnswer>(() => {});
+    };
+    // Not stopped: this handler never ends.
+    await startCniServer({ socketPath, handler, log: silent, clock });
+    const silence = Promise.withResolvers<void>();
+    const idle = createConnection({ path: socketPath });
+    idle.on('close', () => silence.resolve());
+    const called = call(request('ADD'), socketPath);
+    await asked.promise;
+    await clock.advance(90_000);
+    expect(await called).toMatchObject({ exitCode: 1, printed: { code: 11 } });
+    await silence.promise;
   });
 
   test('answer what is no request with CNI error 6, and hang up on what is too long', async () => {

@@ -1,6 +1,7 @@
 import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { dirname, join } from 'node:path';
+import type { Clock } from '@calico/reconcile';
 import { errorCodes } from './cni-error.ts';
 import type { CniLog } from './deps.ts';
 import type { CniHandler } from './handler.ts';
@@ -17,6 +18,8 @@ export interface CniServerOptions {
   readonly requestTimeoutMs?: number;
   /** How long a call may take; then the caller gets CNI error 11 while the work goes on. 90000 unless given. */
   readonly answerTimeoutMs?: number;
+  /** The machine's clock unless given. */
+  readonly clock?: Pick<Clock, 'setTimeout'>;
 }
 
 /** A server that listens. */
@@ -61,45 +64,57 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   };
 }
 
+const realClock: Pick<Clock, 'setTimeout'> = {
+  setTimeout(call, ms) {
+    const timer = setTimeout(call, ms);
+    return { cancel: () => clearTimeout(timer) };
+  },
+};
+
 /** Sockets whose request has come in whole. */
 const busy = new WeakSet<Socket>();
 
 async function serve(socket: Socket, options: CniServerOptions): Promise<void> {
-  const { handler, log, requestTimeoutMs = 5_000, answerTimeoutMs = 90_000 } = options;
-  const line = await readLine(socket, requestTimeoutMs);
+  const { handler, log, requestTimeoutMs = 5_000, answerTimeoutMs = 90_000, clock = realClock } = options;
+  const line = await readLine(socket, requestTimeoutMs, clock);
   if (line === undefined) return;
   busy.add(socket);
-  const answer = await answerTo(line, handler, answerTimeoutMs);
+  const answer = await answerTo(line, handler, answerTimeoutMs, clock);
   if (socket.destroyed) log.info({}, 'The caller of a CNI call went away before its answer');
   else socket.end(`${JSON.stringify(answer)}\n`);
 }
 
-async function answerTo(line: string, handler: CniHandler, timeoutMs: number): Promise<CniAnswer> {
+async function answerTo(
+  line: string,
+  handler: CniHandler,
+  timeoutMs: number,
+  clock: Pick<Clock, 'setTimeout'>,
+): Promise<CniAnswer> {
   const request = parseRequest(line);
   if ('error' in request) return request;
   const late = Promise.withResolvers<CniAnswer>();
-  const timer = setTimeout(() => {
+  const timer = clock.setTimeout(() => {
     const msg = `Cannot ${request.command} network: not done within ${timeoutMs / 1000} s; it goes on`;
     late.resolve({ error: { code: errorCodes.tryAgainLater, msg } });
   }, timeoutMs);
   try {
     return await Promise.race([handler(request), late.promise]);
   } finally {
-    clearTimeout(timer);
+    timer.cancel();
   }
 }
 
 /** The first line that a caller sends; undefined when it sends none in time, or too much. */
-function readLine(socket: Socket, timeoutMs: number): Promise<string | undefined> {
+function readLine(socket: Socket, timeoutMs: number, clock: Pick<Clock, 'setTimeout'>): Promise<string | undefined> {
   return new Promise(resolve => {
     const chunks: Uint8Array[] = [];
     let size = 0;
     const end = (line: string | undefined): void => {
-      clearTimeout(timer);
+      timer.cancel();
       resolve(line);
       if (line === undefined) socket.destroy();
     };
-    const timer = setTimeout(() => end(undefined), timeoutMs);
+    const timer = clock.setTimeout(() => end(undefined), timeoutMs);
     socket.on('data', (chunk: Uint8Array) => {
       chunks.push(chunk);
       size += chunk.length;

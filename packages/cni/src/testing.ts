@@ -1,12 +1,4 @@
-import {
-  ClusterInformation,
-  IPPool,
-  Namespace,
-  POD_IP_ANNOTATION,
-  Pod,
-  podToWorkloadEndpoint,
-  type WorkloadEndpoint,
-} from '@calico/api';
+import { ClusterInformation, IPPool, Namespace, POD_IP_ANNOTATION, Pod, type WorkloadEndpoint } from '@calico/api';
 import { type MemoryClient, memoryClient } from '@calico/datastore/memory';
 import { cidr } from '@calico/ip';
 import { Ipam } from '@calico/ipam';
@@ -162,11 +154,6 @@ export async function outputOf(answer: ReturnType<CniHandler>): Promise<unknown>
   const given = await answer;
   if ('error' in given) throw new Error(`${given.error.code}: ${given.error.msg}`);
   return given.output;
-}
-
-/** The endpoint that every reader of the pod computes. */
-export function endpointOf(pod: Pod): WorkloadEndpoint | undefined {
-  return podToWorkloadEndpoint(pod);
 }
 
 /** The address noted on a pod. */
