@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createCniHandler, startCniServer } from '@calico/cni';
 import { type Client, type Syncer, startFelixSyncer } from '@calico/datastore';
 import { kubernetesClient, loadKubeconfig } from '@calico/datastore/kubernetes';
-import { Ipam } from '@calico/ipam';
+import { Ipam, watchedSettings } from '@calico/ipam';
 import type { Kernel } from '@calico/kernel';
 import { fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
 import {
@@ -68,13 +68,14 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
     restart,
   });
   countRuleHits(metrics, kernel);
-  const pools = new PoolView(client);
+  const pools = new PoolView();
+  const settings = watchedSettings(client, { clock: systemClock, random: systemRandom, log, signal: end.signal });
   const ipam = new Ipam({
     client,
     clock: systemClock,
     random: systemRandom,
     log: log.child({ component: 'ipam' }),
-    settings: pools,
+    settings,
   });
 
   const components: Component[] = [
@@ -84,7 +85,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
       metrics.registry,
     ),
     felixComponent(felix, client, pools, health, log, end),
-    nodeObjectComponent(client, ipam, pools, environment, end.signal),
+    nodeObjectComponent(client, ipam, pools, environment, log, end.signal),
     cniComponent({ environment, client, ipam, kernel, felix, pools, log }),
     ...(environment.bird
       ? [bgpComponent({ client, environment, health, clock: systemClock, random: systemRandom, log })]
@@ -154,6 +155,7 @@ function nodeObjectComponent(
   ipam: Ipam,
   pools: PoolView,
   environment: NodeEnvironment,
+  log: Logger,
   signal: AbortSignal,
 ): Component {
   const { nodeName, address } = environment;
@@ -162,7 +164,11 @@ function nodeObjectComponent(
     async start() {
       await whenNodeExists(client, nodeName, systemClock, signal);
       await publishNode(client, ipam, nodeName, address);
-      pools.onPoolsChanged(() => publishNode(client, ipam, nodeName, address));
+      pools.onPoolsChanged(() => {
+        publishNode(client, ipam, nodeName, address).catch(error =>
+          log.warn({ err: error }, 'Node addresses could not be published'),
+        );
+      });
     },
     stop() {},
   };
