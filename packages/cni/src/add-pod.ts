@@ -1,4 +1,11 @@
-import { ClusterInformation, Namespace, Pod, podToWorkloadEndpoint, type WorkloadEndpoint } from '@calico/api';
+import {
+  ClusterInformation,
+  CONTAINER_ID_ANNOTATION,
+  Namespace,
+  Pod,
+  podToWorkloadEndpoint,
+  type WorkloadEndpoint,
+} from '@calico/api';
 import { isNotFound } from '@calico/datastore';
 import { type Addr, hostCidr, printAddr } from '@calico/ip';
 import { type CniCall, ownerMark, podOf } from './cni-call.ts';
@@ -37,6 +44,7 @@ export async function addPod(deps: CniDeps, trash: LinkTrash, call: CniCall): Pr
     return await withPodPlace(deps, call, name, async place => {
       const { hostKernel, podKernel, hostName, podName } = place;
       const mtu = config.mtu || deps.mtu();
+      const hadLink = hostKernel.link(hostName) !== undefined;
       discardPodEnd(hostKernel, podKernel, podName, trash);
       discardHostEnd(hostKernel, hostName, trash);
       const veth = createVeth(place, mtu, ownerMark(call));
@@ -51,7 +59,7 @@ export async function addPod(deps: CniDeps, trash: LinkTrash, call: CniCall): Pr
       phases.mark('ipam');
       configurePod(place, veth, addresses, config.allowIpForwarding);
       phases.mark('pod');
-      await publish(deps, call, config, pod, addresses, undo);
+      await publish(deps, call, config, pod, { addresses, hadLink }, undo);
       phases.mark('publish');
       deps.log.debug({ ...logFields(call), addresses: addresses.map(printAddr), ...phases.spans }, 'Added pod network');
       return renderResult(config.cniVersion, {
@@ -106,12 +114,14 @@ async function publish(
   call: CniCall,
   config: NetworkConfig,
   pod: Pod,
-  addresses: readonly Addr[],
+  { addresses, hadLink }: { readonly addresses: readonly Addr[]; readonly hadLink: boolean },
   undo: Undo,
 ): Promise<void> {
   const { felix } = deps;
   const annotations = addressAnnotations(addresses, call.parameters.containerId);
   const endpoint = endpointOf(pod, annotations);
+  // Felix may know the endpoint from an earlier container, with an interface that is gone: then it has to start anew.
+  if (hadLink || pod.metadata.annotations?.[CONTAINER_ID_ANNOTATION]) await felix.endpointRemoved(endpoint);
   undo.add(() => felix.endpointRemoved(endpoint));
   undo.add(() => annotatePod(deps, pod, noAddressAnnotations));
   const results = await Promise.allSettled([

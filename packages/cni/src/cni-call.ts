@@ -31,6 +31,11 @@ export function podOf({ pod, parameters }: CniCall): PodName {
 }
 
 /** What a veth's host end is marked with: `<network>/<container>/<interface>`. The kernel takes up to 255 bytes. */
+export function attachmentMark(network: string, containerId: string, ifname: string): string {
+  return `${network}/${containerId}/${ifname}`.slice(0, 255);
+}
+
+/** The mark of what a call is about. */
 export function ownerMark({ network, parameters }: CniCall): string {
-  return `${network}/${parameters.containerId}/${parameters.ifname}`.slice(0, 255);
+  return attachmentMark(network, parameters.containerId, parameters.ifname);
 }

@@ -1,4 +1,4 @@
-import type { CniCall } from './cni-call.ts';
+import { attachmentMark, type CniCall } from './cni-call.ts';
 import { CniError, errorCodes } from './cni-error.ts';
 import type { CniDeps } from './deps.ts';
 import { releaseHandle } from './ipam.ts';
@@ -33,7 +33,7 @@ function validMarks(value: unknown, network: string): Set<string> {
   const marks = value.map((attachment: unknown) => {
     const { containerID, ifname } = (attachment ?? {}) as { containerID?: unknown; ifname?: unknown };
     if (typeof containerID !== 'string' || typeof ifname !== 'string') throw refuse();
-    return `${network}/${containerID}/${ifname}`;
+    return attachmentMark(network, containerID, ifname);
   });
   return new Set(marks);
 }

@@ -109,6 +109,7 @@ describe('ADD', () => {
     await world.addPod('web');
     const first = await addressOf(world, request('ADD'));
     expect(await addressOf(world, request('ADD'))).toBe(first);
+    expect(world.machine.openKernel().dump()).toContain(`route ${first} link`);
     const second = await addressOf(world, request('ADD', { container: 'c2', netns: '/run/netns/b' }));
     expect(second).not.toBe(first);
     expect(await outputOf(world.handler(request('DEL')))).toBeNull();

@@ -9,7 +9,7 @@ import type { CniFelix } from './deps.ts';
 import { type CniHandler, createCniHandler } from './handler.ts';
 import type { CniRequest } from './protocol.ts';
 
-/** A Felix that makes the host's routes alone. */
+/** A Felix that makes the host's routes alone, and as the true one writes nothing for an endpoint that it has already. */
 export class RouteFelix implements CniFelix {
   /** Endpoints that it has, by name. */
   readonly endpoints = new Map<string, WorkloadEndpoint>();
@@ -23,7 +23,9 @@ export class RouteFelix implements CniFelix {
 
   async endpointAdded(endpoint: WorkloadEndpoint): Promise<void> {
     if (this.refusal !== undefined) throw new Error(this.refusal);
+    const known = this.endpoints.get(endpoint.metadata.name);
     this.endpoints.set(endpoint.metadata.name, endpoint);
+    if (known !== undefined && String(known.spec.ipNetworks) === String(endpoint.spec.ipNetworks)) return;
     const link = this.#kernel.link(endpoint.spec.interfaceName)?.index ?? 0;
     for (const text of endpoint.spec.ipNetworks ?? []) {
       const destination = cidr(text);
