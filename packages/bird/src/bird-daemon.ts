@@ -177,6 +177,7 @@ export class BirdDaemon {
     while (!(await this.#answers())) {
       if (ended !== undefined) throw new BirdError('Ended', `Cannot start BIRD: ${ended}; see ${this.#files.log}`);
       if (this.#clock.now() >= deadline) {
+        process.kill();
         throw new BirdError('Timeout', `Cannot start BIRD: no answer within ${START_LIMIT} ms; see ${this.#files.log}`);
       }
       await this.#clock.sleep(START_POLL);

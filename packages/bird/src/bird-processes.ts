@@ -6,6 +6,8 @@ export interface BirdProcess {
   readonly pid: number;
   /** How it ended, in words: `exit code is 1`, `signal is SIGKILL`. */
   readonly ended: Promise<string>;
+  /** Ends it at once. */
+  kill(): void;
 }
 
 /** Where BIRD finds its things. */
@@ -59,7 +61,7 @@ export function birdProcesses(executable: string, inside: Inside): BirdProcesses
         const ended = child.exited.then(code =>
           child.signalCode === null ? `exit code is ${code}` : `signal is ${child.signalCode}`,
         );
-        return { pid: child.pid, ended };
+        return { pid: child.pid, ended, kill: () => child.kill('SIGKILL') };
       } finally {
         closeSync(log);
       }

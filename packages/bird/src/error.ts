@@ -1,7 +1,8 @@
 /**
  * Why BIRD did not do as asked. `Unreachable`: nobody answers at the socket. `Timeout`: someone is there, but silent.
  * `Refused`: BIRD says no, its words are in the message. `Invalid`: the configuration does not parse. `Malformed`: the
- * answer cannot be read. `Missing`: the executable is not there. `Ended`: BIRD was started and did not stay.
+ * answer cannot be read. `Missing`: the executable is not there. `Ended`: BIRD or the
+ * connection to it ended too early.
  */
 export type BirdErrorCode = 'Unreachable' | 'Timeout' | 'Refused' | 'Invalid' | 'Malformed' | 'Missing' | 'Ended';
 

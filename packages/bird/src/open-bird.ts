@@ -50,7 +50,7 @@ function exchange(path: string, command: string, timeoutMs: number): Promise<Rep
     socket.setEncoding('utf8');
     socket.setTimeout(timeoutMs, () => fail(new BirdError('Timeout', `${act}: no answer within ${timeoutMs} ms`)));
     socket.on('error', cause => fail(connectionError(act, cause)));
-    socket.on('close', () => fail(new BirdError('Unreachable', `${act}: the connection ended`)));
+    socket.on('close', () => fail(new BirdError('Ended', `${act}: the connection ended`)));
     socket.on('data', (piece: string) => {
       try {
         for (const reply of reader.read(piece)) {
@@ -73,5 +73,6 @@ function exchange(path: string, command: string, timeoutMs: number): Promise<Rep
 
 function connectionError(act: string, cause: Error): BirdError {
   const code = 'code' in cause ? String(cause.code) : cause.message;
-  return new BirdError('Unreachable', `${act}: ${code}`, { cause });
+  const nobody = code === 'ENOENT' || code === 'ECONNREFUSED';
+  return new BirdError(nobody ? 'Unreachable' : 'Ended', `${act}: ${code}`, { cause });
 }
