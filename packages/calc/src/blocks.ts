@@ -6,11 +6,12 @@ const HOST_AFFINITY = 'host:';
 
 /**
  * What an IPAM block says of where addresses are: the whole block is on the node that it belongs to, and each address
- * that another node took is there. Nothing for a block whose CIDR cannot be read.
+ * that another node took is there. Nothing for a block whose CIDR cannot be read, or that is marked as deleted: whoever
+ * marked it may have died before the delete.
  */
 export function blockClaims({ spec }: IPAMBlock): Claim[] {
   const given = parseCidr(spec.cidr);
-  if (given === undefined) return [];
+  if (given === undefined || spec.deleted === true) return [];
   const cidr = maskCidr(given);
   const affinity = spec.affinity ?? '';
   const owner = affinity.startsWith(HOST_AFFINITY) ? affinity.slice(HOST_AFFINITY.length) : undefined;

@@ -65,6 +65,12 @@ describe('routes', () => {
     expect(lines([...ROUTES, block])).toContain('10.0.1.2/32 localWorkload ipip node-1 192.168.0.1 borrowed');
   });
 
+  test('leave out a block that is marked as deleted', () => {
+    const spec = { cidr: '10.7.0.0/30', affinity: 'host:node-1', allocations: [null, null, null, null], attributes: [] };
+    expect(lines([given('IPAMBlock', 'b7', spec)])).toEqual(['10.7.0.0/30 localWorkload none node-1 - block']);
+    expect(lines([given('IPAMBlock', 'b7', { ...spec, deleted: true })])).toEqual([]);
+  });
+
   test('give an address to the first node when several have it', () => {
     const nodes = ['node-b', 'node-a'].map(name => given('CalicoNode', name, { bgp: { ipv4Address: '192.0.2.1/24' } }));
     expect(lines(nodes)).toEqual(['192.0.2.1/32 remoteHost none node-a 192.0.2.1']);
