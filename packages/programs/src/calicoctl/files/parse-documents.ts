@@ -1,0 +1,58 @@
+import { parseJson } from '@calico/api';
+import { parseAllDocuments } from 'yaml';
+
+/** One object of a file, as it stands there. */
+export interface RawObject {
+  readonly value: unknown;
+  /** `pool.yaml`, or `pools.yaml: object 2` where there are several. */
+  readonly where: string;
+}
+
+/** All objects of a text: YAML of several documents or JSON; lists and arrays are taken apart. Throws an Error that names the place. */
+export function parseDocuments(text: string, file: string): RawObject[] {
+  const values = documents(text, file).flatMap(flatten);
+  return values.map((value, i) => ({ value, where: values.length === 1 ? file : `${file}: object ${i + 1}` }));
+}
+
+function documents(text: string, file: string): unknown[] {
+  if (/^\s*[[{]/.test(text)) {
+    try {
+      return [parseJson(text)];
+    } catch {
+      // YAML's flow style looks like it.
+    }
+  }
+  // Merge keys as in YAML 1.1, which kubectl reads too; big integers without loss.
+  const parsed = parseAllDocuments(text, { merge: true, intAsBigInt: true });
+  if (!Array.isArray(parsed)) return [];
+  return parsed.flatMap(document => {
+    const [error] = document.errors;
+    if (error !== undefined) throw new Error(`${file}: ${error.message.trimEnd()}`);
+    const value: unknown = document.toJS({ maxAliasCount: 100 });
+    return value === null || value === undefined ? [] : [smallNumbers(value)];
+  });
+}
+
+/** Whole numbers as numbers wherever they fit. */
+function smallNumbers(value: unknown): unknown {
+  if (typeof value === 'bigint') {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : value;
+  }
+  if (Array.isArray(value)) return value.map(smallNumbers);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, smallNumbers(part)]));
+}
+
+function flatten(value: unknown): unknown[] {
+  if (Array.isArray(value)) return value.flatMap(flatten);
+  if (typeof value !== 'object' || value === null) return [value];
+  const { kind, apiVersion, items }: { kind?: unknown; apiVersion?: unknown; items?: unknown } = value;
+  if (typeof kind !== 'string' || !kind.endsWith('List') || !Array.isArray(items)) return [value];
+  const itemKind = kind.slice(0, -'List'.length);
+  return items.flatMap((item: unknown) => {
+    // The items of a typed list need not say what they are.
+    const typed = itemKind === '' || typeof item !== 'object' ? item : { apiVersion, kind: itemKind, ...item };
+    return flatten(typed);
+  });
+}

@@ -1,0 +1,60 @@
+import { ClusterInformation } from '@calico/api';
+import type { Client } from '@calico/datastore';
+import { loadConfig } from './config.ts';
+import { errorText } from './error-text.ts';
+import { Failure } from './failure.ts';
+import type { World } from './world.ts';
+
+/** Flags that every command which talks to the datastore has. */
+export interface ConnectionFlags {
+  readonly config?: string;
+  readonly context?: string;
+  readonly allowVersionMismatch?: boolean;
+}
+
+/** A datastore that a command works with. */
+export interface Session {
+  readonly client: Client;
+  /** Rejects with a Failure when the cluster runs another version; to be awaited before the first write. */
+  readonly versionChecked: Promise<void>;
+}
+
+/** Opens the datastore; the check of the versions is under way when it resolves. */
+export async function openSession(flags: ConnectionFlags, world: World): Promise<Session> {
+  const client = await connect(flags, world);
+  const versionChecked = flags.allowVersionMismatch === true ? Promise.resolve() : checkVersion(client, world.version);
+  // Whoever fails before looking at it must not be troubled by it.
+  versionChecked.catch(() => {});
+  return { client, versionChecked };
+}
+
+/** Opens the datastore without asking for its version. */
+export async function connect(flags: ConnectionFlags, world: World): Promise<Client> {
+  const { context } = flags;
+  const config = await loadConfig(flags.config, world.env);
+  try {
+    return await world.openClient(context === undefined ? config : { ...config, context });
+  } catch (err) {
+    throw new Failure(`Failed to create Calico API client: ${errorText(err)}`, 'out');
+  }
+}
+
+/** The version without a leading `v` and without what follows a dash. */
+function release(version: string): string {
+  return version.replace(/^v/, '').replace(/-.*$/, '');
+}
+
+/** Built from the sources there is no version to compare; and no answer means that the command itself will tell. */
+async function checkVersion(client: Client, version: string): Promise<void> {
+  if (version === 'dev') return;
+  let cluster: string | undefined;
+  try {
+    cluster = (await client.get(ClusterInformation, { name: 'default' })).spec.calicoVersion;
+  } catch {
+    return;
+  }
+  if (cluster === undefined || cluster === '' || release(cluster) === release(version)) return;
+  throw new Failure(
+    `Version mismatch.\nClient Version:   ${version}\nCluster Version:  ${cluster}\nUse --allow-version-mismatch to override.\n`,
+  );
+}

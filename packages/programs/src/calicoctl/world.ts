@@ -1,0 +1,30 @@
+import type { BgpSessionState } from '@calico/bird';
+import type { Client } from '@calico/datastore';
+import type { Ipam } from '@calico/ipam';
+import type { CtlConfig } from './config.ts';
+
+/** What the daemons of this machine say. */
+export interface NodeState {
+  /** Whether the node agent is there. */
+  readonly running: boolean;
+  /** The BGP sessions; undefined when no BGP daemon is there. */
+  readonly sessions: readonly BgpSession[] | undefined;
+}
+
+/** What calicoctl shows of a BGP session. */
+export type BgpSession = Pick<BgpSessionState, 'name' | 'neighbourAddress' | 'state' | 'since' | 'info'>;
+
+/** Everything that calicoctl touches outside of itself. */
+export interface World {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly version: string;
+  readonly commit: string;
+  out(text: string): void;
+  err(text: string): void;
+  readStdin(): string;
+  sleep(ms: number): Promise<void>;
+  /** Throws an Error that says what of the configuration cannot be used. Opens no connection. */
+  openClient(config: CtlConfig): Client | Promise<Client>;
+  openIpam(client: Client): Promise<Pick<Ipam, 'usage' | 'lookup'>>;
+  nodeState(): Promise<NodeState>;
+}
