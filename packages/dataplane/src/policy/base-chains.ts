@@ -71,25 +71,27 @@ function rawPrerouting(config: BaseChainConfig): Chain {
 }
 
 function forwardEgress(config: BaseChainConfig): Chain {
-  const rules = [...establishedFirst(), ...workloadGuards(config), ...fromWorkload(config)];
+  const rules = [followedPass(), ...workloadGuards(config), ...fromWorkload(config)];
   return { spec: { name: 'forward-egress', hook: 'forward', priority: 0 }, rules };
 }
 
 function forwardIngress(config: BaseChainConfig): Chain {
+  const toWorkloads = nft.interfaceStartsWith('oifname', config.interfacePrefix);
   const rules = [
-    [...nft.conntrackStateIn('established', 'related'), nft.verdict('accept')],
+    followedPass(),
+    [...toWorkloads, ...nft.conntrackStateIn('invalid'), nft.verdict('drop')],
     ...families.map(family => [
       ...nft.familyIs(family),
       ...nft.interfaceVerdict('oifname', workloadMap('ingress', family)),
     ]),
-    [...nft.interfaceStartsWith('oifname', config.interfacePrefix), nft.verdict('drop')],
+    [...toWorkloads, nft.verdict('drop')],
   ];
   return { spec: { name: 'forward-ingress', hook: 'forward', priority: 1 }, rules };
 }
 
 function inputPolicy(config: BaseChainConfig): Chain {
   const rules = [
-    ...establishedFirst(),
+    followedPass(),
     ...vxlanFromHosts(config),
     ...neighbourDiscovery(config),
     ...workloadGuards(config),
@@ -100,7 +102,7 @@ function inputPolicy(config: BaseChainConfig): Chain {
 
 function inputAction(config: BaseChainConfig): Chain {
   const rules: Expr[][] = [
-    [...nft.conntrackStateIn('established', 'related'), nft.verdict('accept')],
+    followedPass(),
     ...neighbourDiscovery(config),
     [...nft.interfaceStartsWith('iifname', config.interfacePrefix), nft.verdict(config.endpointToHostAction)],
   ];
@@ -118,17 +120,18 @@ function natPostrouting(): Chain {
   return { spec: { name: 'nat-postrouting', type: 'nat', hook: 'postrouting', priority: 110 }, rules };
 }
 
-function establishedFirst(): Expr[][] {
-  return [
-    [...nft.conntrackStateIn('established', 'related'), nft.verdict('accept')],
-    [...nft.conntrackStateIn('invalid'), nft.verdict('drop')],
-  ];
+/** Policy decides the first packet of a connection; those that follow pass. */
+function followedPass(): Expr[] {
+  return [...nft.conntrackStateIn('established', 'related'), nft.verdict('accept')];
 }
 
-/** A workload that could send encapsulated packets could send as anyone. */
+/**
+ * A workload's packets that belong to no connection are dropped; other programs' are left to them. A workload that could
+ * send encapsulated packets could send as anyone.
+ */
 function workloadGuards(config: BaseChainConfig): Expr[][] {
   const fromWorkloads = nft.interfaceStartsWith('iifname', config.interfacePrefix);
-  const rules: Expr[][] = [];
+  const rules: Expr[][] = [[...fromWorkloads, ...nft.conntrackStateIn('invalid'), nft.verdict('drop')]];
   const port = config.vxlanPort ?? defaultVxlanPort;
   if (!config.allowVxlanFromWorkloads) {
     rules.push([
