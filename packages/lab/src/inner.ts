@@ -1,4 +1,4 @@
-import { appendFileSync, rmSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Pod } from '@calico/api';
 import { type Client, keyOf, printKey, startReflector } from '@calico/datastore';
@@ -10,21 +10,20 @@ import { NodeAgent } from './agent-process.ts';
 import { buildFabric, type Fabric } from './fabric.ts';
 import { forwardToUnixSocket } from './forwarder.ts';
 import { Kubelet } from './kubelet.ts';
+import { removeLabFolder } from './lab-folder.ts';
 import { LineRpc } from './line-rpc.ts';
 import { serveTcp } from './pod-servers.ts';
-import type { InnerMethods, InnerSetup, PodReport, ProbeRequest } from './protocol.ts';
+import { type InnerMethods, type InnerSetup, type PodReport, type ProbeRequest, runFolder } from './protocol.ts';
 import { startRouterBird } from './router-bird.ts';
 import { probeTcp, type TcpTarget } from './tcp-probe.ts';
 import { timeCni } from './time-cni.ts';
 
-/** Folder inside the lab's private /run where the nodes keep their sockets. */
-const runFolder = '/run/calico-lab';
-
 /**
  * The inner half of the lab: the first process of its own user, network, mount and pid namespaces. It builds the
  * fabric, runs the agents and the kubelets, and ends, and with it everything inside, when the supervisor's pipe closes.
+ * It removes the lab's folder then: the supervisor does that itself, unless it was killed.
  */
-export async function runInner(): Promise<void> {
+export async function runInner(folder: string): Promise<void> {
   await fillThreadPool();
   mountTmpfs('/run');
   const inner = new Inner();
@@ -39,7 +38,8 @@ export async function runInner(): Promise<void> {
     ),
   );
   await rpc.closed;
-  await inner.tearDown();
+  inner.tearDown();
+  removeLabFolder(folder);
   process.exit(0);
 }
 
@@ -72,13 +72,11 @@ class Inner {
   }
 
   /** Ends agents in order; what they leave in the kernel ends with the namespaces. */
-  async tearDown(): Promise<void> {
+  tearDown(): void {
     const running = this.#running;
     if (running === undefined) return;
     running.stop.abort(new Error('the lab ends'));
     for (const agent of running.agents) agent.stop();
-    // The supervisor removes its folder itself, unless it was killed.
-    rmSync(running.setup.folder, { recursive: true, force: true });
   }
 
   get #lab(): Running {

@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 const prefix = 'calico-lab-';
 
@@ -20,6 +20,11 @@ export function createLabFolder(): string {
   writeFileSync(join(folder, 'supervisor.pid'), `${process.pid}\n`, { mode: 0o600 });
   mkdirSync(join(folder, 'logs'), { mode: 0o700 });
   return folder;
+}
+
+/** Removes a lab's folder; leaves any other folder alone. */
+export function removeLabFolder(folder: string): void {
+  if (basename(folder).startsWith(prefix)) rmSync(folder, { recursive: true, force: true });
 }
 
 /** Writes the record by which other commands find the lab. */

@@ -92,13 +92,14 @@ export class Lab {
     const folder = createLabFolder();
     const undo: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
     try {
+      // First of all, because it cleans up after a supervisor that is killed.
+      const child = spawnInner(options, folder);
+      undo.push(() => child.kill('SIGKILL'));
       options.progress('starting the API server');
       const { api, client } = await startApi(options, folder);
       undo.push(() => api.stop());
       await seedCluster(client, options.plan, options.version);
 
-      const child = spawnInner(options);
-      undo.push(() => child.kill('SIGKILL'));
       const rpc: LineRpc = new LineRpc(pipeOf(child), {
         progress: ({ text }: { text: string }) => options.progress(text),
         watching: () => lab.#onWatching?.(),
@@ -310,8 +311,12 @@ async function startApi(options: LabOptions, folder: string): Promise<{ api: Api
   return { api, client };
 }
 
-function spawnInner({ launcher, executable }: LabOptions): Subprocess {
-  return Bun.spawn([...launcher, executable, 'lab', 'inner'], { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' });
+function spawnInner({ launcher, executable }: LabOptions, folder: string): Subprocess {
+  return Bun.spawn([...launcher, executable, 'lab', 'inner', folder], {
+    stdin: 'pipe',
+    stdout: 'pipe',
+    stderr: 'inherit',
+  });
 }
 
 function pipeOf(child: Subprocess) {

@@ -19,7 +19,7 @@ import { version } from './version.ts';
 /** Runs `calico lab …`. Exit code 2: this machine can't run a lab; 1: anything else went wrong, or a cell was not as expected. */
 export async function runLab(args: string[]): Promise<number> {
   if (args[0] === 'inner') {
-    await runInner();
+    await runInner(args[1] ?? '');
     return 0;
   }
   if (args[0] === 'fate') {
