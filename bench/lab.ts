@@ -30,7 +30,7 @@ try {
   await lab.client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'bench' }, spec: {} });
   add('calico version', await timeProcess([executable, 'version'], rounds), '25', '49');
   const ctl = { KUBECONFIG: lab.kubeconfig, DATASTORE_TYPE: 'kubernetes' };
-  // add('calicoctl get ippools', await timeProcess([executable, 'ctl', 'get', 'ippools'], rounds, ctl), '25', '52');
+  add('calicoctl get ippools', await timeProcess([executable, 'ctl', 'get', 'ippools'], rounds, ctl), '25', '52');
 
   await benchCni('CNI ADD, one at a time', 'CNI DEL, one at a time', rounds, 1);
   await benchCni('CNI ADD, 8 at once', 'CNI DEL, 8 at once', rounds * 2, 8);

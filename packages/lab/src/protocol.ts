@@ -2,6 +2,9 @@ import type { LogLevel } from '@calico/process';
 import type { LabPlan } from './plan.ts';
 import type { TcpFate } from './tcp-probe.ts';
 
+/** Folder inside the lab's private /run where the nodes keep their sockets. */
+export const runFolder = '/run/calico-lab';
+
 /** What the supervisor tells the inner half to build. */
 export interface InnerSetup {
   readonly plan: LabPlan;
