@@ -141,8 +141,8 @@ export const faults: readonly Fault[] = [
   {
     name: 'calc: notSelector lost',
     file: `${calc}/translate-rule.ts`,
-    find: 'if (negative !== undefined) matches.push(',
-    replace: 'if (negative !== undefined && positive === undefined) matches.push(',
+    find: 'if (negative !== undefined) matches.push(setMatch(negative, side, true, context));',
+    replace: '',
   },
   {
     name: 'evaluator: a policy that passes ends its tier as allowed',

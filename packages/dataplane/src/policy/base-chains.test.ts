@@ -1,0 +1,262 @@
+import { describe, expect, test } from 'bun:test';
+import { addr, addrToBytes } from '@calico/ip';
+import type { Hook } from '@calico/kernel';
+import { fakeNftables, type PacketContext } from '@calico/kernel/fake';
+import { expectGolden } from '../testing/golden.ts';
+import { printRule } from '../testing/print-rule.ts';
+import { bytesKey } from './address-sets.ts';
+import { type BaseChainConfig, baseChains, baseSets, natSourceSet, poolSet, vxlanHostSet } from './base-chains.ts';
+import { interfaceNameBytes, verdict } from './expressions.ts';
+import { workloadMap } from './names.ts';
+import { NftablesWriter } from './nftables-writer.ts';
+import { Ruleset } from './ruleset.ts';
+
+const config: BaseChainConfig = {
+  interfacePrefix: 'cali',
+  endpointToHostAction: 'drop',
+  vxlanPort: 4789,
+  allowVxlanFromWorkloads: false,
+  allowIpipFromWorkloads: false,
+};
+
+/** A node with one workload, calia, whose own policy allows everything. */
+function node(change: Partial<BaseChainConfig> = {}) {
+  const ruleset = new Ruleset();
+  const net = (first: string, last: string) => bytesKey(addrToBytes(addr(first))) + bytesKey(addrToBytes(addr(last)));
+  for (const spec of baseSets()) ruleset.addSet(spec, []);
+  ruleset.setElement(poolSet(4), net('10.0.0.0', '10.0.255.255'), '');
+  ruleset.setElement(natSourceSet(4), net('10.0.0.0', '10.0.127.255'), '');
+  ruleset.setElement(vxlanHostSet(4), bytesKey(addrToBytes(addr('172.16.0.2'))), '');
+  ruleset.setChain({ spec: { name: 'allow' }, rules: [[verdict('accept')]] });
+  for (const direction of ['ingress', 'egress'] as const) {
+    for (const family of [4, 6] as const) {
+      const element = [bytesKey(interfaceNameBytes('calia')), 'allow'] as const;
+      const name = workloadMap(direction, family);
+      ruleset.addSet({ name, keyType: 'ifname', flags: [], map: 'verdict' }, [element]);
+    }
+  }
+  for (const chain of baseChains({ ...config, ...change })) ruleset.setChain(chain);
+  const nftables = fakeNftables();
+  new NftablesWriter(nftables, ruleset).apply();
+  return nftables;
+}
+
+const local: PacketContext['fib'] = () => ({ type: 'local', oif: { name: 'lo', index: 1 } });
+const web = { source: addr('10.0.0.1'), destination: addr('10.0.0.2'), protocol: 6, destinationPort: 80 };
+const vxlan = { source: addr('172.16.0.2'), destination: addr('172.16.0.1'), protocol: 17, destinationPort: 4789 };
+const ipip = { source: addr('10.0.0.1'), destination: addr('172.16.0.1'), protocol: 4 };
+const neighbour = { source: addr('fe80::1'), destination: addr('ff02::1'), protocol: 58, icmpType: 135 };
+
+interface Case {
+  readonly name: string;
+  readonly hook: Hook;
+  readonly packet: Parameters<ReturnType<typeof fakeNftables>['classify']>[1];
+  readonly context: PacketContext;
+  readonly change?: Partial<BaseChainConfig>;
+  readonly verdict: 'accept' | 'drop';
+}
+
+const cases: Case[] = [
+  {
+    name: 'a known workload’s packet',
+    hook: 'forward',
+    packet: web,
+    context: { iif: 'calia', oif: 'eth0' },
+    verdict: 'accept',
+  },
+  {
+    name: 'an unknown workload’s packet',
+    hook: 'forward',
+    packet: web,
+    context: { iif: 'calix', oif: 'eth0' },
+    verdict: 'drop',
+  },
+  {
+    name: 'a packet to a known workload',
+    hook: 'forward',
+    packet: web,
+    context: { iif: 'eth0', oif: 'calia' },
+    verdict: 'accept',
+  },
+  {
+    name: 'a packet to an unknown workload',
+    hook: 'forward',
+    packet: web,
+    context: { iif: 'eth0', oif: 'calix' },
+    verdict: 'drop',
+  },
+  {
+    name: 'a packet that is none of ours',
+    hook: 'forward',
+    packet: web,
+    context: { iif: 'eth0', oif: 'eth1' },
+    verdict: 'accept',
+  },
+  ...(['established', 'related'] as const).map((conntrackState): Case => {
+    const context = { iif: 'calix', oif: 'caliy', conntrackState };
+    return {
+      name: `a packet of a connection that is ${conntrackState}`,
+      hook: 'forward',
+      packet: web,
+      context,
+      verdict: 'accept',
+    };
+  }),
+  {
+    name: 'an invalid packet from a workload',
+    hook: 'forward',
+    packet: web,
+    context: { iif: 'calia', oif: 'eth0', conntrackState: 'invalid' },
+    verdict: 'drop',
+  },
+  {
+    name: 'an invalid packet to a workload',
+    hook: 'forward',
+    packet: web,
+    context: { iif: 'eth0', oif: 'calia', conntrackState: 'invalid' },
+    verdict: 'drop',
+  },
+  {
+    name: 'an invalid packet that is none of ours',
+    hook: 'forward',
+    packet: web,
+    context: { iif: 'eth0', oif: 'eth1', conntrackState: 'invalid' },
+    verdict: 'accept',
+  },
+  {
+    name: 'VXLAN from a workload',
+    hook: 'forward',
+    packet: vxlan,
+    context: { iif: 'calia', oif: 'eth0' },
+    verdict: 'drop',
+  },
+  {
+    name: 'VXLAN from a workload that may',
+    hook: 'forward',
+    packet: vxlan,
+    context: { iif: 'calia', oif: 'eth0' },
+    change: { allowVxlanFromWorkloads: true },
+    verdict: 'accept',
+  },
+  {
+    name: 'IPIP from a workload',
+    hook: 'forward',
+    packet: ipip,
+    context: { iif: 'calia', oif: 'eth0' },
+    verdict: 'drop',
+  },
+  {
+    name: 'IPIP from a workload that may',
+    hook: 'forward',
+    packet: ipip,
+    context: { iif: 'calia', oif: 'eth0' },
+    change: { allowIpipFromWorkloads: true },
+    verdict: 'accept',
+  },
+  ...(['drop', 'return', 'accept'] as const).map((action): Case => {
+    const name = `a workload’s packet to its host with action ${action}`;
+    const change = { endpointToHostAction: action };
+    return {
+      name,
+      hook: 'input',
+      packet: web,
+      context: { iif: 'calia', fib: local },
+      change,
+      verdict: action === 'drop' ? 'drop' : 'accept',
+    };
+  }),
+  {
+    name: 'an unknown workload’s packet to its host',
+    hook: 'input',
+    packet: web,
+    context: { iif: 'calix', fib: local },
+    change: { endpointToHostAction: 'accept' },
+    verdict: 'drop',
+  },
+  {
+    name: 'neighbour discovery of a workload',
+    hook: 'input',
+    packet: neighbour,
+    context: { iif: 'calix', fib: local },
+    verdict: 'accept',
+  },
+  { name: 'VXLAN from a node', hook: 'input', packet: vxlan, context: { iif: 'eth0', fib: local }, verdict: 'accept' },
+  {
+    name: 'VXLAN from elsewhere',
+    hook: 'input',
+    packet: { ...vxlan, source: addr('172.16.0.9') },
+    context: { iif: 'eth0', fib: local },
+    verdict: 'drop',
+  },
+  {
+    name: 'VXLAN while there is no overlay',
+    hook: 'input',
+    packet: { ...vxlan, source: addr('172.16.0.9') },
+    context: { iif: 'eth0', fib: local },
+    change: { vxlanPort: undefined },
+    verdict: 'accept',
+  },
+  {
+    name: 'a packet to the host from elsewhere',
+    hook: 'input',
+    packet: web,
+    context: { iif: 'eth0', fib: local },
+    verdict: 'accept',
+  },
+  {
+    name: 'a workload’s own address',
+    hook: 'prerouting',
+    packet: web,
+    context: { iif: 'calia', fib: () => ({ type: 'unicast', oif: { name: 'calia', index: 7 } }) },
+    verdict: 'accept',
+  },
+  {
+    name: 'a workload’s false address',
+    hook: 'prerouting',
+    packet: web,
+    context: { iif: 'calia', fib: () => undefined },
+    verdict: 'drop',
+  },
+  {
+    name: 'another interface’s asymmetric route',
+    hook: 'prerouting',
+    packet: web,
+    context: { iif: 'eth0', fib: () => undefined },
+    verdict: 'accept',
+  },
+];
+
+describe('base chains', () => {
+  test.each(cases)('$name: $verdict', ({ hook, packet, context, change, verdict }) => {
+    expect(node(change).classify(hook, packet, context).verdict).toBe(verdict);
+  });
+
+  test.each([
+    { name: 'from a pool with NAT to the outside', source: '10.0.0.1', destination: '198.51.100.1', translated: true },
+    { name: 'between pools', source: '10.0.0.1', destination: '10.0.200.1', translated: false },
+    { name: 'from a pool without NAT', source: '10.0.200.1', destination: '198.51.100.1', translated: false },
+    { name: 'from no pool', source: '172.16.0.1', destination: '198.51.100.1', translated: false },
+  ])('the source is translated $name: $translated', ({ source, destination, translated }) => {
+    const packet = { ...web, source: addr(source), destination: addr(destination) };
+    const { nat } = node().classify('postrouting', packet, { iif: 'calia', oif: 'eth0' });
+    expect(nat?.type).toBe(translated ? 'masquerade' : undefined);
+  });
+
+  test('the overlay’s own packets are not tracked', () => {
+    const context = { iif: 'eth0', fib: local };
+    expect(node().classify('prerouting', vxlan, context).conntrackState).toBe('untracked');
+    expect(node({ vxlanPort: undefined }).classify('prerouting', vxlan, context).conntrackState).toBe('new');
+  });
+
+  test('are what the golden file shows', () => {
+    const text = baseChains(config).map(({ spec, rules }) => {
+      const { name, type = 'filter', hook, priority } = spec;
+      return [
+        `chain ${name}, ${type} hook ${hook} priority ${priority}:`,
+        ...rules.map(r => `  ${printRule(r)}`),
+        '',
+      ].join('\n');
+    });
+    expectGolden('base-chains.nft', text.join('\n'));
+  });
+});
