@@ -6,5 +6,5 @@ export type { ServerLog } from './handler.ts';
 export { type KubeconfigOptions, printKubeconfig, writeKubeconfig } from './kubeconfig.ts';
 export type { ListenAddress, TlsOptions } from './listener.ts';
 export { type ApiServer, type ApiServerOptions, startApiServer } from './server.ts';
-export { ApiError, type Status, type StatusCause } from './status.ts';
+export { ApiError, invalid, type Status, type StatusCause } from './status.ts';
 export type { ServerClock } from './watch.ts';

@@ -66,7 +66,12 @@ describe('routes', () => {
   });
 
   test('leave out a block that is marked as deleted', () => {
-    const spec = { cidr: '10.7.0.0/30', affinity: 'host:node-1', allocations: [null, null, null, null], attributes: [] };
+    const spec = {
+      cidr: '10.7.0.0/30',
+      affinity: 'host:node-1',
+      allocations: [null, null, null, null],
+      attributes: [],
+    };
     expect(lines([given('IPAMBlock', 'b7', spec)])).toEqual(['10.7.0.0/30 localWorkload none node-1 - block']);
     expect(lines([given('IPAMBlock', 'b7', { ...spec, deleted: true })])).toEqual([]);
   });

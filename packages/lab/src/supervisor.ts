@@ -18,6 +18,7 @@ import { type Cell, pairsOf, toCells, wrongCells } from './matrix.ts';
 import type { LabPlan } from './plan.ts';
 import type { Launcher } from './preflight.ts';
 import type { InnerMethods, InnerSetup, PodReport, ProbeRequest } from './protocol.ts';
+import { refuseUnenforced } from './refuse-unenforced.ts';
 import { seedCluster } from './seed.ts';
 import type { TcpFate } from './tcp-probe.ts';
 
@@ -295,6 +296,7 @@ async function startApi(options: LabOptions, folder: string): Promise<{ api: Api
       { token: admin, user: 'admin' },
       { token: nodes, user: 'nodes' },
     ],
+    admissions: [refuseUnenforced],
     clock,
     log,
   });
