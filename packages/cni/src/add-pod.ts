@@ -19,11 +19,14 @@ import { Phases } from './phases.ts';
 import { assignAddresses } from './pod-addresses.ts';
 import { addressWish } from './pod-annotations.ts';
 import { discardHostEnd, discardPodEnd } from './pod-links.ts';
-import { configurePod, createVeth } from './pod-network.ts';
+import { configurePod, createVeth, isSettled, type PodPlace, type VethPair } from './pod-network.ts';
 import { withPodPlace } from './pod-place.ts';
 import { addressAnnotations, annotatePod, noAddressAnnotations } from './pod-status.ts';
 import { renderResult } from './result.ts';
 import { Undo } from './undo.ts';
+
+/** Usually below 5; one second where the kernel looks for duplicate addresses all the same. */
+const longestSettleMs = 3_000;
 
 /**
  * Gives a pod its network and answers when its own rules and routes are in the kernel. May be repeated: the veth is made
@@ -61,6 +64,8 @@ export async function addPod(deps: CniDeps, trash: LinkTrash, call: CniCall): Pr
       phases.mark('pod');
       await publish(deps, call, config, pod, { addresses, hadLink }, undo);
       phases.mark('publish');
+      await untilSettled(deps, place, veth);
+      phases.mark('settle');
       deps.log.debug({ ...logFields(call), addresses: addresses.map(printAddr), ...phases.spans }, 'Added pod network');
       return renderResult(config.cniVersion, {
         addresses: addresses.map(hostCidr),
@@ -106,6 +111,20 @@ function checkPod({ nodeName }: CniDeps, { namespace, name }: PodName, { spec }:
     );
   if (spec.hostNetwork === true) throw refuse('spec.hostNetwork', true, 'false');
   if (spec.nodeName !== nodeName) throw refuse('spec.nodeName', spec.nodeName ?? '', `"${nodeName}", this node`);
+}
+
+/** Waits until the first packet will pass. Throws CniError 11 when it would not for so long. */
+async function untilSettled({ clock }: CniDeps, place: PodPlace, veth: VethPair): Promise<void> {
+  const end = clock.now() + longestSettleMs;
+  for (let delay = 1; !isSettled(place, veth); delay = Math.min(delay * 2, 50)) {
+    if (clock.now() >= end) {
+      throw new CniError(
+        errorCodes.tryAgainLater,
+        `Cannot set up interface ${place.hostName}: it has no carrier or usable address after ${longestSettleMs} ms`,
+      );
+    }
+    await clock.sleep(delay);
+  }
 }
 
 /** Tells Felix and everybody: the endpoint's rules and routes go into the kernel while the pod's status is written. */

@@ -1,10 +1,11 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cidr } from '@calico/ip';
 import { fillThreadPool, linuxMachine } from '@calico/kernel/linux';
+import { ClockFake } from '@calico/reconcile';
 import { runCniPlugin } from './plugin.ts';
 import { startCniServer } from './server.ts';
 import { newWorld, outputOf, request } from './testing.ts';
@@ -26,6 +27,13 @@ function freshNamespace() {
   return { path, namespace, kernel };
 }
 
+/** Stands still, but its sleeps give the kernel real time to end what it does in the background. */
+class KernelPacedClock extends ClockFake {
+  override sleep(ms: number): Promise<void> {
+    return Bun.sleep(ms);
+  }
+}
+
 /** A node of its own namespace, with one address. */
 async function newNode() {
   await fillThreadPool();
@@ -35,7 +43,7 @@ async function newNode() {
   node.kernel.replaceAddress({ link: index, address: cidr('2001:db8::1/128'), scope: 'universe', noDad: true });
   node.kernel.setSysctl('net/ipv4/ip_forward', '1');
   node.kernel.setSysctl('net/ipv6/conf/all/forwarding', '1');
-  const world = await newWorld(linuxMachine, node.kernel);
+  const world = await newWorld(linuxMachine, node.kernel, new KernelPacedClock());
   return { node, world };
 }
 
@@ -60,12 +68,21 @@ async function reach(from: Side, to: Side, address: string): Promise<boolean> {
   }
 }
 
+/** How many TCP segments had to be sent again in a namespace: /proc/net/snmp. */
+function retransmissions(side: Side): number {
+  const text = inNamespace(side.namespace, () => readFileSync('/proc/thread-self/net/snmp', 'latin1'));
+  const [names = '', values = ''] = text.split('\n').filter(line => line.startsWith('Tcp:'));
+  return Number(values.split(' ')[names.split(' ').indexOf('RetransSegs')]);
+}
+
 function addressesOf(output: unknown): string[] {
   const { ips } = output as { ips: { address: string }[] };
   return ips.map(({ address }) => address.replace(/\/.*/, ''));
 }
 
-describe.skipIf(process.getuid?.() !== 0)('on Linux', () => {
+const refusal = process.getuid?.() === 0 ? '' : ' (skipped: needs root, also of a user namespace)';
+
+describe.skipIf(refusal !== '')(`on Linux${refusal}`, () => {
   test('ADD gives pods that the host and each other reach, in both families, and DEL leaves nothing', async () => {
     const { node, world } = await newNode();
     const pods = [freshNamespace(), freshNamespace()] as const;
@@ -101,6 +118,21 @@ describe.skipIf(process.getuid?.() !== 0)('on Linux', () => {
     expect(node.kernel.links().map(({ name }) => name)).toEqual(before);
     expect(pods.map(({ kernel }) => kernel.links().map(({ name }) => name))).toEqual([['lo'], ['lo']]);
     expect(node.kernel.routes({ table: 254 }).filter(({ protocol }) => protocol !== 2)).toEqual([]);
+  });
+
+  test('ADD answers when the first packet will pass', async () => {
+    const { node, world } = await newNode();
+    const config = { ipam: { type: 'calico-ipam', assign_ipv6: 'true' } };
+    for (let i = 0; i < 8; i++) {
+      const pod = freshNamespace();
+      const call = { pod: `pod-${i}`, container: `c${i}`, netns: pod.path, config };
+      await world.addPod(call.pod);
+      const [four = '', six = ''] = addressesOf(await outputOf(world.handler(request('ADD', call))));
+      expect(await reach(node, pod, i % 2 === 0 ? six : four)).toBe(true);
+      await outputOf(world.handler(request('DEL', call)));
+    }
+    expect(retransmissions(node)).toBe(0);
+    await world.clock.advance(100);
   });
 
   test('ADD of a container that has its network already makes it anew under the same address', async () => {

@@ -81,16 +81,30 @@ export function configurePod(
     }
     hostKernel.setSysctl(`net/ipv6/conf/${place.hostName}/disable_ipv6`, '0');
     // The kernel makes the same address itself unless it is told to make addresses of another kind.
-    hostKernel.replaceAddress({ link: host.index, address: linkLocal(GATEWAY_V6), scope: 'link', noDad: true });
+    hostKernel.replaceAddress({ link: host.index, address: linkLocal(GATEWAY_V6), scope: 'link' });
     podKernel.replaceRoute({ ...route(DEFAULT_V6, link), scope: 'universe', gateway: GATEWAY_V6, onlink: true });
-    for (const each of six) {
-      podKernel.replaceAddress({ link, address: hostCidr(each), scope: 'universe', noDad: true });
-    }
+    // Not marked as free of duplicate detection, which accept_dad turns off: so they tell when they are in use (isSettled).
+    for (const each of six) podKernel.replaceAddress({ link, address: hostCidr(each), scope: 'universe' });
     podKernel.replaceNeighbour({ ...neighbour, address: GATEWAY_V6 });
   }
   const forwarding = allowIpForwarding ? '1' : '0';
   if (four.length > 0) podKernel.setSysctl('net/ipv4/ip_forward', forwarding);
   if (six.length > 0) podKernel.setSysctl('net/ipv6/conf/all/forwarding', forwarding);
+}
+
+/**
+ * Whether the first packet will pass. The kernel brings carriers up and takes IPv6 addresses into use in work queues, some
+ * milliseconds after the call that asks for it has returned; packets before that are lost.
+ */
+export function isSettled({ hostKernel, podKernel }: PodPlace, { host, pod }: VethPair): boolean {
+  const ends = [
+    { kernel: hostKernel, index: host.index },
+    { kernel: podKernel, index: pod.index },
+  ];
+  return ends.every(
+    ({ kernel, index }) =>
+      kernel.link(index)?.running === true && !kernel.addresses(index).some(({ tentative }) => tentative),
+  );
 }
 
 /** What a pod with these addresses lacks in the kernel, each in words; empty when all is there. */

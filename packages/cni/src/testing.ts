@@ -63,8 +63,11 @@ export interface World<M extends Machine = Machine> {
 }
 
 /** Namespace `shop`, one pool per family. */
-export async function newWorld<M extends Machine>(machine: M, kernel: Kernel): Promise<World<M>> {
-  const clock = new ClockFake();
+export async function newWorld<M extends Machine>(
+  machine: M,
+  kernel: Kernel,
+  clock: ClockFake = new ClockFake(),
+): Promise<World<M>> {
   const client = memoryClient({ clock });
   const ipam = new Ipam({ client, clock, random: seededRandom(1) });
   const felix = new RouteFelix(kernel);
