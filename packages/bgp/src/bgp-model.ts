@@ -88,8 +88,13 @@ export class BgpModel {
     const view = viewCluster(nodeName, this.#objects);
     const nothing = { text: undefined, sessions: [], problems: [] };
     if (view === undefined) return nothing;
-    const id = parseAddr(this.#options.routerId ?? view.own.addresses[4] ?? '');
-    if (id?.family !== 4 || Object.keys(view.own.addresses).length === 0) return nothing;
+    if (Object.keys(view.own.addresses).length === 0) return nothing;
+    const routerId = this.#options.routerId ?? view.own.addresses[4];
+    const id = parseAddr(routerId ?? '');
+    if (id?.family !== 4) {
+      const given = JSON.stringify(routerId ?? 'absent');
+      return { ...nothing, problems: [`Cannot configure BGP: router id is ${given}; allowed: an IPv4 address`] };
+    }
     const resolved = resolveSessions(view, password);
     return { text: renderConfig(birdConfig(view, resolved.sessions, printAddr(id))), ...resolved };
   }

@@ -87,6 +87,8 @@ const cases: Case[] = [
         password: { secretKeyRef: { name: 'bgp', key: 'router' } },
         sourceAddress: 'None',
         keepOriginalNextHop: true,
+        maxRestartTime: '2h',
+        keepaliveTime: '5m',
       }),
       peer('c-elsewhere', { node: 'node2', peerIP: '192.0.2.3', asNumber: 65010 }),
       peer('d-without-password', {
@@ -122,6 +124,15 @@ const cases: Case[] = [
       pool('fd44::/48'),
       block('10.244.7.0/26'),
       block('10.244.9.1/32'),
+    ],
+  },
+  {
+    file: 'any-source',
+    name: 'a peer that is dialled from whatever address',
+    in: [
+      own,
+      config({ nodeToNodeMeshEnabled: false, listenPort: 1790 }),
+      peer('router', { peerIP: '192.0.2.1', sourceAddress: 'None' }),
     ],
   },
   {
@@ -190,7 +201,9 @@ describe('BgpModel', () => {
 
   test('renders a node with IPv6 alone when it is given a router id', () => {
     const v6 = node('node1', { ipv6Address: 'fd30::11/64' });
-    expect(modelOf([v6]).render()).toBeUndefined();
+    const without = modelOf([v6]);
+    expect(without.render()).toBeUndefined();
+    expect(without.problems()).toEqual(['Cannot configure BGP: router id is "absent"; allowed: an IPv4 address']);
     const model = new BgpModel({ nodeName: 'node1', routerId: '1.2.3.4' });
     model.update(v6);
     expect(model.render()).toContain('router id 1.2.3.4;');

@@ -28,6 +28,10 @@ interface Remote {
 }
 
 const BGP_PORT = 179;
+/** The most that a restart time's 12 bits hold. RFC 4724 §3 */
+const LONGEST_RESTART = 4095;
+/** A third of the longest hold time, which is 16 bits. RFC 4271 §4.2 */
+const LONGEST_KEEPALIVE = 21845;
 
 /**
  * All sessions that this node must have. BGPPeers of all nodes come first, then those of this node, then what the nodes
@@ -158,8 +162,10 @@ class Resolver {
     if (this.sessions.has(key)) return;
     const password = this.#passwordOf(metadata.name, spec);
     if (password === 'unknown') return;
-    const { own } = this.#view;
+    const { own, config } = this.#view;
     const source = own.addresses[remote.family];
+    // Who listens on the node's address only cannot leave it to the kernel.
+    const anySource = spec.sourceAddress === 'None' && config.bindMode !== 'NodeIP';
     const internal = remote.as === localAs;
     const reflects = internal && own.clusterId !== undefined && remote.node?.clusterId !== own.clusterId;
     const maxRestartTime = durationSeconds(spec.maxRestartTime);
@@ -175,13 +181,13 @@ class Resolver {
       },
       local: {
         as: localAs,
-        ...(source === undefined || spec.sourceAddress === 'None' ? {} : { address: source }),
+        ...(source === undefined || anySource ? {} : { address: source }),
       },
       nextHop: nextHop(spec, internal),
       ...(reflects && own.clusterId !== undefined ? { clusterId: own.clusterId } : {}),
       ...(spec.ttlSecurity ? { ttlSecurity: spec.ttlSecurity } : {}),
-      ...(maxRestartTime === undefined ? {} : { maxRestartTime }),
-      ...(keepaliveTime ? { keepaliveTime } : {}),
+      ...(maxRestartTime === undefined ? {} : { maxRestartTime: Math.min(maxRestartTime, LONGEST_RESTART) }),
+      ...(keepaliveTime ? { keepaliveTime: Math.min(keepaliveTime, LONGEST_KEEPALIVE) } : {}),
       ...(password === undefined ? {} : { password: password.text }),
       ...rest,
     });

@@ -13,19 +13,25 @@ export function renderSession(session: Session, config: BirdConfig): string[] {
     ...debugLine(config.debug, 'states, routes, filters, events'),
     `  local${address}${port(config.port)} as ${local.as};`,
     `  neighbor ${neighbour.address}${port(neighbour.port)} as ${neighbour.as};`,
-    ...(config.bindToNode && local.address !== undefined ? ['  strict bind on;'] : []),
+    ...(config.bindToNode ? ['  strict bind on;'] : []),
     ...(session.ttlSecurity === undefined
       ? ['  multihop;']
       : [`  multihop ${session.ttlSecurity};`, '  ttl security on;']),
     ...(session.passive ? ['  passive on;'] : []),
     ...(session.clusterId === undefined ? [] : ['  rr client;', `  rr cluster id ${session.clusterId};`]),
     ...line('graceful restart time', session.maxRestartTime),
+    ...line('hold time', holdTime(session.keepaliveTime)),
     ...line('keepalive time', session.keepaliveTime),
     ...line('allow local as', session.allowedLocalAs),
     ...(session.password === undefined ? [] : [`  password "${session.password}";`]),
     ...renderChannel(session),
     '}',
   ];
+}
+
+/** Three signs of life may get lost; BIRD's own 240 s do for every interval up to a third of it. */
+function holdTime(keepaliveTime = 0): number | undefined {
+  return keepaliveTime > 80 ? 3 * keepaliveTime : undefined;
 }
 
 function renderChannel(session: Session): string[] {
