@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AnyResource, type Kind, kindOf, kinds, printFieldError, type Resource, unknownFields } from '@calico/api';
-import { LineCounter, parseAllDocuments } from 'yaml';
+import { unsupportedFields } from '@calico/calc';
+import { type Document, LineCounter, parseAllDocuments } from 'yaml';
 
 /** One object of a manifest, with its place. */
 export interface ManifestObject {
@@ -70,8 +71,18 @@ function readFile(file: string, problems: string[]): ManifestObject[] {
     }
     if (broken.length > 0) return [];
     const line = lines.linePos(document.range[0]).line;
-    return toObjects(file, line, document.toJS({ maxAliasCount: mostAliases }), problems);
+    return toObjects(file, line, toPlain(document, `${file}:${line}`, problems), problems);
   });
+}
+
+/** The document's value; undefined, and a problem more, when its aliases would multiply beyond all bounds. */
+function toPlain(document: Document.Parsed, place: string, problems: string[]): unknown {
+  try {
+    return document.toJS({ maxAliasCount: mostAliases });
+  } catch (error) {
+    problems.push(`${place}: ${error instanceof Error ? error.message : error}`);
+    return undefined;
+  }
 }
 
 function toObjects(file: string, line: number, value: unknown, problems: string[]): ManifestObject[] {
@@ -100,6 +111,7 @@ function toObjects(file: string, line: number, value: unknown, problems: string[
   const wrong = [
     ...unknownFields(kind, resource).map(path => `${path}: unknown field`),
     ...kind.validate(kind.default(resource)).map(printFieldError),
+    ...(kind.group === 'projectcalico.org' ? unsupportedFields(resource) : []).map(printFieldError),
   ];
   for (const error of wrong) problems.push(`${file}: ${name}: ${error}`);
   return wrong.length > 0 ? [] : [{ file, kind, resource }];
