@@ -136,7 +136,9 @@ export class RunningLab {
 
   /** Starts a lab and waits for its report. */
   static async start(args: readonly string[], place: Place = {}): Promise<RunningLab> {
-    const lab = RunningLab.launch(args, place);
+    const scratch = scratchFolder();
+    if (place.uid !== undefined) await run(['chown', String(place.uid), scratch], scratch);
+    const lab = RunningLab.launch(args, place, scratch);
     await lab.whenUp();
     return lab;
   }
