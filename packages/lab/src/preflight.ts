@@ -48,7 +48,7 @@ Use a Linux machine or virtual machine (Debian 12 or later, Ubuntu 22.04 or late
   if (launcher === undefined) throw new CannotRunHere(explainRefusal(around));
   // The switches of a namespace's network live in /proc/sys; a container may show it read-only.
   if (!around.succeeds([...launcher, 'sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward'])) {
-    throw new CannotRunHere(`Cannot switch on forwarding in a network namespace of our own: /proc/sys is read-only here, as in an unprivileged container.
+    throw new CannotRunHere(`Cannot switch on forwarding in a network namespace of our own: /proc/sys is read-only or hidden here, as in an unprivileged container.
 Start the container with --security-opt systempaths=unconfined (docker, podman), or run on the host.`);
   }
   return launcher;
