@@ -122,8 +122,7 @@ withBird(import.meta.path, () => {
   });
 
   afterEach(async () => {
-    await rack.node.close();
-    await rack.router.close();
+    await Promise.all([rack.node.close(), rack.router.close()]);
     rack.nodeKernel.close();
     rack.routerKernel.close();
   });

@@ -48,12 +48,15 @@ export function openBirdHost(): BirdHost {
     another: open,
     async close() {
       daemon.stop();
-      await daemon.control.shutdown().catch(error => {
-        if (!isUnreachable(error)) throw error;
-      });
+      const gone = () => daemon.control.status().then(() => undefined, isUnreachable);
+      if (!(await gone())) {
+        await daemon.control.shutdown();
+        await eventually('the end of BIRD', async () => (await gone()) || undefined);
+      }
       namespace.close();
       deleteNamespace(path);
-      rmSync(folder, { recursive: true });
+      // BIRD takes its socket away a moment after it stopped to answer.
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
