@@ -1,5 +1,6 @@
 import {
   batchSize,
+  type ChainSpec,
   type Element,
   type Nftables,
   type Op,
@@ -9,20 +10,31 @@ import {
 } from '@calico/kernel';
 import { bytesKey, keyBytes } from './address-sets.ts';
 import { tableName } from './names.ts';
-import type { NamedSet, Ruleset } from './ruleset.ts';
+import type { Chain, NamedSet, Ruleset } from './ruleset.ts';
+import { sameRules } from './same-rules.ts';
 
 const table: TableName = { family: 'inet', name: tableName };
 
 /** Largest batch in bytes. It must fit a socket's send buffer, which without privileges is about 212,992 bytes. */
 export const batchLimit = 128 * 1024;
 
-/** What the kernel holds, as far as we know. Base chains are always rewritten, so their rules need no memory. */
+/** Elements that are changed together even where a change needs several batches, so that each is there all the time. */
+const elementsAtOnce = 128;
+
+/** What the kernel holds, as far as we know. */
 interface Actual {
-  readonly chains: Map<string, { readonly base: boolean }>;
+  readonly chains: Map<string, Chain>;
   readonly counters: Set<string>;
   readonly sets: Map<string, Map<string, string>>;
-  /** Whether we have taken the table since it was read. */
+  /** Whether the table is ours: no other process can change it. */
   claimed: boolean;
+}
+
+/** The operations of a write. Those of one group of `switchOver` belong into one transaction. */
+interface Stages {
+  readonly prepare: Op[];
+  readonly switchOver: Op[][];
+  readonly cleanUp: Op[];
 }
 
 /**
@@ -71,16 +83,18 @@ export class NftablesWriter {
   }
 
   #write(actual: Actual): number {
-    const stages = this.#stages(actual);
-    const all = [...stages.prepare, ...stages.switchOver, ...stages.cleanUp];
-    if (all.length === 0) return 0;
+    const { prepare, switchOver, cleanUp } = this.#stages(actual);
+    const all = [...prepare, ...switchOver.flat(), ...cleanUp];
     const claim: Op[] = actual.claimed ? [] : [{ op: 'addTable', owner: true, persist: true }];
-    if (batchSize(all) <= batchLimit) this.#nftables.transaction(table, [...claim, ...all]);
-    else {
-      for (const stage of [[...claim, ...stages.prepare], stages.switchOver, stages.cleanUp]) {
-        for (const batch of splitOps(stage, batchLimit)) this.#nftables.transaction(table, batch);
-      }
-    }
+    const batches =
+      batchSize(all) <= batchLimit
+        ? [[...claim, ...all]]
+        : [
+            ...splitOps([...claim, ...prepare], batchLimit),
+            ...joinGroups(switchOver, batchLimit),
+            ...splitOps(cleanUp, batchLimit),
+          ];
+    for (const batch of batches) if (batch.length > 0) this.#nftables.transaction(table, batch);
     actual.claimed = true;
     this.#remember(actual);
     return all.length;
@@ -89,11 +103,11 @@ export class NftablesWriter {
   #pending: ReturnType<Ruleset['takeChanges']> | undefined;
 
   /** The operations for everything dirty, in an order that the kernel accepts. */
-  #stages(actual: Actual): { prepare: Op[]; switchOver: Op[]; cleanUp: Op[] } {
+  #stages(actual: Actual): Stages {
     const dirty = this.#ruleset.takeChanges();
     this.#pending = dirty;
     const prepare: Op[] = [];
-    const switchOver: Op[] = [];
+    const switchOver: Op[][] = [];
     const cleanUp: Op[] = [];
 
     for (const name of dirty.counters) {
@@ -110,11 +124,7 @@ export class NftablesWriter {
 
     for (const name of dirty.sets) this.#markElements(name, actual, dirty.elements);
     for (const [name, keys] of dirty.elements) switchOver.push(...this.#elementChanges(name, keys, actual));
-    for (const name of dirty.chains) {
-      const chain = this.#ruleset.chains.get(name);
-      if (chain?.spec.hook === undefined) continue;
-      switchOver.push({ op: 'addChain', chain: chain.spec }, { op: 'flushChain', name }, ...this.#rulesOf(name));
-    }
+    for (const name of dirty.chains) switchOver.push(this.#rewriting(name, actual));
 
     const oldChains = [...dirty.chains].filter(name => !this.#ruleset.chains.has(name) && actual.chains.has(name));
     for (const name of oldChains) cleanUp.push({ op: 'flushChain', name });
@@ -126,6 +136,15 @@ export class NftablesWriter {
       if (!this.#ruleset.counters.has(name) && actual.counters.has(name)) cleanUp.push({ op: 'deleteCounter', name });
     }
     return { prepare, switchOver, cleanUp };
+  }
+
+  /** A chain that the kernel calls is written in place; one that is jumped to only where another program changed it. */
+  #rewriting(name: string, actual: Actual): Op[] {
+    const chain = this.#ruleset.chains.get(name);
+    const present = actual.chains.get(name);
+    if (chain === undefined || (present !== undefined && sameChain(present, chain))) return [];
+    if (chain.spec.hook === undefined && present === undefined) return [];
+    return [{ op: 'addChain', chain: chain.spec }, { op: 'flushChain', name }, ...this.#rulesOf(name)];
   }
 
   /** A set that went and came again between two writes: any element may differ. */
@@ -146,23 +165,26 @@ export class NftablesWriter {
   }
 
   /** Deletions before additions: an element with another verdict, or one in a hidden network's place, must go first. */
-  #elementChanges(name: string, keys: ReadonlySet<string>, actual: Actual): Op[] {
+  #elementChanges(name: string, keys: ReadonlySet<string>, actual: Actual): Op[][] {
     const set = this.#ruleset.sets.get(name);
     const present = actual.sets.get(name);
     if (set === undefined || present === undefined) return [];
     const changed = [...keys].filter(key => set.elements.get(key) !== present.get(key));
-    const gone = changed.filter(key => present.has(key));
-    const come = changed.flatMap(key => {
-      const value = set.elements.get(key);
-      return value === undefined ? [] : [[key, value] as const];
-    });
-    const ops: Op[] = [];
-    if (gone.length > 0) {
-      const elements = gone.map(key => element(set, key, present.get(key) ?? ''));
-      ops.push({ op: 'deleteElements', set: name, elements });
-    }
-    if (come.length > 0) ops.push(addElements(set, come));
-    return ops;
+    const deletions = (list: readonly string[]): Op[] => {
+      const gone = list.filter(key => present.has(key)).map(key => element(set, key, present.get(key) ?? ''));
+      return gone.length > 0 ? [{ op: 'deleteElements', set: name, elements: gone }] : [];
+    };
+    const additions = (list: readonly string[]): Op[] => {
+      const come = list.flatMap(key => {
+        const value = set.elements.get(key);
+        return value === undefined ? [] : [[key, value] as const];
+      });
+      return come.length > 0 ? [addElements(set, come)] : [];
+    };
+    const chunks = chunked(changed, elementsAtOnce);
+    // A network can take the place of several others: all of those must have gone before.
+    if (set.spec.flags.includes('interval')) return [...chunks.map(deletions), ...chunks.map(additions)];
+    return chunks.map(chunk => [...deletions(chunk), ...additions(chunk)]);
   }
 
   /** The write has succeeded: what was dirty is now as desired. */
@@ -175,7 +197,7 @@ export class NftablesWriter {
     }
     for (const name of dirty.chains) {
       const chain = this.#ruleset.chains.get(name);
-      if (chain !== undefined) actual.chains.set(name, { base: chain.spec.hook !== undefined });
+      if (chain !== undefined) actual.chains.set(name, chain);
       else actual.chains.delete(name);
     }
     for (const name of dirty.sets) {
@@ -205,14 +227,43 @@ export class NftablesWriter {
 }
 
 function readActual(dump: TableDump | undefined): Actual {
-  const actual: Actual = { chains: new Map(), counters: new Set(), sets: new Map(), claimed: false };
-  for (const { chain } of dump?.chains ?? []) actual.chains.set(chain.name, { base: chain.hook !== undefined });
+  const actual: Actual = { chains: new Map(), counters: new Set(), sets: new Map(), claimed: dump?.owner === 'us' };
+  for (const { chain, rules } of dump?.chains ?? []) {
+    actual.chains.set(chain.name, { spec: chain, rules: rules.map(rule => rule.exprs) });
+  }
   for (const { name } of dump?.counters ?? []) actual.counters.add(name);
   for (const { set, elements } of dump?.sets ?? []) {
     const isInterval = set.flags.includes('interval');
     actual.sets.set(set.name, new Map(elements.map(e => [elementKey(e, isInterval), elementValue(e)] as const)));
   }
   return actual;
+}
+
+function sameChain(present: Chain, wanted: Chain): boolean {
+  const policy = ({ policy = 'accept' }: ChainSpec) => policy;
+  return policy(present.spec) === policy(wanted.spec) && sameRules(present.rules, wanted.rules);
+}
+
+/** Joins groups to batches of at most `limit` bytes; none is torn apart. */
+function joinGroups(groups: readonly Op[][], limit: number): Op[][] {
+  const batches: Op[][] = [];
+  let size = 0;
+  for (const group of groups) {
+    const bytes = batchSize(group);
+    const last = batches.at(-1);
+    if (last !== undefined && size + bytes <= limit) {
+      last.push(...group);
+      size += bytes;
+    } else {
+      batches.push([...group]);
+      size = bytes;
+    }
+  }
+  return batches;
+}
+
+function chunked<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
 }
 
 function elementKey({ key, keyEnd }: Element, isInterval: boolean): string {

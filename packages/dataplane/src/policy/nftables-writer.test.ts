@@ -1,0 +1,313 @@
+import { beforeEach, describe, expect, test } from 'bun:test';
+import type { Message } from '@calico/calc';
+import { batchSize, type Nftables, type Op, type TableName } from '@calico/kernel';
+import { type FakeNftables, fakeNftables } from '@calico/kernel/fake';
+import { endpoint, ipSet, policy, ports, program, protocol, rule, tier } from '../testing/builders.ts';
+import { tableText } from '../testing/ruleset-text.ts';
+import { baseChains, baseSets } from './base-chains.ts';
+import { verdict } from './expressions.ts';
+import { tableName } from './names.ts';
+import { batchLimit, NftablesWriter } from './nftables-writer.ts';
+import { PolicyCompiler } from './policy-compiler.ts';
+import { Ruleset } from './ruleset.ts';
+
+const table: TableName = { family: 'inet', name: tableName };
+
+/** Passes transactions on and keeps them. */
+class Recorder implements Nftables {
+  readonly transactions: (readonly Op[])[] = [];
+  readonly #to: FakeNftables;
+
+  constructor(to: FakeNftables) {
+    this.#to = to;
+  }
+
+  transaction(name: TableName, ops: readonly Op[]): void {
+    this.transactions.push(ops);
+    this.#to.transaction(name, ops);
+  }
+  tables() {
+    return this.#to.tables();
+  }
+  dump(name: TableName) {
+    return this.#to.dump(name);
+  }
+  counters(name: TableName) {
+    return this.#to.counters(name);
+  }
+  elements(name: TableName, set: string) {
+    return this.#to.elements(name, set);
+  }
+  close(): void {
+    this.#to.close();
+  }
+
+  /** The operations since the last call. */
+  take(): Op[] {
+    return this.transactions.splice(0).flat();
+  }
+}
+
+/** One start of the program on a kernel: what compiles, writes and is seen of it. */
+function start(fake: FakeNftables) {
+  const ruleset = new Ruleset();
+  for (const spec of baseSets()) ruleset.addSet(spec, []);
+  const config = { interfacePrefix: 'cali', endpointToHostAction: 'drop', vxlanPort: undefined } as const;
+  for (const chain of baseChains({ ...config, allowVxlanFromWorkloads: false, allowIpipFromWorkloads: false })) {
+    ruleset.setChain(chain);
+  }
+  const compiler = new PolicyCompiler(ruleset);
+  const nftables = new Recorder(fake);
+  const writer = new NftablesWriter(nftables, ruleset);
+  const apply = (...messages: readonly Message[]): number => {
+    for (const message of messages) compiler.handle(message);
+    compiler.compile();
+    return writer.apply();
+  };
+  return { ruleset, nftables, writer, apply };
+}
+
+const members = (...list: string[]): Message => ({ kind: 'ipSetUpdate', id: 's:a', type: 'net', members: list });
+const policyIs = (...rules: ReturnType<typeof rule>[]): Message => ({
+  kind: 'policyUpdate',
+  policy: policy('gnp/a', rules),
+});
+const podIs = (name: string): Message => ({
+  kind: 'endpointUpdate',
+  id: `default/${name}`,
+  endpoint: endpoint(name, program([tier('default', ['gnp/a'])])),
+});
+const world = [
+  members('10.0.0.1/32', '10.1.0.0/16'),
+  policyIs(
+    rule('allow', [ipSet('source', 's:a'), protocol(6), ports('destination', ['80', '443'])]),
+    rule('log', [], 1),
+  ),
+  podIs('calia'),
+];
+
+let fake: FakeNftables;
+let node: ReturnType<typeof start>;
+
+beforeEach(() => {
+  fake = fakeNftables();
+  node = start(fake);
+});
+
+/** What a new start writes into an empty kernel. */
+function freshTable(...messages: readonly Message[]): string[] {
+  const other = fakeNftables();
+  start(other).apply(...messages);
+  return tableText(other.dump(table));
+}
+
+describe('writing', () => {
+  test('everything goes in one transaction, the second time nothing', () => {
+    expect(node.apply(...world)).toBeGreaterThan(0);
+    expect(node.nftables.transactions).toHaveLength(1);
+    expect(fake.dump(table)).toMatchObject({ owner: 'us', persist: true });
+    node.nftables.take();
+    expect(node.apply()).toBe(0);
+    expect(node.apply(...world)).toBe(0);
+    expect(node.nftables.take()).toEqual([]);
+  });
+
+  test('a change of members writes these elements and nothing else', () => {
+    node.apply(...world);
+    node.nftables.take();
+    node.apply({ kind: 'ipSetDelta', id: 's:a', added: ['10.0.0.2/32'], removed: ['10.0.0.1/32'] });
+    expect(node.nftables.take().map(op => op.op)).toEqual(['deleteElements', 'addElements']);
+  });
+
+  test('a new policy of a pod leads its interface elsewhere in one transaction, in which the old chains go', () => {
+    node.apply(...world);
+    const before = fake.dump(table)?.chains.length;
+    node.nftables.take();
+    node.apply(policyIs(rule('deny')));
+    expect(node.nftables.transactions).toHaveLength(1);
+    const ops = node.nftables.take();
+    const replaced = ops.filter(op => 'set' in op && op.set === 'to-workload-4');
+    expect(replaced.map(op => op.op as string)).toEqual(['deleteElements', 'addElements']);
+    expect(fake.dump(table)?.chains).toHaveLength(before ?? 0);
+    expect(fake.check()).toEqual([]);
+  });
+
+  test('counters of rules that stay keep their numbers', () => {
+    node.apply(...world);
+    const packet = {
+      source: { family: 4, value: 0x0a000001n },
+      destination: { family: 4, value: 2n },
+      protocol: 6,
+    } as const;
+    fake.classify('forward', { ...packet, destinationPort: 80 }, { iif: 'eth0', oif: 'calia' });
+    const hits = () => fake.counters(table).find(c => c.name === 'gnp/a/ingress/0')?.packets;
+    expect(hits()).toBe(1);
+    node.apply(policyIs(rule('allow', [protocol(17)])));
+    expect(hits()).toBe(1);
+  });
+
+  test('a wider network takes the place of those it covers', () => {
+    node.apply(...world);
+    node.apply({ kind: 'ipSetDelta', id: 's:a', added: ['10.0.0.0/8'], removed: [] });
+    expect(fake.elements(table, 's-a/4/nets')).toHaveLength(1);
+    node.apply({ kind: 'ipSetDelta', id: 's:a', added: [], removed: ['10.0.0.0/8'] });
+    expect(tableText(fake.dump(table))).toEqual(freshTable(...world));
+  });
+});
+
+describe('a restart', () => {
+  test('with an equal ruleset takes the table and writes nothing', () => {
+    node.apply(...world);
+    node.nftables.close();
+    const again = start(fake.another());
+    expect(again.apply(...world)).toBe(0);
+    expect(again.nftables.take()).toEqual([{ op: 'addTable', owner: true, persist: true }]);
+    expect(again.nftables.dump(table)?.owner).toBe('us');
+  });
+
+  test('with another ruleset writes the difference', () => {
+    node.apply(...world);
+    node.nftables.close();
+    const again = start(fake.another());
+    again.apply(...world, podIs('calib'));
+    const ops = again.nftables.take();
+    expect(ops.filter(op => op.op === 'addChain' || op.op === 'deleteChain')).toEqual([]);
+    expect(tableText(again.nftables.dump(table))).toEqual(freshTable(...world, podIs('calib')));
+  });
+
+  test('removes what nothing asks for any more', () => {
+    node.apply(...world);
+    node.nftables.close();
+    const again = start(fake.another());
+    again.apply();
+    expect(tableText(again.nftables.dump(table))).toEqual(freshTable());
+  });
+
+  test('of a process that cannot take the table fails loudly', () => {
+    node.apply(...world);
+    expect(() => start(fake.another()).apply(...world)).toThrow('EPERM');
+  });
+});
+
+describe('a resync', () => {
+  /** What somebody could do to the table, seen as our own handle. */
+  const damages: { name: string; ops: (chain: string) => Op[] }[] = [
+    { name: 'rules of a base chain gone', ops: () => [{ op: 'flushChain', name: 'forward-egress' }] },
+    { name: 'rules of a chain gone', ops: chain => [{ op: 'flushChain', name: chain }] },
+    { name: 'a rule more', ops: chain => [{ op: 'addRule', chain, exprs: [verdict('accept')] }] },
+    {
+      name: 'another rule in the place of one',
+      ops: chain => [
+        { op: 'flushChain', name: chain },
+        { op: 'addRule', chain, exprs: [verdict('accept')] },
+        { op: 'addRule', chain, exprs: [verdict('accept')] },
+      ],
+    },
+    { name: 'a chain more', ops: () => [{ op: 'addChain', chain: { name: 'x', hook: 'forward', policy: 'drop' } }] },
+    { name: 'a set more', ops: () => [{ op: 'addSet', set: { name: 'x', keyType: 'ipv4_addr', flags: [] } }] },
+    { name: 'a counter more', ops: () => [{ op: 'addCounter', name: 'x' }] },
+    { name: 'elements gone', ops: () => [{ op: 'flushSet', name: 's-a/4/hosts' }] },
+    { name: 'networks gone', ops: () => [{ op: 'flushSet', name: 's-a/4/nets' }] },
+    { name: 'interfaces gone', ops: () => [{ op: 'flushSet', name: 'to-workload-4' }] },
+    {
+      name: 'an element more',
+      ops: () => [{ op: 'addElements', set: 's-a/4/hosts', elements: [{ key: Uint8Array.of(1, 2, 3, 4) }] }],
+    },
+    {
+      name: 'a base chain that drops by itself',
+      ops: () => [{ op: 'addChain', chain: { name: 'forward-egress', hook: 'forward', priority: 0, policy: 'drop' } }],
+    },
+    { name: 'the table gone', ops: () => [{ op: 'deleteTable' }] },
+  ];
+
+  test.each(damages)('repairs: $name', ({ ops }) => {
+    node.apply(...world);
+    const before = tableText(fake.dump(table));
+    const chain = fake.dump(table)?.chains.find(c => c.chain.name.startsWith('ingress/4/gnp/a/'))?.chain.name ?? '';
+    fake.transaction(table, ops(chain));
+    expect(tableText(fake.dump(table))).not.toEqual(before);
+    node.writer.resync();
+    expect(node.apply()).toBeGreaterThan(0);
+    expect(tableText(fake.dump(table))).toEqual(before);
+  });
+
+  test('of an undamaged table writes nothing', () => {
+    node.apply(...world);
+    node.nftables.take();
+    node.writer.resync();
+    expect(node.apply()).toBe(0);
+    expect(node.nftables.take()).toEqual([]);
+  });
+});
+
+describe('a refusal of the kernel', () => {
+  test('is met by a reading and another write', () => {
+    node.apply(...world);
+    fake.transaction(table, [{ op: 'flushSet', name: 's-a/4/hosts' }]);
+    node.apply({ kind: 'ipSetDelta', id: 's:a', added: ['10.0.0.2/32'], removed: ['10.0.0.1/32'] });
+    const [first, ...others] = world;
+    expect(first?.kind).toBe('ipSetUpdate');
+    expect(tableText(fake.dump(table))).toEqual(freshTable(members('10.0.0.2/32', '10.1.0.0/16'), ...others));
+  });
+
+  test('at the first write is thrown, and the next write does all', () => {
+    fake.failNext('ENOMEM');
+    expect(() => node.apply(...world)).toThrow('ENOMEM');
+    expect(fake.dump(table)).toBeUndefined();
+    node.apply();
+    expect(tableText(fake.dump(table))).toEqual(freshTable(...world));
+  });
+
+  test('in the middle of a long write leaves what was in force, and the next write ends it', () => {
+    const many = Array.from({ length: 9000 }, (_, i) => `10.${i >> 8}.${i & 255}.7/32`);
+    node.apply(podIs('calia'));
+    const forwarded = () => fake.dump(table)?.chains.find(c => c.chain.name === 'forward-egress')?.rules.length;
+    const before = forwarded();
+    let refusals = 2;
+    const { transaction } = node.nftables;
+    node.nftables.transaction = (name, ops) => {
+      if (node.nftables.transactions.length > 1 && refusals-- > 0) fake.failNext('ENOBUFS');
+      transaction.call(node.nftables, name, ops);
+    };
+    expect(() => node.apply(members(...many), ...world.slice(1))).toThrow('ENOBUFS');
+    expect(forwarded()).toBe(before);
+    node.apply();
+    expect(tableText(fake.dump(table))).toEqual(freshTable(members(...many), ...world.slice(1)));
+  });
+});
+
+describe('what does not fit a batch', () => {
+  const many = Array.from({ length: 9000 }, (_, i) => `10.${i >> 8}.${i & 255}.7/32`);
+  const sizes = () => node.nftables.transactions.map(ops => batchSize(ops));
+
+  test('is prepared in several transactions, seen from one on', () => {
+    node.apply(members(...many), ...world.slice(1));
+    expect(sizes().length).toBeGreaterThan(2);
+    expect(Math.max(...sizes())).toBeLessThanOrEqual(batchLimit + 200);
+    // The kernel calls nothing of it before the one transaction that has the base chains.
+    const switching = node.nftables.transactions.filter(ops => ops.some(op => op.op === 'addChain' && op.chain.hook));
+    expect(switching).toHaveLength(1);
+    expect(node.nftables.transactions.at(-1)).toBe(switching[0] ?? []);
+    expect(fake.elements(table, 's-a/4/hosts')).toHaveLength(9000);
+  });
+
+  test('changes each interface in one transaction', () => {
+    const pods = Array.from({ length: 900 }, (_, i) => podIs(`cali${i}`));
+    node.apply(...world.slice(0, 2), ...pods);
+    node.nftables.take();
+    node.apply(policyIs(rule('deny')));
+    expect(sizes().length).toBeGreaterThan(1);
+    for (const ops of node.nftables.transactions) {
+      const keys = (kind: Op['op'], set: string) =>
+        ops.flatMap(op =>
+          'elements' in op && op.op === kind && op.set === set ? op.elements.map(e => e.key.join()) : [],
+        );
+      for (const set of ['to-workload-4', 'from-workload-4']) {
+        expect(keys('deleteElements', set)).toEqual(keys('addElements', set));
+      }
+    }
+    expect(tableText(fake.dump(table))).toEqual(
+      freshTable(members('10.0.0.1/32', '10.1.0.0/16'), policyIs(rule('deny')), ...pods),
+    );
+  });
+});
