@@ -127,6 +127,24 @@ export const faults: readonly Fault[] = [
     replace: '',
   },
   {
+    name: 'writer: members that left stay',
+    file: `${dataplane}/nftables-writer.ts`,
+    find: 'return gone.length > 0 ? [',
+    replace: 'return gone.length > 1e9 ? [',
+  },
+  {
+    name: 'compiler: rules ask for no networks that came later',
+    file: `${dataplane}/policy-compiler.ts`,
+    find: 'for (const owner of this.#rulesUsing.get(set) ?? []) this.#markPrograms(owner);',
+    replace: '',
+  },
+  {
+    name: 'dataplane: connections of a removed pod live on',
+    file: 'packages/dataplane/src/stale-connections.ts',
+    find: 'if (!held) this.#conntrack.deleteByAddress(address);',
+    replace: '',
+  },
+  {
     name: 'calc: except of an ipBlock lost',
     file: `${calc}/translate-rule.ts`,
     find: 'if (entity.notNets !== undefined && entity.notNets.length > 0) {',

@@ -1,6 +1,6 @@
 import type { HostInfo, Message, PoolInfo } from '@calico/calc';
 import { addrToBytes, type Cidr, type Family, mergeCidrs, parseAddr, parseCidr } from '@calico/ip';
-import type { Kernel, KernelEvent } from '@calico/kernel';
+import { isAbsent, type Kernel, type KernelEvent } from '@calico/kernel';
 import type { DataplaneConfig } from './dataplane-config.ts';
 import { bytesKey, netKey } from './policy/address-sets.ts';
 import { baseChains, baseSets, natSourceSet, poolSet, vxlanHostSet } from './policy/base-chains.ts';
@@ -8,6 +8,7 @@ import { NftablesWriter } from './policy/nftables-writer.ts';
 import { PolicyCompiler } from './policy/policy-compiler.ts';
 import { Ruleset } from './policy/ruleset.ts';
 import { Routing } from './routing/routing.ts';
+import { StaleConnections } from './stale-connections.ts';
 
 const families = [4, 6] as const;
 
@@ -31,10 +32,12 @@ export class Dataplane {
   readonly #compiler: PolicyCompiler;
   readonly #writer: NftablesWriter;
   readonly #routing: Routing;
+  readonly #connections: StaleConnections;
   readonly #pools = new Map<string, PoolInfo>();
   readonly #hosts = new Map<string, HostInfo>();
   #overlay: boolean | undefined;
   #inSync = false;
+  #forwards = false;
 
   constructor(kernel: Kernel, config: DataplaneConfig) {
     this.#kernel = kernel;
@@ -43,6 +46,7 @@ export class Dataplane {
     this.#compiler = new PolicyCompiler(this.#ruleset);
     this.#writer = new NftablesWriter(kernel.nftables, this.#ruleset);
     this.#routing = new Routing(kernel, config);
+    this.#connections = new StaleConnections(kernel.conntrack);
     this.#setBaseChains();
   }
 
@@ -56,6 +60,7 @@ export class Dataplane {
     for (const message of messages) {
       this.#compiler.handle(message);
       this.#routing.handle(message);
+      this.#connections.handle(message);
       this.#handleOwn(message);
     }
   }
@@ -71,12 +76,15 @@ export class Dataplane {
     if (!this.#inSync) return { rules: 0, routes: 0 };
     this.#compiler.compile();
     const rules = this.#writer.apply();
+    this.#enableForwarding();
     const routes = this.#routing.apply();
+    this.#connections.apply();
     return { rules, routes };
   }
 
   /** Has the next `apply` compare everything with the kernel. */
   resync(): void {
+    this.#forwards = false;
     this.#writer.resync();
     this.#routing.resync();
   }
@@ -100,15 +108,20 @@ export class Dataplane {
         this.#writeHosts();
         return;
       case 'inSync':
-        this.#enableForwarding();
         this.#inSync = true;
     }
   }
 
-  /** Without forwarding no pod reaches another: Felix's IPForwarding. */
+  /** Without forwarding no pod reaches another: Felix's IPForwarding. A kernel without IPv6 has nothing to forward there. */
   #enableForwarding(): void {
+    if (this.#forwards) return;
     this.#kernel.setSysctl('net/ipv4/ip_forward', '1');
-    this.#kernel.setSysctl('net/ipv6/conf/all/forwarding', '1');
+    try {
+      this.#kernel.setSysctl('net/ipv6/conf/all/forwarding', '1');
+    } catch (error) {
+      if (!isAbsent(error)) throw error;
+    }
+    this.#forwards = true;
   }
 
   #writePools(): void {

@@ -28,13 +28,15 @@ export class Routing {
   readonly #pools = new Map<string, PoolInfo>();
   readonly #vxlanLinks = new Map<Family, number>();
   readonly #parentLinks = new Map<Family, number>();
-  /** What each source — a CIDR of the calculation, or an endpoint — asks for, by route. */
-  readonly #desired = new Map<string, Route>();
+  /** What each source — a CIDR of the calculation, or an endpoint — asks for, by route and source. */
+  readonly #claims = new Map<string, Map<string, Route>>();
   readonly #routesOf = new Map<string, string[]>();
   /** What the kernel has of ours; undefined until the first reading. */
   #actual: Map<string, Route> | undefined;
   readonly #dirtySources = new Set<string>();
   readonly #dirtyRoutes = new Set<string>();
+  /** Routes that the kernel may have dropped by itself, whatever `#actual` says. */
+  readonly #unsureRoutes = new Set<string>();
   #tunnelsDirty = true;
 
   constructor(kernel: Kernel, config: RoutingConfig) {
@@ -91,23 +93,38 @@ export class Routing {
   /** An interface came, went or changed: what depends on it is planned anew by the next `apply`. */
   linkChanged(name: string): void {
     if (name.startsWith(this.#config.interfacePrefix)) {
-      for (const [id, endpoint] of this.#endpoints) if (endpoint.name === name) this.#dirtySources.add(id);
+      for (const [id, endpoint] of this.#endpoints) {
+        if (endpoint.name !== name) continue;
+        this.#dirtySources.add(id);
+        // An interface that was down in between has lost its routes.
+        for (const key of this.#routesOf.get(id) ?? []) this.#unsureRoutes.add(key);
+      }
     } else {
       this.#tunnelsDirty = true;
     }
   }
 
-  /** Writes what has changed. Gives the number of routes written or removed. */
+  /**
+   * Writes what has changed. Gives the number of routes written or removed. A route that the kernel refuses keeps no
+   * other back: the first KernelError is thrown at the end, and the next call tries again.
+   */
   apply(): number {
     if (this.#tunnelsDirty) this.#applyTunnels();
     for (const source of this.#dirtySources) this.#plan(source);
     this.#dirtySources.clear();
     if (this.#actual === undefined) this.#readRoutes();
     let written = 0;
+    let refused: { error: unknown } | undefined;
     for (const key of [...this.#dirtyRoutes]) {
-      if (this.#applyRoute(key)) written++;
-      this.#dirtyRoutes.delete(key);
+      try {
+        if (this.#applyRoute(key)) written++;
+        this.#dirtyRoutes.delete(key);
+        this.#unsureRoutes.delete(key);
+      } catch (error) {
+        refused ??= { error };
+      }
     }
+    if (refused !== undefined) throw refused.error;
     return written;
   }
 
@@ -154,16 +171,27 @@ export class Routing {
     for (const route of this.#plannedRoutes(source)) {
       const key = routeKey(route);
       keys.push(key);
-      this.#desired.set(key, route);
+      const claims = this.#claims.get(key) ?? new Map<string, Route>();
+      this.#claims.set(key, claims.set(source, route));
       this.#dirtyRoutes.add(key);
     }
     for (const key of this.#routesOf.get(source) ?? []) {
       if (keys.includes(key)) continue;
-      this.#desired.delete(key);
+      const claims = this.#claims.get(key);
+      claims?.delete(source);
+      if (claims?.size === 0) this.#claims.delete(key);
       this.#dirtyRoutes.add(key);
     }
     if (keys.length > 0) this.#routesOf.set(source, keys);
     else this.#routesOf.delete(source);
+  }
+
+  /** Of several claims on a route an endpoint's wins, and of those the lowest name's. */
+  #desired(key: string): Route | undefined {
+    const [first] = [...(this.#claims.get(key) ?? [])].sort(
+      ([a], [b]) => Number(this.#endpoints.has(b)) - Number(this.#endpoints.has(a)) || (a < b ? -1 : 1),
+    );
+    return first?.[1];
   }
 
   #plannedRoutes(source: string): Route[] {
@@ -193,7 +221,7 @@ export class Routing {
       if (this.#isOurs(route, links)) actual.set(routeKey(route), route);
     }
     this.#actual = actual;
-    for (const key of [...actual.keys(), ...this.#desired.keys()]) this.#dirtyRoutes.add(key);
+    for (const key of [...actual.keys(), ...this.#claims.keys()]) this.#dirtyRoutes.add(key);
   }
 
   /** Ours: marked with our protocol, on a device that is only ours, or one that we made on a workload's interface. */
@@ -206,7 +234,7 @@ export class Routing {
   }
 
   #applyRoute(key: string): boolean {
-    const desired = this.#desired.get(key);
+    const desired = this.#desired(key);
     const actual = this.#actual?.get(key);
     if (desired === undefined) {
       if (actual === undefined) return false;
@@ -214,7 +242,7 @@ export class Routing {
       this.#actual?.delete(key);
       return true;
     }
-    if (actual !== undefined && sameRoute(actual, desired)) return false;
+    if (actual !== undefined && sameRoute(actual, desired) && !this.#unsureRoutes.has(key)) return false;
     this.#kernel.replaceRoute(desired);
     this.#actual?.set(key, desired);
     return true;

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'bun:test';
+import { type DataplaneConfig, dataplaneConfigFrom, defaultDataplaneConfig } from './dataplane-config.ts';
+
+const defaults = { ...defaultDataplaneConfig, nodeName: 'node1' };
+
+describe('dataplaneConfigFrom', () => {
+  test('gives Felix’s defaults where nothing is said', () => {
+    expect(dataplaneConfigFrom('node1', {})).toEqual({ config: defaults, ignored: [] });
+    expect(dataplaneConfigFrom('node1', { VXLANPort: '', LogSeverityScreen: 'Info' }).config).toEqual(defaults);
+  });
+
+  const taken: { name: string; text: string; config: Partial<DataplaneConfig> }[] = [
+    { name: 'InterfacePrefix', text: 'cali,tap', config: { interfacePrefix: 'cali' } },
+    { name: 'InterfacePrefix', text: 'eni', config: { interfacePrefix: 'eni' } },
+    { name: 'DefaultEndpointToHostAction', text: 'Accept', config: { endpointToHostAction: 'accept' } },
+    { name: 'DefaultEndpointToHostAction', text: 'RETURN', config: { endpointToHostAction: 'return' } },
+    { name: 'AllowVXLANPacketsFromWorkloads', text: 'true', config: { allowVxlanFromWorkloads: true } },
+    { name: 'AllowVXLANPacketsFromWorkloads', text: 'N', config: { allowVxlanFromWorkloads: false } },
+    { name: 'AllowIPIPPacketsFromWorkloads', text: '1', config: { allowIpipFromWorkloads: true } },
+    { name: 'VXLANVNI', text: '16777215', config: { vxlanVni: 16777215 } },
+    { name: 'VXLANPort', text: '8472', config: { vxlanPort: 8472 } },
+    { name: 'VXLANMTU', text: '0', config: { vxlanMtu: 0 } },
+    { name: 'VXLANMTU', text: '1400', config: { vxlanMtu: 1400 } },
+    { name: 'IPv4NormalRoutePriority', text: '1', config: { routePriority: 1 } },
+    { name: 'DeviceRouteProtocol', text: '80', config: { deviceRouteProtocol: 80 } },
+    { name: 'ProgramClusterRoutes', text: 'Enabled', config: { programNoEncapRoutes: true } },
+    { name: 'ProgramClusterRoutes', text: 'EnabledNoEncapOnly', config: { programNoEncapRoutes: true } },
+    { name: 'ProgramClusterRoutes', text: 'EnabledIPIPOnly', config: { programNoEncapRoutes: false } },
+  ];
+  test.each(taken)('takes $name = "$text"', ({ name, text, config }) => {
+    expect(dataplaneConfigFrom('node1', { [name]: text })).toEqual({ config: { ...defaults, ...config }, ignored: [] });
+  });
+
+  test.each([
+    { name: 'InterfacePrefix', text: ',' },
+    { name: 'DefaultEndpointToHostAction', text: 'Reject' },
+    { name: 'AllowVXLANPacketsFromWorkloads', text: 'maybe' },
+    { name: 'VXLANVNI', text: '0' },
+    { name: 'VXLANVNI', text: '16777216' },
+    { name: 'VXLANPort', text: '65536' },
+    { name: 'VXLANPort', text: '4789.5' },
+    { name: 'VXLANMTU', text: '-1' },
+    { name: 'IPv4NormalRoutePriority', text: '2147483647' },
+    { name: 'DeviceRouteProtocol', text: '256' },
+    { name: 'ProgramClusterRoutes', text: 'yes' },
+  ])('keeps the default and names $name = "$text"', ({ name, text }) => {
+    expect(dataplaneConfigFrom('node1', { [name]: text })).toEqual({
+      config: defaults,
+      ignored: [`${name} = "${text}"`],
+    });
+  });
+});
