@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { ClusterInformation, IPAMBlock, IPAMHandle, Namespace, Pod, podToWorkloadEndpoint } from '@calico/api';
 import type { FakeMachine } from '@calico/kernel/fake';
+import { trashGatherMs } from './link-trash.ts';
 import type { CniRequest } from './protocol.ts';
 import { fakeWorld, notedAddress, outputOf, request, type World } from './testing.ts';
 
@@ -8,7 +9,7 @@ const hostName = 'cali551b05c3e54';
 
 /** Everything that an ADD could leave: both kernels, handles, endpoints. */
 async function traces(world: World<FakeMachine>) {
-  await world.clock.advance(100);
+  await world.clock.advance(trashGatherMs);
   const { machine, client, felix } = world;
   const { items: handles } = await client.list(IPAMHandle);
   return {
@@ -115,7 +116,7 @@ describe('ADD', () => {
     expect(await outputOf(world.handler(request('DEL')))).toBeNull();
     expect(notedAddress(await world.pod('web'))).toBe(second);
     expect(world.felix.endpoints.size).toBe(1);
-    await world.clock.advance(100);
+    await world.clock.advance(trashGatherMs);
     expect(world.kernel.link(hostName)?.alias).toBe('net/c2/eth0');
     expect(podKernel(world, 'b').link('eth0')?.up).toBe(true);
   });

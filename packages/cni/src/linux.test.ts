@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { cidr } from '@calico/ip';
 import { fillThreadPool, linuxMachine } from '@calico/kernel/linux';
 import { ClockFake } from '@calico/reconcile';
+import { trashGatherMs } from './link-trash.ts';
 import { runCniPlugin } from './plugin.ts';
 import { startCniServer } from './server.ts';
 import { newWorld, outputOf, request } from './testing.ts';
@@ -114,7 +115,7 @@ describe.skipIf(refusal !== '')(`on Linux${refusal}`, () => {
     expect(await outputOf(world.handler(check))).toBeNull();
     for (const call of calls) await outputOf(world.handler(request('DEL', call)));
     expect(pods[0].kernel.link('eth0')).toBeUndefined();
-    await world.clock.advance(100);
+    await world.clock.advance(trashGatherMs);
     expect(node.kernel.links().map(({ name }) => name)).toEqual(before);
     expect(pods.map(({ kernel }) => kernel.links().map(({ name }) => name))).toEqual([['lo'], ['lo']]);
     expect(node.kernel.routes({ table: 254 }).filter(({ protocol }) => protocol !== 2)).toEqual([]);
@@ -132,7 +133,7 @@ describe.skipIf(refusal !== '')(`on Linux${refusal}`, () => {
       await outputOf(world.handler(request('DEL', call)));
     }
     expect(retransmissions(node)).toBe(0);
-    await world.clock.advance(100);
+    await world.clock.advance(trashGatherMs);
   });
 
   test('ADD of a container that has its network already makes it anew under the same address', async () => {
@@ -142,11 +143,11 @@ describe.skipIf(refusal !== '')(`on Linux${refusal}`, () => {
     const call = request('ADD', { netns: pod.path });
     const [address = ''] = addressesOf(await outputOf(world.handler(call)));
     expect(addressesOf(await outputOf(world.handler(call)))).toEqual([address]);
-    await world.clock.advance(100);
+    await world.clock.advance(trashGatherMs);
     expect(pod.kernel.links().map(({ name }) => name)).toEqual(['lo', 'eth0']);
     expect(await reach(node, pod, address)).toBe(true);
     await outputOf(world.handler(request('DEL', { netns: pod.path })));
-    await world.clock.advance(100);
+    await world.clock.advance(trashGatherMs);
   });
 
   test('the plugin over a socket does the same, and refuses the namespace of the host', async () => {
@@ -186,6 +187,6 @@ describe.skipIf(refusal !== '')(`on Linux${refusal}`, () => {
     expect(await run('DEL', pod.path)).toBeNull();
     await server.stop();
     rmSync(socketPath, { force: true });
-    await world.clock.advance(100);
+    await world.clock.advance(trashGatherMs);
   });
 });
