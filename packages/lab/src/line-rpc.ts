@@ -14,13 +14,14 @@ type Frame =
 
 /**
  * Requests and answers between the two halves of the lab, a JSON object a line. Both sides may ask. When the pipe ends
- * every open request is rejected and `closed` resolves.
+ * every open request is rejected and `closed` resolves; so too when something comes that is no JSON.
  */
 export class LineRpc {
   readonly #pipe: LinePipe;
   readonly #handlers: Handlers;
   readonly #open = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   #lastId = 0;
+  #ended: Error | undefined;
   readonly closed: Promise<void>;
 
   constructor(pipe: LinePipe, handlers: Handlers) {
@@ -31,6 +32,7 @@ export class LineRpc {
 
   /** Asks the other side. Rejects with its error's text, or when the pipe ends. */
   request<T>(method: string, params: unknown = {}): Promise<T> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
     return new Promise<T>((resolve, reject) => {
       this.#open.set(id, { resolve: value => resolve(value as T), reject });
@@ -41,12 +43,18 @@ export class LineRpc {
   async #read(): Promise<void> {
     const decoder = new TextDecoder();
     let rest = '';
-    for await (const chunk of this.#pipe.input) {
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) this.#receive(JSON.parse(line) as Frame);
+    let reason = 'the other half of the lab has ended';
+    try {
+      for await (const chunk of this.#pipe.input) {
+        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) this.#receive(JSON.parse(line) as Frame);
+      }
+    } catch (error) {
+      reason = `the other half of the lab can't be understood: ${error instanceof Error ? error.message : error}`;
     }
-    for (const { reject } of this.#open.values()) reject(new Error('the other half of the lab has ended'));
+    this.#ended = new Error(reason);
+    for (const { reject } of this.#open.values()) reject(this.#ended);
     this.#open.clear();
   }
 
@@ -73,6 +81,8 @@ export class LineRpc {
   }
 
   #send(frame: Frame): void {
+    // Nobody is there to hear an answer that comes too late.
+    if (this.#ended !== undefined) return;
     this.#pipe.write(`${JSON.stringify(frame)}\n`);
   }
 }
