@@ -16,12 +16,14 @@ export async function runCreate(flags: CreateFlags, world: World): Promise<void>
   const loaded = loadResources(flags, world);
   const { client, versionChecked } = await openSession(flags, world);
   await versionChecked;
+  let skipped = 0;
   const outcome = await writeAll(loaded, async one => {
     try {
       await createResource(one, client);
     } catch (err) {
       if (flags.skipExists !== true || !isAlreadyExists(err)) throw err;
+      skipped++;
     }
   });
-  reportOutcome(outcome, { present: 'create', past: 'created' }, world);
+  reportOutcome({ ...outcome, done: outcome.done - skipped }, { present: 'create', past: 'created' }, world);
 }

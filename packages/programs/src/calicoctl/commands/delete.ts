@@ -26,20 +26,20 @@ export async function runDelete(words: readonly string[], flags: DeleteFlags, wo
   const { client, versionChecked } = await openSession(flags, world);
   await versionChecked;
   const failures: string[] = [];
+  let done = 0;
   for (const { kind, key } of doomed) {
     try {
       await kind.delete(client, key);
+      done++;
     } catch (err) {
       if (flags.skipNotExists === true && isNotFound(err)) continue;
       failures.push(`Failed to delete '${kind.kind}' resource: ${errorText(err)}`);
     }
   }
   const kinds = doomed.map(({ kind }) => kind.kind);
-  const done = doomed.length - failures.length;
-  if (done > 0 || doomed.length === 0) {
-    // What was done is told first, whatever failed besides.
-    const single = kinds.every(kind => kind === kinds[0]) ? kinds : ['', ...kinds];
-    reportOutcome({ kinds: single, done, errors: [] }, { present: 'delete', past: 'deleted' }, world);
+  // What was done is told first, whatever failed besides.
+  if (done > 0 || failures.length === 0) {
+    reportOutcome({ kinds, done, errors: [] }, { present: 'delete', past: 'deleted' }, world);
   }
   if (failures.length > 0) throw new Failure(failures.join('\n'));
 }

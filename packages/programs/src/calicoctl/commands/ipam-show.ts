@@ -1,6 +1,6 @@
 import { IPAMBlock, IPAMConfiguration } from '@calico/api';
 import { type Client, isNotFound } from '@calico/datastore';
-import { type Addr, nthAddr, parseAddr, parseCidr, printAddr } from '@calico/ip';
+import { type Addr, compareAddr, nthAddr, parseAddr, parseCidr, printAddr } from '@calico/ip';
 import type { Lookup, Usage } from '@calico/ipam';
 import { isIpamError } from '@calico/ipam';
 import { errorText } from '../error-text.ts';
@@ -52,9 +52,11 @@ export function printUsage({ pools, outOfPool }: Usage, blocks: boolean): string
   ];
   const blockRows = (list: Usage['outOfPool']): string[][] =>
     blocks
-      ? list.map(({ cidr, allocated, cooling, free }) =>
-          row('Block', cidr, allocated + cooling + free, allocated, cooling),
-        )
+      ? [...list]
+          .sort(byAddress)
+          .map(({ cidr, allocated, cooling, free }) =>
+            row('Block', cidr, allocated + cooling + free, allocated, cooling),
+          )
       : [];
   const rows = pools.flatMap(pool => [
     row('IP Pool', pool.cidr, Number(pool.size), pool.allocated, pool.cooling),
@@ -64,6 +66,11 @@ export function printUsage({ pools, outOfPool }: Usage, blocks: boolean): string
     ['GROUPING', 'CIDR', 'IPS TOTAL', 'IPS IN USE', 'IPS RESERVED', 'IPS FREE'],
     [...rows, ...blockRows(outOfPool)],
   );
+}
+
+function byAddress(a: Usage['outOfPool'][number], b: Usage['outOfPool'][number]): number {
+  const [first, second] = [parseCidr(a.cidr), parseCidr(b.cidr)];
+  return first === undefined || second === undefined ? 0 : compareAddr(first.addr, second.addr);
 }
 
 /** The table of addresses whose user is not the node that owns the block. Pure. */
