@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { addr, addrToBytes } from '@calico/ip';
-import type { Hook } from '@calico/kernel';
+import { type Hook, printRule } from '@calico/kernel';
 import { fakeNftables, type PacketContext } from '@calico/kernel/fake';
 import { expectGolden } from '../testing/golden.ts';
-import { printRule } from '../testing/print-rule.ts';
 import { bytesKey } from './address-sets.ts';
 import { type BaseChainConfig, baseChains, baseSets, natSourceSet, poolSet, vxlanHostSet } from './base-chains.ts';
 import { interfaceNameBytes, verdict } from './expressions.ts';
@@ -253,7 +252,7 @@ describe('base chains', () => {
       const { name, type = 'filter', hook, priority } = spec;
       return [
         `chain ${name}, ${type} hook ${hook} priority ${priority}:`,
-        ...rules.map(r => `  ${printRule(r)}`),
+        ...rules.map(r => `  ${printRule(r, { family: 'inet' })}`),
         '',
       ].join('\n');
     });

@@ -4,6 +4,7 @@ import {
   type Element,
   type Nftables,
   type Op,
+  sameExprs,
   splitOps,
   type TableDump,
   type TableName,
@@ -11,7 +12,6 @@ import {
 import { bytesKey, keyBytes } from './address-sets.ts';
 import { tableName } from './names.ts';
 import type { Chain, NamedSet, Ruleset } from './ruleset.ts';
-import { sameRules } from './same-rules.ts';
 
 const table: TableName = { family: 'inet', name: tableName };
 
@@ -241,7 +241,11 @@ function readActual(dump: TableDump | undefined): Actual {
 
 function sameChain(present: Chain, wanted: Chain): boolean {
   const policy = ({ policy = 'accept' }: ChainSpec) => policy;
-  return policy(present.spec) === policy(wanted.spec) && sameRules(present.rules, wanted.rules);
+  return (
+    policy(present.spec) === policy(wanted.spec) &&
+    present.rules.length === wanted.rules.length &&
+    present.rules.every((rule, i) => rule === wanted.rules[i] || sameExprs(rule, wanted.rules[i] ?? []))
+  );
 }
 
 /** Joins groups to batches of at most `limit` bytes; none is torn apart. */

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test';
+import { printRule } from '@calico/kernel';
 import type { Match, Rule } from '@calico/policy';
 import { icmp, ipPortSet, ipSet, nets, ports, protocol, rule } from '../testing/builders.ts';
 import { expectGolden } from '../testing/golden.ts';
-import { printRule } from '../testing/print-rule.ts';
 import { verdict } from './expressions.ts';
 import { mergeRanges, printLiteral, type RenderContext, renderRule } from './render-rule.ts';
 
@@ -65,7 +65,9 @@ function context(family: 4 | 6): RenderContext {
 test('rules become what the golden file shows', () => {
   const text = cases.map(({ name, rule }) => {
     const rendered = ([4, 6] as const).flatMap(family => {
-      const lines = renderRule(rule, context(family)).map(printRule);
+      const lines = renderRule(rule, context(family)).map(exprs =>
+        printRule(exprs, { family: family === 4 ? 'ip' : 'ip6' }),
+      );
       return (lines.length > 0 ? lines : ['(none)']).map(line => `  IPv${family}: ${line}`);
     });
     return [`# ${name}`, ...rendered, ''].join('\n');
