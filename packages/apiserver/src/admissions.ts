@@ -8,6 +8,12 @@ import { conflict, forbidden, invalid, type StatusCause } from './status.ts';
 
 const CALICO = 'projectcalico.org';
 const TIERED = new Set(['NetworkPolicy', 'GlobalNetworkPolicy', 'StagedNetworkPolicy', 'StagedGlobalNetworkPolicy']);
+const TIERED_PLURALS = [
+  'networkpolicies',
+  'globalnetworkpolicies',
+  'stagednetworkpolicies',
+  'stagedglobalnetworkpolicies',
+];
 const BUILT_IN_TIERS = new Set(['kube-admin', 'default', 'kube-baseline']);
 const PERMANENT_NAMESPACES = new Set(['default', 'kube-system', 'kube-public']);
 
@@ -50,7 +56,7 @@ const tierProtection: Admission = {
     if (request.operation !== 'delete' || kind.group !== CALICO || kind.kind !== 'Tier') return;
     const subject = { group: kind.group, plural: kind.plural, name };
     if (BUILT_IN_TIERS.has(name)) throw forbidden(subject, 'built-in tiers cannot be deleted');
-    for (const plural of ['networkpolicies', 'globalnetworkpolicies']) {
+    for (const plural of TIERED_PLURALS) {
       const user = request.list(`${CALICO}/${plural}`).find(entry => tierOf(entry.object) === name);
       if (user === undefined) continue;
       const of = user.namespace === '' ? user.name : `${user.namespace}/${user.name}`;

@@ -14,3 +14,7 @@ test.each([
 ] as const)('%s', (_, spec, paths) => {
   expect(unsupportedFields({ kind: 'GlobalNetworkPolicy', spec }).map(error => error.path)).toEqual([...paths]);
 });
+
+test.each(['HostEndpoint', 'ClusterNetworkPolicy'])('nothing of a %s is enforced', kind => {
+  expect(unsupportedFields({ kind, spec: {} }).map(error => [error.path, error.value])).toEqual([['kind', kind]]);
+});

@@ -3,11 +3,20 @@ import type { FieldError, Resource } from '@calico/api';
 /** Fields of a GlobalNetworkPolicy that speak of host endpoints alone. */
 const HOST_FIELDS = ['doNotTrack', 'preDNAT', 'applyOnForward'] as const;
 
+/** Kinds of which nothing is enforced. */
+const UNENFORCED_KINDS: { readonly [kind: string]: string } = {
+  HostEndpoint: 'policy of host endpoints is not enforced yet; allowed: policy for pods',
+  ClusterNetworkPolicy: 'cluster network policies are not enforced yet; allowed: GlobalNetworkPolicy in a tier',
+};
+
 /**
- * What a policy asks for that no dataplane of ours enforces yet. An API server refuses such a policy: to store it and
- * then do without it would look like protection.
+ * What a policy, or an endpoint that policy is for, asks of the nodes and no dataplane of ours enforces yet. An API server
+ * refuses such an object: to store it and then do without it would look like protection.
  */
 export function unsupportedFields(resource: Pick<Resource, 'kind' | 'spec'>): FieldError[] {
+  const { kind } = resource;
+  const unenforced = Object.hasOwn(UNENFORCED_KINDS, kind) ? UNENFORCED_KINDS[kind] : undefined;
+  if (unenforced !== undefined) return [{ path: 'kind', value: kind, message: unenforced, code: 'NotSupported' }];
   const spec = asRecord(resource.spec);
   const errors: FieldError[] = [];
   for (const field of HOST_FIELDS) {

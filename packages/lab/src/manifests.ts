@@ -111,10 +111,15 @@ function toObjects(file: string, line: number, value: unknown, problems: string[
   const wrong = [
     ...unknownFields(kind, resource).map(path => `${path}: unknown field`),
     ...kind.validate(kind.default(resource)).map(printFieldError),
-    ...(kind.group === 'projectcalico.org' ? unsupportedFields(resource) : []).map(printFieldError),
+    ...(isEnforcedByNodes(kind) ? unsupportedFields(resource) : []).map(printFieldError),
   ];
   for (const error of wrong) problems.push(`${file}: ${name}: ${error}`);
   return wrong.length > 0 ? [] : [{ file, kind, resource }];
+}
+
+/** Whether objects of this kind ask something of the nodes that they may be unable to do. */
+function isEnforcedByNodes({ group }: Kind): boolean {
+  return group === 'projectcalico.org' || group === 'policy.networking.k8s.io';
 }
 
 function withNamespace(resource: Resource, kind: Kind): Resource {

@@ -2,13 +2,18 @@ import { printFieldError } from '@calico/api';
 import { type Admission, invalid } from '@calico/apiserver';
 import { unsupportedFields } from '@calico/calc';
 
-const policies = new Set(['NetworkPolicy', 'GlobalNetworkPolicy']);
+const resources = new Set([
+  'projectcalico.org/networkpolicies',
+  'projectcalico.org/globalnetworkpolicies',
+  'projectcalico.org/hostendpoints',
+  'policy.networking.k8s.io/clusternetworkpolicies',
+]);
 
-/** Refuses policies that ask for what the nodes do not enforce: stored and not enforced, they would look like protection. */
+/** Refuses policies and endpoints that ask for what the nodes do not enforce: stored and not enforced, they would look like protection. */
 export const refuseUnenforced: Admission = {
   name: 'refuse-unenforced',
   validate({ operation, kind, name, object }) {
-    if (operation === 'delete' || kind.group !== 'projectcalico.org' || !policies.has(kind.kind)) return;
+    if (operation === 'delete' || !resources.has(`${kind.group}/${kind.plural}`)) return;
     const errors = unsupportedFields(object);
     if (errors.length === 0) return;
     const causes = errors.map(error => ({

@@ -1,4 +1,5 @@
-export { kubernetesNetworkPolicyToPolicy } from './kubernetes-network-policy.ts';
+export { clusterNetworkPolicyToPolicy } from './cluster-network-policy.ts';
+export { kubernetesNetworkPolicyToPolicy, stagedKubernetesNetworkPolicyToPolicy } from './kubernetes-network-policy.ts';
 export {
   NAME_LABEL,
   NAMESPACE_LABEL,

@@ -1,9 +1,11 @@
 import { maskCidr, parseCidr, printCidr } from '@calico/ip';
 import type { NetworkPolicy } from '../kinds/calico/network-policy.ts';
+import type { StagedKubernetesNetworkPolicy } from '../kinds/calico/staged-kubernetes-network-policy.ts';
+import type { StagedNetworkPolicy } from '../kinds/calico/staged-network-policy.ts';
 import type { KubernetesNetworkPolicy } from '../kinds/kubernetes/network-policy.ts';
 import { portsByProtocol } from './kubernetes-ports.ts';
 import { namespaceSelectorText, podSelectorText } from './kubernetes-selector.ts';
-import { convertUid } from './uid.ts';
+import { convertedMetadata } from './metadata.ts';
 
 type CalicoRule = NonNullable<NetworkPolicy['spec']['ingress']>[number];
 type CalicoEntity = NonNullable<CalicoRule['source']>;
@@ -123,21 +125,12 @@ export function kubernetesNetworkPolicyToPolicy(policy: KubernetesNetworkPolicy)
   const spec: Partial<KubernetesSpec> = policy.spec ?? {};
   const ingress = convertAll(spec.ingress, 'spec.ingress', convertIngress, errors);
   const egress = convertAll(spec.egress, 'spec.egress', convertEgress, errors);
-  const { name, namespace, uid, resourceVersion, creationTimestamp, labels, annotations } = policy.metadata;
   return {
     errors,
     policy: {
       apiVersion: 'projectcalico.org/v3',
       kind: 'NetworkPolicy',
-      metadata: {
-        name,
-        ...(namespace === undefined ? {} : { namespace }),
-        ...(uid === undefined ? {} : { uid: convertUid(uid) }),
-        ...(resourceVersion === undefined ? {} : { resourceVersion }),
-        ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
-        ...(labels === undefined ? {} : { labels }),
-        ...(annotations === undefined ? {} : { annotations }),
-      },
+      metadata: convertedMetadata(policy.metadata),
       spec: {
         tier: 'default',
         order: KUBERNETES_POLICY_ORDER,
@@ -149,5 +142,21 @@ export function kubernetesNetworkPolicyToPolicy(policy: KubernetesNetworkPolicy)
         ...(egress.length === 0 ? {} : { egress }),
       },
     },
+  };
+}
+
+/**
+ * A StagedKubernetesNetworkPolicy as the staged Calico policy of the same name with the same meaning; what cannot be
+ * expressed is told in `errors`, as for the policy that it would be.
+ */
+export function stagedKubernetesNetworkPolicyToPolicy(staged: StagedKubernetesNetworkPolicy): {
+  policy: StagedNetworkPolicy;
+  errors: string[];
+} {
+  const { stagedAction = 'Set', ...spec } = staged.spec;
+  const { policy, errors } = kubernetesNetworkPolicyToPolicy({ ...staged, spec });
+  return {
+    errors,
+    policy: { ...policy, kind: 'StagedNetworkPolicy', spec: { ...policy.spec, stagedAction } },
   };
 }

@@ -1,7 +1,9 @@
 import type { Kind } from '../kind.ts';
 import { BGPConfiguration } from './calico/bgp-configuration.ts';
+import { BGPFilter } from './calico/bgp-filter.ts';
 import { BGPPeer } from './calico/bgp-peer.ts';
 import { BlockAffinity } from './calico/block-affinity.ts';
+import { CalicoNodeStatus } from './calico/calico-node-status.ts';
 import { ClusterInformation } from './calico/cluster-information.ts';
 import { FelixConfiguration } from './calico/felix-configuration.ts';
 import { GlobalNetworkPolicy } from './calico/global-network-policy.ts';
@@ -12,11 +14,17 @@ import { IPReservation } from './calico/ip-reservation.ts';
 import { IPAMBlock } from './calico/ipam-block.ts';
 import { IPAMConfiguration } from './calico/ipam-configuration.ts';
 import { IPAMHandle } from './calico/ipam-handle.ts';
+import { KubeControllersConfiguration } from './calico/kube-controllers-configuration.ts';
+import { LiveMigration } from './calico/live-migration.ts';
 import { NetworkPolicy } from './calico/network-policy.ts';
 import { NetworkSet } from './calico/network-set.ts';
 import { Profile } from './calico/profile.ts';
+import { StagedGlobalNetworkPolicy } from './calico/staged-global-network-policy.ts';
+import { StagedKubernetesNetworkPolicy } from './calico/staged-kubernetes-network-policy.ts';
+import { StagedNetworkPolicy } from './calico/staged-network-policy.ts';
 import { Tier } from './calico/tier.ts';
 import { WorkloadEndpoint } from './calico/workload-endpoint.ts';
+import { ClusterNetworkPolicy } from './kubernetes/cluster-network-policy.ts';
 import { ConfigMap, Secret } from './kubernetes/config-map.ts';
 import { Deployment } from './kubernetes/deployment.ts';
 import { EndpointSlice } from './kubernetes/endpoint-slice.ts';
@@ -33,8 +41,10 @@ import { ServiceAccount } from './kubernetes/service-account.ts';
 /** Every kind, Calico's first. */
 export const kinds: readonly Kind[] = [
   BGPConfiguration,
+  BGPFilter,
   BGPPeer,
   BlockAffinity,
+  CalicoNodeStatus,
   ClusterInformation,
   FelixConfiguration,
   GlobalNetworkPolicy,
@@ -45,11 +55,17 @@ export const kinds: readonly Kind[] = [
   IPAMBlock,
   IPAMConfiguration,
   IPAMHandle,
+  KubeControllersConfiguration,
+  LiveMigration,
   NetworkPolicy,
   NetworkSet,
   Profile,
+  StagedGlobalNetworkPolicy,
+  StagedKubernetesNetworkPolicy,
+  StagedNetworkPolicy,
   Tier,
   WorkloadEndpoint,
+  ClusterNetworkPolicy,
   ConfigMap,
   Secret,
   Deployment,

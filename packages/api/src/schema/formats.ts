@@ -83,6 +83,11 @@ export const FORMATS: { readonly [name: string]: Format } = {
       ? undefined
       : 'must be "*" or an interface name: letters, digits, "-", "_", "." (at most 15)',
   ),
+  'interface-pattern': textual(text =>
+    /^[a-zA-Z0-9_.*-]{1,15}$/.test(text)
+      ? undefined
+      : 'must be an interface name, "*" in it allowed: letters, digits, "-", "_", "." (at most 15)',
+  ),
   'as-number': value =>
     parseAsNumber(value) === undefined ? 'must be a number from 0 to 4294967295, or "high.low"' : undefined,
 };

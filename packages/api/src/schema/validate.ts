@@ -59,6 +59,7 @@ function isInteger(value: unknown): value is number | bigint {
 }
 
 function walkObject(schema: SchemaNode, value: Record<string, unknown>, path: string, errors: FieldErrors): void {
+  checkSize(schema, value, path, errors);
   for (const name of schema.required ?? []) {
     if (value[name] === undefined || !Object.hasOwn(value, name)) {
       errors.required(fieldPath(path, name), describe(schema.properties?.[name]));
@@ -74,6 +75,14 @@ function walkObject(schema: SchemaNode, value: Record<string, unknown>, path: st
       walk(additionalProperties, part, keyPath(path, name), errors);
     }
   }
+}
+
+function checkSize(schema: SchemaNode, value: Record<string, unknown>, path: string, errors: FieldErrors): void {
+  const { minProperties = 0, maxProperties = Number.POSITIVE_INFINITY } = schema;
+  const count = Object.values(value).filter(part => part !== undefined).length;
+  if (count >= minProperties && count <= maxProperties) return;
+  const wanted = minProperties === maxProperties ? `exactly ${minProperties}` : `at least ${minProperties}`;
+  errors.invalid(path, value, `must have ${wanted} of ${Object.keys(schema.properties ?? {}).join(', ')}`);
 }
 
 function walkList(schema: SchemaNode, value: readonly unknown[], path: string, errors: FieldErrors): void {

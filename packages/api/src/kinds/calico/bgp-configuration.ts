@@ -18,11 +18,10 @@ import {
 } from '../../schema/build.ts';
 import { bgpConfigurationRules } from './bgp-configuration-rules.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
-import { asNumber, duration, LOG_LEVELS, numberAsNumbers, secretKeyRef } from './values.ts';
+import { asNumber, duration, LOG_LEVELS, numberAsNumbers, routePriority, secretKeyRef } from './values.ts';
 
 const cidrs = (description: string) =>
   list(object({}, { cidr: formatted('cidr', { format: 'cidr' }) }), { description });
-const priority = () => integer({ minimum: 1, maximum: 2147483646 });
 
 const spec = lazy(() =>
   object(
@@ -66,8 +65,8 @@ const spec = lazy(() =>
       programClusterRoutes: oneOf(['Enabled', 'Disabled', 'EnabledIPIPOnly', 'EnabledNoEncapOnly'], {
         description: 'Which routes to pods of other nodes BIRD puts into the kernel; EnabledNoEncapOnly if not given.',
       }),
-      ipv4NormalRoutePriority: priority(),
-      ipv6NormalRoutePriority: priority(),
+      ipv4NormalRoutePriority: routePriority('Metric of IPv4 routes; 1024 if not given.'),
+      ipv6NormalRoutePriority: routePriority('Metric of IPv6 routes; 1024 if not given.'),
     },
   ),
 );

@@ -21,10 +21,11 @@ export interface CalicoNodeSpec {
   interfaces?: { name: string; addresses: string[] }[];
 }
 
-export interface CalicoNodeStatus {
+/** What a node says of itself. */
+export interface CalicoNodeObserved {
   wireguardPublicKey?: string;
   wireguardPublicKeyV6?: string;
   podCIDRs?: string[];
 }
 
-export type CalicoNode = Resource<CalicoNodeSpec, CalicoNodeStatus>;
+export type CalicoNode = Resource<CalicoNodeSpec, CalicoNodeObserved>;

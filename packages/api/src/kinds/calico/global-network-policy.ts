@@ -3,26 +3,12 @@ import { ageColumn, column, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { flag, formatted, lazy, object } from '../../schema/build.ts';
+import { lazy, object } from '../../schema/build.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 import { defaultPolicy, globalNetworkPolicyRules, globalPolicyName, policyTable } from './policy-rules.ts';
-import { policyFields } from './rule.ts';
+import { globalPolicyFields } from './rule.ts';
 
-const spec = lazy(() =>
-  object(
-    {},
-    {
-      ...policyFields(),
-      namespaceSelector: formatted('local-selector', {
-        maxLength: 1024,
-        description: 'Only endpoints in namespaces with labels that match.',
-      }),
-      doNotTrack: flag({ description: 'Whether the rules apply before connection tracking (host endpoints).' }),
-      preDNAT: flag({ description: 'Whether the rules apply before destination NAT (host endpoints).' }),
-      applyOnForward: flag({ description: 'Whether the rules apply to forwarded traffic too (host endpoints).' }),
-    },
-  ),
-);
+const spec = lazy(() => object({}, globalPolicyFields()));
 
 export type GlobalNetworkPolicySpec = Static<ReturnType<typeof spec>>;
 export type GlobalNetworkPolicy = Resource<GlobalNetworkPolicySpec>;

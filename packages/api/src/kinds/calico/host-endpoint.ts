@@ -47,7 +47,6 @@ export const HostEndpoint: Kind<HostEndpoint> = defineKind<HostEndpoint>({
   shortNames: ['hep', 'heps'],
   aliases: ['hep', 'heps'],
   namespaced: false,
-  served: false,
   description: 'An interface of a node itself, as policies protect it.',
   spec,
   columns: [

@@ -8,6 +8,7 @@ import { DEFAULT_TIER, TIER_LABEL } from './group.ts';
 import type { NetworkPolicy } from './network-policy.ts';
 import type { Rule } from './rule.ts';
 import { rulesRules } from './rule-rules.ts';
+import { isStagedDelete } from './staged.ts';
 
 type AnyPolicy = Resource<{
   tier?: string;
@@ -22,9 +23,8 @@ type AnyPolicy = Resource<{
 export function defaultPolicy<P extends AnyPolicy>(policy: P): P {
   const { spec, metadata } = policy;
   if (typeof spec !== 'object' || spec === null || typeof metadata !== 'object' || metadata === null) return policy;
-  if (spec.types === undefined || (Array.isArray(spec.types) && spec.types.length === 0)) {
-    spec.types = directions(isFilled(spec.ingress), isFilled(spec.egress));
-  }
+  const untyped = spec.types === undefined || (Array.isArray(spec.types) && spec.types.length === 0);
+  if (untyped && !isStagedDelete(policy)) spec.types = directions(isFilled(spec.ingress), isFilled(spec.egress));
   if (spec.tier === '') spec.tier = DEFAULT_TIER;
   if (typeof spec.tier === 'string') metadata.labels = { ...metadata.labels, [TIER_LABEL]: spec.tier };
   return policy;

@@ -24,7 +24,10 @@ export type Profile = Resource<ProfileSpec>;
 
 const name = heading<Profile>('NAME', profile => profile.metadata.name);
 
-/** Rules and labels for all endpoints that name it. Derived from namespaces and service accounts. */
+/**
+ * Rules and labels for all endpoints that name it. Not served: namespaces and service accounts are its source, and there
+ * is no CustomResourceDefinition of it; only etcd stores profiles of their own.
+ */
 export const Profile: Kind<Profile> = defineKind<Profile>({
   group: CALICO_GROUP,
   version: CALICO_VERSION,

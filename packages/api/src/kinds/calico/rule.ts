@@ -1,6 +1,7 @@
 import type { Static } from 'typebox';
 import {
   decimal,
+  flag,
   formatted,
   integer,
   intOrString,
@@ -109,6 +110,18 @@ export const policyFields = () => ({
     description: 'Only endpoints whose service account has labels that match.',
   }),
   performanceHints: set(oneOf(['AssumeNeededOnEveryNode']), { description: 'Hints that change cost, never meaning.' }),
+});
+
+/** The fields of policies of the whole cluster. */
+export const globalPolicyFields = () => ({
+  ...policyFields(),
+  namespaceSelector: formatted('local-selector', {
+    maxLength: 1024,
+    description: 'Only endpoints in namespaces with labels that match.',
+  }),
+  doNotTrack: flag({ description: 'Whether the rules apply before connection tracking (host endpoints).' }),
+  preDNAT: flag({ description: 'Whether the rules apply before destination NAT (host endpoints).' }),
+  applyOnForward: flag({ description: 'Whether the rules apply to forwarded traffic too (host endpoints).' }),
 });
 
 export type Rule = Static<ReturnType<typeof rule>>;

@@ -1,3 +1,4 @@
+export * from './cluster-network-policy.ts';
 export * from './config-map.ts';
 export * from './deployment.ts';
 export * from './endpoint-slice.ts';
@@ -6,7 +7,11 @@ export type { LabelSelector } from './label-selector.ts';
 export { matchesLabelSelector, printLabelSelector } from './label-selector.ts';
 export * from './lease.ts';
 export * from './namespace.ts';
-export * from './network-policy.ts';
+export {
+  KubernetesNetworkPolicy,
+  type KubernetesNetworkPolicyPeer,
+  type KubernetesNetworkPolicySpec,
+} from './network-policy.ts';
 export * from './node.ts';
 export * from './pod.ts';
 export type { Container, ContainerPort, PodSpec } from './pod-spec.ts';

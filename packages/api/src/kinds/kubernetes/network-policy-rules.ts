@@ -12,6 +12,11 @@ type Ports = NonNullable<NonNullable<KubernetesNetworkPolicySpec['ingress']>[num
 
 /** The rules of networking.k8s.io/v1 (k8s.io/kubernetes pkg/apis/networking/validation). */
 export function kubernetesNetworkPolicyRules({ spec }: KubernetesNetworkPolicy, errors: FieldErrors): void {
+  kubernetesPolicySpecRules(spec, errors);
+}
+
+/** The same for what stands in `spec`. */
+export function kubernetesPolicySpecRules(spec: KubernetesNetworkPolicySpec, errors: FieldErrors): void {
   labelSelectorRules(spec.podSelector, 'spec.podSelector', errors);
   for (const [i, { from, ports }] of (spec.ingress ?? []).entries()) {
     portRules(ports, `spec.ingress[${i}].ports`, errors);

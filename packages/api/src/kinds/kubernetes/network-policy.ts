@@ -3,7 +3,7 @@ import { ageColumn, column, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { formatted, integer, intOrString, lazy, list, object, oneOf, set } from '../../schema/build.ts';
+import { formatted, integer, intOrString, type Keywords, lazy, list, object, oneOf, set } from '../../schema/build.ts';
 import { labelSelector, printLabelSelector } from './label-selector.ts';
 import { kubernetesNetworkPolicyRules } from './network-policy-rules.ts';
 
@@ -32,24 +32,31 @@ const ports = () =>
     ),
   );
 
-const spec = lazy(() =>
-  object(
-    {},
-    {
-      podSelector: labelSelector(),
-      ingress: list(object({}, { from: list(peer()), ports: ports() }), { description: 'What the pods may receive.' }),
-      egress: list(object({}, { to: list(peer()), ports: ports() }), { description: 'What the pods may send.' }),
-      policyTypes: set(oneOf(['Ingress', 'Egress']), {
-        maxItems: 2,
-        description: 'The directions that are restricted.',
-      }),
-    },
-  ),
-);
+/** The fields of a policy; `types` are further keywords of its list of directions. */
+export const kubernetesPolicyFields = (types: Keywords = {}) => ({
+  podSelector: labelSelector(),
+  ingress: list(object({}, { from: list(peer()), ports: ports() }), { description: 'What the pods may receive.' }),
+  egress: list(object({}, { to: list(peer()), ports: ports() }), { description: 'What the pods may send.' }),
+  policyTypes: set(oneOf(['Ingress', 'Egress']), {
+    ...types,
+    maxItems: 2,
+    description: 'The directions that are restricted.',
+  }),
+});
+
+const spec = lazy(() => object({}, kubernetesPolicyFields()));
 
 export type KubernetesNetworkPolicySpec = Static<ReturnType<typeof spec>>;
 export type KubernetesNetworkPolicyPeer = Static<ReturnType<typeof peer>>;
 export type KubernetesNetworkPolicy = Resource<KubernetesNetworkPolicySpec>;
+
+/** Fills in the directions that a policy restricts: ingress always, egress where it has rules for it. */
+export function defaultPolicyTypes(spec: KubernetesNetworkPolicySpec): void {
+  if (typeof spec !== 'object' || spec === null) return;
+  if (spec.policyTypes !== undefined && !(Array.isArray(spec.policyTypes) && spec.policyTypes.length === 0)) return;
+  const egress = Array.isArray(spec.egress) && spec.egress.length > 0;
+  spec.policyTypes = egress ? ['Ingress', 'Egress'] : ['Ingress'];
+}
 
 /** Kubernetes' own policy: what pods may send and receive; everything else is denied them. */
 export const KubernetesNetworkPolicy: Kind<KubernetesNetworkPolicy> = defineKind<KubernetesNetworkPolicy>({
@@ -70,10 +77,7 @@ export const KubernetesNetworkPolicy: Kind<KubernetesNetworkPolicy> = defineKind
     const { spec } = policy;
     if (typeof spec !== 'object' || spec === null) return policy;
     spec.podSelector ??= {};
-    if (spec.policyTypes === undefined || (Array.isArray(spec.policyTypes) && spec.policyTypes.length === 0)) {
-      const egress = Array.isArray(spec.egress) && spec.egress.length > 0;
-      spec.policyTypes = egress ? ['Ingress', 'Egress'] : ['Ingress'];
-    }
+    defaultPolicyTypes(spec);
     return policy;
   },
   rules: kubernetesNetworkPolicyRules,
