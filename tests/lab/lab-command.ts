@@ -238,14 +238,14 @@ const probeScript = join(import.meta.dir, 'probe.ts');
 
 /** A connection that is tried over and over, each time from a new port. */
 export class Watch {
-  readonly #child: Bun.Subprocess<'ignore', 'pipe', 'inherit'>;
+  readonly #child: Bun.Subprocess<'pipe', 'pipe', 'inherit'>;
   #last = '';
   readonly #read: Promise<void>;
 
   constructor(command: readonly string[], scratch: string) {
     this.#child = Bun.spawn([...command], {
       env: environment(scratch),
-      stdin: 'ignore',
+      stdin: 'pipe',
       stdout: 'pipe',
       stderr: 'inherit',
     });
@@ -262,7 +262,7 @@ export class Watch {
   }
 
   async close(): Promise<void> {
-    this.#child.kill('SIGTERM');
+    this.#child.stdin.end();
     await this.#child.exited;
     await this.#read;
   }

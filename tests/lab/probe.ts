@@ -57,6 +57,8 @@ function tryUdp(address: string, port: number, timeoutMs: number): Promise<Fate>
 if (import.meta.main) {
   const [mode = '', address = '', port = ''] = process.argv.slice(2);
   if (mode === 'watch') {
+    // Ends with whoever started it.
+    process.stdin.on('end', () => process.exit(0)).resume();
     for (let last = ''; ; ) {
       const { fate } = await tryTcp(address, Number(port), 100);
       if (fate !== last) process.stdout.write(`${fate}\n`);
