@@ -191,6 +191,7 @@ describe('tracked connections', () => {
   ];
   test.each(cases)('$name', ({ messages, left }) => {
     apply(...messages);
+    dataplane.forgetConnections();
     expect(tracked()).toEqual(left);
   });
 
@@ -200,6 +201,9 @@ describe('tracked connections', () => {
     expect(() => apply(gone('calia'))).toThrow('ENOMEM');
     expect(tracked()).toHaveLength(4);
     apply();
+    expect(dataplane.hasStaleConnections).toBe(true);
+    dataplane.forgetConnections();
+    expect(dataplane.hasStaleConnections).toBe(false);
     expect(tracked()).toEqual(ofB);
   });
 });

@@ -78,8 +78,20 @@ export class Dataplane {
     const rules = this.#writer.apply();
     this.#enableForwarding();
     const routes = this.#routing.apply();
-    this.#connections.apply();
     return { rules, routes };
+  }
+
+  /** Whether `forgetConnections` has something to do, now that the rules are written. */
+  get hasStaleConnections(): boolean {
+    return this.#inSync && this.#connections.pending;
+  }
+
+  /**
+   * Forgets the tracked connections of addresses that have gone. Apart from `apply`, because the kernel walks its whole
+   * table for it (8 ms): to be called once nobody waits. KernelError when the kernel refuses; the next call tries again.
+   */
+  forgetConnections(): void {
+    this.#connections.apply();
   }
 
   /** Has the next `apply` compare everything with the kernel. */

@@ -28,6 +28,11 @@ export class StaleConnections {
     this.#addressesOf.set(message.id, new Map(nets.map(net => [printAddr(net.addr), net.addr])));
   }
 
+  /** Whether there are addresses whose connections are to go. */
+  get pending(): boolean {
+    return this.#gone.size > 0;
+  }
+
   /** Deletes the connections of addresses that are gone. KernelError when the kernel refuses; the next call tries again. */
   apply(): void {
     for (const [text, address] of this.#gone) {

@@ -40,6 +40,7 @@ export class Felix {
   #config: DataplaneConfig | undefined;
   #retryTimer: Timer | undefined;
   #resyncTimer: Timer | undefined;
+  #forgetTimer: Timer | undefined;
   #subscription: Subscription | undefined;
   readonly #ready = Promise.withResolvers<void>();
 
@@ -76,6 +77,7 @@ export class Felix {
     this.#subscription?.close();
     this.#resyncTimer?.cancel();
     this.#retryTimer?.cancel();
+    this.#forgetTimer?.cancel();
   }
 
   /** Takes changes of the cluster in and writes what follows from them. */
@@ -166,6 +168,7 @@ export class Felix {
       this.#options.health.report(dataplaneReporter, { live: true, ready: true });
       this.#ready.resolve();
       this.#options.log.debug({ ...applied }, 'Wrote to the kernel');
+      this.#forgetConnectionsSoon();
     } catch (error) {
       const delay = this.#retry.next();
       const detail = error instanceof Error ? error.message : String(error);
@@ -174,6 +177,20 @@ export class Felix {
       this.#options.health.report(dataplaneReporter, { live: true, ready: false, detail });
       this.#retryTimer = this.#options.clock.setTimeout(() => this.#write(), delay);
     }
+  }
+
+  /** In a turn of its own: whoever waits for the rules is answered first. */
+  #forgetConnectionsSoon(): void {
+    const { clock, log } = this.#options;
+    if (this.#forgetTimer !== undefined || !this.#dataplane?.hasStaleConnections) return;
+    this.#forgetTimer = clock.setTimeout(() => {
+      this.#forgetTimer = undefined;
+      try {
+        this.#dataplane?.forgetConnections();
+      } catch (err) {
+        log.warn({ err }, 'Connections of addresses that have gone could not be forgotten; trying with the next change');
+      }
+    }, 0);
   }
 
   #onKernelEvent(event: KernelEvent): void {
