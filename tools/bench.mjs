@@ -6,5 +6,8 @@ import { buildExecutable, bun, installNpmPackages, requireLinux, root } from './
 requireLinux();
 installNpmPackages();
 buildExecutable();
-const bench = spawnSync(bun, [join(root, 'bench', 'lab.ts'), ...process.argv.slice(2)], { cwd: root, stdio: 'inherit' });
+const bench = spawnSync(bun, [join(root, 'bench', 'lab.ts'), ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: 'inherit',
+});
 process.exit(bench.status ?? 1);

@@ -23,12 +23,19 @@ const tests = Bun.spawnSync(
   { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] },
 );
 
+// The tests themselves are tested: faults planted in the policy compiler must not survive them.
+const mutation = Bun.spawnSync([process.execPath, 'tools/mutation.ts'], {
+  cwd: root,
+  stdio: ['ignore', 'inherit', 'inherit'],
+});
+const survivors = mutation.exitCode === 0 ? 0 : 1;
+
 const counts = countCases(readFileSync(report, 'utf8'));
 rmSync(scratch, { recursive: true });
 for (const name of counts.skippedNames) console.log(`skipped: ${name}`);
 
-const passed = counts.passed + checkCount - failedChecks;
-const failed = counts.failed + failedChecks;
+const passed = counts.passed + checkCount - failedChecks + 1 - survivors;
+const failed = counts.failed + failedChecks + survivors;
 // A crash of the runner must not look like success.
 const crashed = tests.exitCode !== 0 && counts.failed === 0 ? 1 : 0;
 console.log(`${passed} passed, ${failed + crashed} failed, ${counts.skippedNames.length} skipped`);
