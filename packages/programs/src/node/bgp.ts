@@ -33,13 +33,20 @@ export function bgpComponent(options: BgpOptions): Component {
   let syncer: Syncer | undefined;
   let timer: Timer | undefined;
   let inSync = false;
+  let applied: string | undefined;
 
-  const report = () => health.report(reporter, daemon.health());
+  const report = () => {
+    const state = daemon.health();
+    // What was asked for and can't be done does not stop the rest, but it is not left unsaid.
+    health.report(reporter, { ...state, detail: [state.detail, ...model.problems()].join('; ') });
+  };
   const apply = () => {
     const config = inSync ? model.render() : undefined;
-    if (config === undefined) return;
+    if (config === undefined || config === applied) return;
+    applied = config;
     for (const problem of model.problems()) log.warn({ problem }, 'Part of the BGP configuration is left out');
     daemon.apply(config).then(report, error => {
+      applied = undefined;
       log.error({ err: error }, 'BIRD did not take its configuration');
       report();
     });

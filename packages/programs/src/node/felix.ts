@@ -188,7 +188,10 @@ export class Felix {
       try {
         this.#dataplane?.forgetConnections();
       } catch (err) {
-        log.warn({ err }, 'Connections of addresses that have gone could not be forgotten; trying with the next change');
+        log.warn(
+          { err },
+          'Connections of addresses that have gone could not be forgotten; trying with the next change',
+        );
       }
     }, 0);
   }
