@@ -20,3 +20,9 @@ export async function codeOf(call: Promise<unknown>): Promise<unknown> {
     return typeof err === 'object' && err !== null && 'code' in err ? err.code : err;
   }
 }
+
+/** What a form of the Client holds. */
+export interface ContractOptions {
+  /** False where only Calico's kinds are held; what is said of others is skipped then. True unless given. */
+  readonly kubernetesKinds?: boolean;
+}

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { GlobalNetworkSet, Namespace, NetworkSet, type Resource } from '@calico/api';
 import type { Client, WatchEvent, WatchStream } from '../client.ts';
-import { type ContractStore, codeOf, type OpenStore } from './harness.ts';
+import { type ContractOptions, type ContractStore, codeOf, type OpenStore } from './harness.ts';
 import { globalNetworkSet, namespace, networkSet } from './objects.ts';
 
 type ObjectEvent<R> = Exclude<WatchEvent<R>, { type: 'BOOKMARK' }>;
@@ -21,7 +21,7 @@ const print = (events: readonly ObjectEvent<Resource>[]): string[] =>
   events.map(({ type, object }) => `${type} ${object.metadata.name}`);
 
 /** Watches: complete, in order, and honest about what is no longer known. */
-export function watchContract(open: OpenStore): void {
+export function watchContract(open: OpenStore, { kubernetesKinds = true }: ContractOptions): void {
   let store: ContractStore;
   let client: Client;
   let stop: AbortController;
@@ -30,6 +30,9 @@ export function watchContract(open: OpenStore): void {
     client = store.client;
     stop = new AbortController();
   });
+  const makeNamespace = async (name: string): Promise<void> => {
+    if (kubernetesKinds) await client.create(Namespace, namespace(name));
+  };
   afterEach(async () => {
     stop.abort();
     await store.close();
@@ -78,7 +81,7 @@ export function watchContract(open: OpenStore): void {
   });
 
   test('watch takes a namespace', async () => {
-    for (const name of ['one', 'two']) await client.create(Namespace, namespace(name));
+    for (const name of ['one', 'two']) await makeNamespace(name);
     const { resourceVersion } = await client.list(NetworkSet);
     const stream = client.watch(NetworkSet, { resourceVersion, namespace: 'two', signal: stop.signal });
     await client.create(NetworkSet, networkSet('of-one', 'one'));

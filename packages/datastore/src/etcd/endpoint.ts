@@ -1,0 +1,97 @@
+import type { Clock } from '@calico/reconcile';
+import { connectivityState, credentials, Client as GrpcClient } from '@grpc/grpc-js';
+import { type EtcdTls, parseEndpoint } from './config.ts';
+
+const OPTIONS = {
+  // Lists of large objects in one answer are longer than gRPC's 4 MiB.
+  'grpc.max_receive_message_length': -1,
+  'grpc.max_send_message_length': -1,
+  // What is tried again, and where, is ours to say: a write never is.
+  'grpc.enable_retries': 0,
+  // A channel made after trouble must not get the old connection back.
+  'grpc.use_local_subchannel_pool': 1,
+  // etcd is never behind a web proxy.
+  'grpc.enable_http_proxy': 0,
+};
+
+/** One member of etcd and the connection to it. */
+export class Endpoint {
+  readonly url: string;
+  readonly #tls: EtcdTls | undefined;
+  readonly #clock: Clock;
+  #client: GrpcClient | undefined;
+
+  /** Throws TypeError on a URL that cannot be one. */
+  constructor(url: string, tls: EtcdTls | undefined, clock: Clock) {
+    parseEndpoint(url);
+    this.url = url;
+    this.#tls = tls;
+    this.#clock = clock;
+  }
+
+  /** The gRPC client of the connection; makes one, not yet connected, when there is none. */
+  get client(): GrpcClient {
+    this.#client ??= this.#open();
+    return this.#client;
+  }
+
+  /** Whether the connection stands, as far as is known. */
+  get ready(): boolean {
+    return this.#client?.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  /** Connects; gives what is wrong in words, or undefined when the connection stands. */
+  async connect(timeoutMs: number): Promise<string | undefined> {
+    const { client } = this;
+    const state = await this.#settled(client, timeoutMs);
+    if (state === 'ready') return undefined;
+    const trouble = state === 'late' ? `no connection within ${timeoutMs / 1000} s` : await lastError(client);
+    // The next try starts anew instead of waiting for gRPC's own backoff.
+    if (this.#client === client) this.drop();
+    return trouble;
+  }
+
+  /** Ends the connection after the calls that are under way on it; the next use makes a new one. */
+  drop(): void {
+    this.#client?.close();
+    this.#client = undefined;
+  }
+
+  #open(): GrpcClient {
+    const { target, secure } = parseEndpoint(this.url);
+    const { ca, cert, key } = this.#tls ?? {};
+    const pem = (content: string | undefined) => (content === undefined ? null : Buffer.from(content));
+    const channel = secure ? credentials.createSsl(pem(ca), pem(key), pem(cert)) : credentials.createInsecure();
+    return new GrpcClient(target, channel, OPTIONS);
+  }
+
+  #settled(client: GrpcClient, timeoutMs: number): Promise<'ready' | 'failed' | 'late'> {
+    return new Promise(resolve => {
+      const channel = client.getChannel();
+      let settled = false;
+      const settle = (state: 'ready' | 'failed' | 'late'): void => {
+        settled = true;
+        timer.cancel();
+        resolve(state);
+      };
+      const timer = this.#clock.setTimeout(() => settle('late'), timeoutMs);
+      const look = (): void => {
+        if (settled) return;
+        const state = channel.getConnectivityState(true);
+        if (state === connectivityState.READY) settle('ready');
+        else if (state === connectivityState.TRANSIENT_FAILURE || state === connectivityState.SHUTDOWN)
+          settle('failed');
+        else channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, look);
+      };
+      look();
+    });
+  }
+}
+
+/** Why a channel does not connect: what a call on it fails with at once. */
+function lastError(client: GrpcClient): Promise<string> {
+  return new Promise(resolve => {
+    const asIs = (bytes: Buffer): Buffer => bytes;
+    client.makeUnaryRequest('/', asIs, asIs, Buffer.alloc(0), err => resolve(err?.details ?? 'no connection'));
+  });
+}

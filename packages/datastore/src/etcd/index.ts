@@ -1,0 +1,2 @@
+export { EtcdClient, type EtcdClientOptions, etcdClient } from './client.ts';
+export type { EtcdConfig, EtcdTls } from './config.ts';

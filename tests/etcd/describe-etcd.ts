@@ -1,0 +1,9 @@
+import { describe } from 'bun:test';
+
+const absence = Bun.which('etcd') === null ? 'skipped: no etcd on PATH (Debian: etcd-server)' : undefined;
+
+/** A group of tests that need a real etcd; skipped, with the reason in its name, where there is none. */
+export function describeEtcd(name: string, body: () => void): void {
+  if (absence === undefined) describe(name, body);
+  else describe.skip(`${name} (${absence})`, body);
+}

@@ -1,0 +1,124 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** What a server is started with. */
+export interface EtcdServerOptions {
+  /** Arguments for the server beside those that say where it is. */
+  readonly args?: readonly string[];
+  readonly scheme?: 'http' | 'https';
+}
+
+/** A port of 127.0.0.1 that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** An etcd of one member, on loopback, with its data in a folder of its own. */
+export class EtcdServer {
+  readonly port: number;
+  readonly url: string;
+  readonly #peerPort: number;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'calico-etcd-'));
+  readonly #args: readonly string[];
+  #process: Bun.Subprocess | undefined;
+
+  private constructor(port: number, peerPort: number, { args = [], scheme = 'http' }: EtcdServerOptions) {
+    this.port = port;
+    this.#peerPort = peerPort;
+    this.url = `${scheme}://127.0.0.1:${port}`;
+    this.#args = args;
+  }
+
+  /** Starts one, and resolves when it answers. */
+  static async start(options: EtcdServerOptions = {}): Promise<EtcdServer> {
+    const server = new EtcdServer(await freePort(), await freePort(), options);
+    await server.run();
+    return server;
+  }
+
+  /** Starts the process, on the data there is. */
+  async run(): Promise<void> {
+    const peer = `http://127.0.0.1:${this.#peerPort}`;
+    const child = Bun.spawn(
+      [
+        'etcd',
+        '--unsafe-no-fsync',
+        '--log-level=error',
+        '--logger=zap',
+        `--data-dir=${join(this.#folder, 'data')}`,
+        `--listen-client-urls=${this.url}`,
+        `--advertise-client-urls=${this.url}`,
+        `--listen-peer-urls=${peer}`,
+        `--initial-advertise-peer-urls=${peer}`,
+        `--initial-cluster=default=${peer}`,
+        ...this.#args,
+      ],
+      {
+        stdin: 'ignore',
+        stdout: 'ignore',
+        stderr: 'ignore',
+        env: { ...process.env, ETCD_UNSUPPORTED_ARCH: process.arch },
+      },
+    );
+    this.#process = child;
+    await this.#answers(child);
+  }
+
+  /** Ends the process as a crash does; the data stays. */
+  async kill(): Promise<void> {
+    this.#process?.kill('SIGKILL');
+    await this.#process?.exited;
+    this.#process = undefined;
+  }
+
+  /** Stops the process where it is, or lets it go on: a server that answers nobody. */
+  freeze(frozen: boolean): void {
+    this.#process?.kill(frozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  /** Ends the process and removes its data. */
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Runs etcdctl on the server and gives what it prints. */
+  async ctl(args: readonly string[], input?: string): Promise<string> {
+    const child = Bun.spawn(['etcdctl', `--endpoints=${this.url}`, ...args], {
+      stdin: input === undefined ? 'ignore' : new TextEncoder().encode(input),
+      stdout: 'pipe',
+      stderr: 'pipe',
+      env: { ...process.env, ETCDCTL_API: '3' },
+    });
+    const [printed, complaint, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ]);
+    if (code !== 0) throw new Error(`Cannot run etcdctl ${args.join(' ')}: ${complaint}`);
+    return printed;
+  }
+
+  async #answers(child: Bun.Subprocess): Promise<void> {
+    for (let attempt = 0; attempt < 200; attempt++) {
+      if (child.exitCode !== null) throw new Error(`Cannot start etcd: it ended with code ${child.exitCode}`);
+      const connected = await Bun.connect({ hostname: '127.0.0.1', port: this.port, socket: { data: () => {} } }).catch(
+        () => undefined,
+      );
+      connected?.end();
+      if (connected !== undefined) return;
+      await Bun.sleep(20);
+    }
+    throw new Error('Cannot start etcd: it does not listen');
+  }
+}

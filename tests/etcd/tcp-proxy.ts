@@ -1,0 +1,79 @@
+import { connect, createServer, type Server, type Socket } from 'node:net';
+
+/** Stands between a client and a server on loopback, and can spoil the connection in the ways that networks do. */
+export class TcpProxy {
+  readonly #server: Server;
+  readonly #target: number;
+  readonly #pairs = new Set<readonly [Socket, Socket]>();
+  #port = 0;
+  /** Bytes are taken and thrown away, in both directions or only on the way back. */
+  #swallow: 'none' | 'answers' | 'all' = 'none';
+  /** How many connections were made, in all. */
+  connections = 0;
+
+  private constructor(target: number) {
+    this.#target = target;
+    this.#server = createServer(near => this.#accept(near));
+  }
+
+  /** Listens on a free port and forwards to a port of 127.0.0.1. */
+  static start(target: number): Promise<TcpProxy> {
+    const proxy = new TcpProxy(target);
+    return new Promise((resolve, reject) => {
+      proxy.#server.on('error', reject);
+      proxy.#server.listen(0, '127.0.0.1', () => {
+        const address = proxy.#server.address();
+        proxy.#port = typeof address === 'object' && address !== null ? address.port : 0;
+        resolve(proxy);
+      });
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  /** Half-open: what was connected stays so, but nothing comes through any more. */
+  swallow(what: 'none' | 'answers' | 'all'): void {
+    this.#swallow = what;
+  }
+
+  /** Cuts all connections in the middle. */
+  cut(): void {
+    for (const [near, far] of this.#pairs) {
+      near.destroy();
+      far.destroy();
+    }
+    this.#pairs.clear();
+  }
+
+  stop(): Promise<void> {
+    this.cut();
+    return new Promise(resolve => {
+      this.#server.close(() => resolve());
+    });
+  }
+
+  #accept(near: Socket): void {
+    this.connections++;
+    const far = connect(this.#target, '127.0.0.1');
+    const pair = [near, far] as const;
+    this.#pairs.add(pair);
+    near.on('data', bytes => {
+      if (this.#swallow !== 'all') far.write(bytes);
+    });
+    far.on('data', bytes => {
+      if (this.#swallow === 'none') near.write(bytes);
+    });
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.on('error', () => other.destroy());
+      one.on('close', () => {
+        other.destroy();
+        this.#pairs.delete(pair);
+      });
+    }
+  }
+}
