@@ -1,4 +1,5 @@
 import { printAge } from './age.ts';
+import { fieldReader } from './field-reader.ts';
 import type { CalicoctlColumn, Cell, Column } from './kind.ts';
 import type { Resource } from './resource.ts';
 
@@ -12,10 +13,37 @@ export function column<R extends Resource>(
   return { name, type, format: '', priority: 0, description, value: (r, now) => value(r, now) ?? null };
 }
 
+/**
+ * A column that shows one field, which a CustomResourceDefinition can say too: `jsonPath` is like `.spec.tier` or
+ * `.status.conditions[?(@.type=='Ready')].status`. A list or object is shown as JSON, a date as the time since then.
+ */
+export function fieldColumn<R extends Resource>(
+  name: string,
+  type: Column['type'],
+  jsonPath: string,
+  description = '',
+): Column<R> {
+  const read = fieldReader(jsonPath);
+  const value = (r: R, now: number) => {
+    const found = read(r);
+    return type === 'date' && typeof found === 'string' ? printAge(found, now) : toCell(found);
+  };
+  return { ...column(name, type, value, description), jsonPath };
+}
+
+function toCell(value: unknown): Cell | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
+  return JSON.stringify(value);
+}
+
 /** The same column, shown only with `-o wide`. */
 export function wide<R extends Resource>(of: Column<R>): Column<R> {
   return { ...of, priority: 1 };
 }
+
+/** Where the time of creation stands. */
+export const CREATION_PATH = '.metadata.creationTimestamp';
 
 /** The column that every table starts with. */
 export function nameColumn<R extends Resource>(): Column<R> {
@@ -24,7 +52,10 @@ export function nameColumn<R extends Resource>(): Column<R> {
 
 /** Time since creation, as kubectl shows it. */
 export function ageColumn<R extends Resource>(): Column<R> {
-  return column('Age', 'string', (r, now) => printAge(r.metadata.creationTimestamp, now), 'Time since creation');
+  return {
+    ...column('Age', 'string', (r, now) => printAge(r.metadata.creationTimestamp, now), 'Time since creation'),
+    jsonPath: CREATION_PATH,
+  };
 }
 
 /** A column of calicoctl's table. */

@@ -3,7 +3,7 @@ import { FieldErrors } from './field-error.ts';
 import type { CalicoctlTable, Column, FieldLabel, Kind } from './kind.ts';
 import { metadataSchema, type NameRule, validateMetadata } from './metadata.ts';
 import type { Resource } from './resource.ts';
-import { text } from './schema/build.ts';
+import { type Keywords, text } from './schema/build.ts';
 import { applyDefaults } from './schema/defaults.ts';
 import { isObject, type SchemaNode } from './schema/node.ts';
 import { validateSchema } from './schema/validate.ts';
@@ -30,6 +30,8 @@ export interface Declaration<R extends Resource> {
   readonly status?: () => TSchema;
   /** An object schema with the top-level fields besides spec and status. */
   readonly fields?: () => TSchema;
+  /** Rules of the whole object, for the API server (`cel`). */
+  readonly validations?: () => Keywords;
   readonly columns: readonly Column<R>[];
   readonly calicoctl?: CalicoctlTable<R>;
   readonly fieldLabels?: { readonly [label: string]: FieldLabel<R> };
@@ -116,5 +118,11 @@ function buildSchema<R extends Resource>(declaration: Declaration<R>): TSchema {
   };
   if (declaration.spec !== undefined) properties.spec = declaration.spec();
   if (declaration.status !== undefined) properties.status = declaration.status();
-  return Type.Unsafe({ type: 'object', required, properties, description: declaration.description });
+  return Type.Unsafe({
+    type: 'object',
+    required,
+    properties,
+    description: declaration.description,
+    ...declaration.validations?.(),
+  });
 }

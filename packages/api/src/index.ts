@@ -1,5 +1,6 @@
 export { parseTime, printAge, printSpan } from './age.ts';
 export * from './conversion/index.ts';
+export * from './crd/index.ts';
 export type { FieldError, FieldErrorCode } from './field-error.ts';
 export { printFieldError, printValue } from './field-error.ts';
 export { parseJson, printJson } from './json.ts';

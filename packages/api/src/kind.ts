@@ -14,6 +14,8 @@ export interface Column<R = Resource> {
   /** 0 is always shown, 1 only with `-o wide`. */
   readonly priority: 0 | 1;
   readonly description: string;
+  /** Where the one field is that the column shows, as a CustomResourceDefinition says it; undefined if it shows more. */
+  readonly jsonPath?: string;
   /** `now` is the wall time in ms, for ages. */
   value(r: R, now: number): Cell;
 }

@@ -9,7 +9,7 @@ export interface OpenApiSchema {
 }
 
 /** Keywords that Swagger 2 lacks, or whose meaning kubectl takes from others there. */
-const V3_ONLY = new Set(['nullable', 'anyOf', 'oneOf', 'default']);
+const V3_ONLY = new Set(['nullable', 'anyOf', 'oneOf', 'default', 'x-kubernetes-validations']);
 
 /**
  * The schema of a kind as OpenAPI publishes it: our own keywords taken out, the group, version and kind put in.

@@ -13,7 +13,11 @@ export interface Condition {
 const condition: () => Schema<Condition> = lazy(() =>
   object(
     {
-      type: text({ maxLength: 316 }),
+      type: matching(
+        '^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$',
+        'a CamelCase word, after an optional DNS prefix and "/"',
+        { maxLength: 316 },
+      ),
       status: oneOf(['True', 'False', 'Unknown']),
       lastTransitionTime: time(),
       reason: matching('^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$', 'a CamelCase word', {

@@ -21,10 +21,24 @@ export interface Keywords {
 export const FORMAT = 'x-calico-format';
 /** The keyword that puts what a pattern allows into words. */
 export const ALLOWED = 'x-calico-allowed';
+/** Kubernetes' keyword of rules in CEL. */
+export const VALIDATIONS = 'x-kubernetes-validations';
 /** Kubernetes' mark of an object whose unknown fields are kept. */
 export const PRESERVE = 'x-kubernetes-preserve-unknown-fields';
 /** Kubernetes' mark of a value that is an integer or a string. */
 export const INT_OR_STRING = 'x-kubernetes-int-or-string';
+
+/** A rule of the Common Expression Language that the API server checks; `self` is the value that it stands at. */
+export interface CelRule {
+  readonly rule: string;
+  readonly message: string;
+  readonly reason?: 'FieldValueInvalid' | 'FieldValueForbidden' | 'FieldValueRequired';
+}
+
+/** The keyword with rules that a CustomResourceDefinition carries; our own validation has the same in TypeScript. */
+export function cel(...rules: readonly CelRule[]): Keywords {
+  return { [VALIDATIONS]: rules };
+}
 
 type Fields = { readonly [name: string]: TSchema };
 type ObjectOf<Required extends Fields, Optional extends Fields> = {

@@ -67,11 +67,6 @@ export const FORMATS: { readonly [name: string]: Format } = {
       : 'must be a port from 1 to 65535, a range "first:last", or a name of letters, digits, "-", "_", "." (at most 128)',
   'port-range': value =>
     portRange(value) === undefined ? 'must be a port from 1 to 65535 or a range "first:last"' : undefined,
-  duration: textual(text =>
-    /^(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+$|^0$/.test(text)
-      ? undefined
-      : 'must be a span of time such as "90s", "1m30s" or "500ms"',
-  ),
   protocol: value =>
     typeof value === 'string' || typeof value === 'number'
       ? protocolNumber(value) === undefined
@@ -82,6 +77,9 @@ export const FORMATS: { readonly [name: string]: Format } = {
     text === '*' || /^[a-zA-Z0-9_.-]{1,15}$/.test(text)
       ? undefined
       : 'must be "*" or an interface name: letters, digits, "-", "_", "." (at most 15)',
+  ),
+  'transport-protocol': textual(text =>
+    /^(TCP|UDP|SCTP)?$/i.test(text) ? undefined : 'must be one of "TCP", "UDP", "SCTP", in any case',
   ),
   'interface-pattern': textual(text =>
     /^[a-zA-Z0-9_.*-]{1,15}$/.test(text)

@@ -5,6 +5,7 @@ import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
 import {
   anyCase,
+  cel,
   flag,
   formatted,
   integer,
@@ -17,6 +18,7 @@ import {
   text,
 } from '../../schema/build.ts';
 import { bgpConfigurationRules } from './bgp-configuration-rules.ts';
+import { always, filled, never } from './cel.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 import { asNumber, duration, LOG_LEVELS, numberAsNumbers, routePriority, secretKeyRef } from './values.ts';
 
@@ -68,6 +70,15 @@ const spec = lazy(() =>
       ipv4NormalRoutePriority: routePriority('Metric of IPv4 routes; 1024 if not given.'),
       ipv6NormalRoutePriority: routePriority('Metric of IPv6 routes; 1024 if not given.'),
     },
+    cel(
+      ...['nodeMeshPassword', 'nodeMeshMaxRestartTime'].map(field =>
+        never(
+          `has(self.${field}) && has(self.nodeToNodeMeshEnabled) && !self.nodeToNodeMeshEnabled`,
+          `${field} cannot be given when nodeToNodeMeshEnabled is false`,
+        ),
+      ),
+      always(`!${filled('communities')} || ${filled('prefixAdvertisements')}`, 'communities need prefixAdvertisements'),
+    ),
   ),
 );
 

@@ -1,10 +1,11 @@
 import type { Static } from 'typebox';
-import { heading, nameColumn } from '../../columns.ts';
+import { ageColumn, heading, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { formatted, integer, lazy, list, matching, object, oneOf } from '../../schema/build.ts';
+import { cel, formatted, integer, lazy, list, matching, object, oneOf } from '../../schema/build.ts';
 import { bgpFilterRules } from './bgp-filter-rules.ts';
+import { always, filled } from './cel.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 import { upTo } from './number-pattern.ts';
 import { asNumber, routePriority } from './values.ts';
@@ -39,6 +40,13 @@ const operation = lazy(() =>
     { ...ATOMIC, minProperties: 1, maxProperties: 1 },
   ),
 );
+
+const filterRuleValidations = () =>
+  cel(
+    always(`${filled('cidr')} == ${filled('matchOperator')}`, 'cidr and matchOperator must be given together'),
+    always(`!has(self.prefixLength) || ${filled('cidr')}`, 'prefixLength needs cidr'),
+    always(`!${filled('operations')} || self.action == 'Accept'`, 'only a rule with action Accept changes routes'),
+  );
 
 const filterRules = (description: string, maxCidrLength: number, bits: number) =>
   list(
@@ -76,7 +84,7 @@ const filterRules = (description: string, maxCidrLength: number, bits: number) =
           description: 'What is changed in a route that is accepted, in order.',
         }),
       },
-      ATOMIC,
+      { ...ATOMIC, ...filterRuleValidations() },
     ),
     { description },
   );
@@ -117,7 +125,7 @@ export const BGPFilter: Kind<BGPFilter> = defineKind<BGPFilter>({
   namespaced: false,
   description: 'Which routes go to and come from the peers that name it, and what is changed in them.',
   spec,
-  columns: [nameColumn()],
+  columns: [nameColumn(), ageColumn()],
   calicoctl: { narrow, wide: narrow },
   rules: bgpFilterRules,
   example: () => ({

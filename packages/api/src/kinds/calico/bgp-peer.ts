@@ -1,12 +1,15 @@
 import type { Static } from 'typebox';
-import { column, heading, nameColumn } from '../../columns.ts';
+import { fieldColumn, heading, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { flag, formatted, integer, lazy, list, object, oneOf, text } from '../../schema/build.ts';
+import { cel, flag, formatted, integer, lazy, list, object, oneOf, text } from '../../schema/build.ts';
 import { bgpPeerRules } from './bgp-peer-rules.ts';
+import { always, filled, never, on } from './cel.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 import { asNumber, duration, numberAsNumbers, secretKeyRef } from './values.ts';
+
+const AS_NUMBER = '(has(self.asNumber) && self.asNumber != 0)';
 
 const spec = lazy(() =>
   object(
@@ -36,6 +39,26 @@ const spec = lazy(() =>
         description: 'Whether the peers peer back by themselves; Auto if not given.',
       }),
     },
+    cel(
+      never(`${filled('node')} && ${filled('nodeSelector')}`, 'node and nodeSelector cannot both be given'),
+      never(`${filled('peerIP')} && ${filled('peerSelector')}`, 'peerIP and peerSelector cannot both be given'),
+      never(`${filled('peerSelector')} && ${AS_NUMBER}`, 'asNumber cannot be given with peerSelector'),
+      ...['peerIP', 'peerSelector'].map(field =>
+        never(
+          `${filled('localWorkloadSelector')} && ${filled(field)}`,
+          `${field} cannot be given with localWorkloadSelector`,
+        ),
+      ),
+      always(
+        `!${filled('localWorkloadSelector')} || ${AS_NUMBER}`,
+        'asNumber must be given with localWorkloadSelector',
+      ),
+      always(`!${filled('reachableBy')} || ${filled('peerIP')}`, 'reachableBy needs peerIP', 'FieldValueForbidden'),
+      never(
+        `${on('keepOriginalNextHop')} && has(self.nextHopMode)`,
+        'nextHopMode replaces keepOriginalNextHop; give only one',
+      ),
+    ),
   ),
 );
 
@@ -61,12 +84,12 @@ export const BGPPeer: Kind<BGPPeer> = defineKind<BGPPeer>({
   spec,
   columns: [
     nameColumn(),
-    column('Node Selector', 'string', peer => peer.spec.nodeSelector, 'The nodes that peer'),
-    column('Node', 'string', peer => peer.spec.node, 'The one node that peers'),
-    column('Local ASN', 'string', peer => peer.spec.localASNumber, 'The AS number that we use with this peer'),
-    column('Peer Selector', 'string', peer => peer.spec.peerSelector, 'The nodes that are the peers'),
-    column('Peer IP', 'string', peer => peer.spec.peerIP, 'Address of the peer'),
-    column('Peer ASN', 'string', peer => peer.spec.asNumber, 'AS number of the peer'),
+    fieldColumn('Node Selector', 'string', '.spec.nodeSelector', 'The nodes that peer'),
+    fieldColumn('Node', 'string', '.spec.node', 'The one node that peers'),
+    fieldColumn('Local ASN', 'string', '.spec.localASNumber', 'The AS number that we use with this peer'),
+    fieldColumn('Peer Selector', 'string', '.spec.peerSelector', 'The nodes that are the peers'),
+    fieldColumn('Peer IP', 'string', '.spec.peerIP', 'Address of the peer'),
+    fieldColumn('Peer ASN', 'string', '.spec.asNumber', 'AS number of the peer'),
   ],
   calicoctl: { narrow, wide: narrow },
   defaults: peer => {

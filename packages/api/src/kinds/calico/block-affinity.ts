@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { column, nameColumn } from '../../columns.ts';
+import { fieldColumn, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
@@ -37,9 +37,9 @@ export const BlockAffinity: Kind<BlockAffinity> = defineKind<BlockAffinity>({
   spec,
   columns: [
     nameColumn(),
-    column('CIDR', 'string', affinity => affinity.spec.cidr, 'The block CIDR'),
-    column('Node', 'string', affinity => affinity.spec.node, 'The node the block is affine to'),
-    column('Type', 'string', affinity => affinity.spec.type, 'The type of block affinity'),
+    fieldColumn('CIDR', 'string', '.spec.cidr', 'The block CIDR'),
+    fieldColumn('Node', 'string', '.spec.node', 'The node the block is affine to'),
+    fieldColumn('Type', 'string', '.spec.type', 'The type of block affinity'),
   ],
   example: () => ({
     apiVersion: CALICO_API_VERSION,

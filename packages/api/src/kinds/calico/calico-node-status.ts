@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { column, heading, nameColumn } from '../../columns.ts';
+import { fieldColumn, heading, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { FieldErrors } from '../../field-error.ts';
 import type { Kind } from '../../kind.ts';
@@ -124,8 +124,8 @@ export const CalicoNodeStatus: Kind<CalicoNodeStatus> = defineKind<CalicoNodeSta
   status,
   columns: [
     nameColumn(),
-    column('Node', 'string', report => report.spec.node, 'The node that is looked at'),
-    column('Classes', 'string', report => JSON.stringify(report.spec.classes), 'What is reported'),
+    fieldColumn('Node', 'string', '.spec.node', 'The node that is looked at'),
+    fieldColumn('Classes', 'string', '.spec.classes', 'What is reported'),
   ],
   calicoctl: { narrow: [name, node], wide: [name, node, heading('CLASSES', r => (r.spec.classes ?? []).join(','))] },
   rules: nodeStatusRules,

@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { column, heading, nameColumn } from '../../columns.ts';
+import { fieldColumn, heading, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
@@ -44,9 +44,9 @@ export const ClusterInformation: Kind<ClusterInformation> = defineKind<ClusterIn
   spec,
   columns: [
     nameColumn(),
-    column('Version', 'string', info => info.spec.calicoVersion, 'The version that the cluster runs'),
-    column('Ready', 'boolean', info => info.spec.datastoreReady, 'Whether the datastore may be changed'),
-    column('Types', 'string', info => info.spec.clusterType, 'What the cluster is made of'),
+    fieldColumn('Version', 'string', '.spec.calicoVersion', 'The version that the cluster runs'),
+    fieldColumn('Ready', 'boolean', '.spec.datastoreReady', 'Whether the datastore may be changed'),
+    fieldColumn('Types', 'string', '.spec.clusterType', 'What the cluster is made of'),
   ],
   calicoctl: { narrow, wide: narrow },
   rules: clusterInformationRules,

@@ -5,11 +5,32 @@ import { defineKind } from '../../define-kind.ts';
 import type { FieldErrors } from '../../field-error.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { lazy, object } from '../../schema/build.ts';
+import { cel, lazy, object } from '../../schema/build.ts';
+import { always, filled, never } from './cel.ts';
 import { bpfFields, generalFields, routingFields, tableFields } from './felix-fields.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 
-const spec = lazy(() => object({}, { ...generalFields(), ...tableFields(), ...routingFields(), ...bpfFields() }));
+const addressRule = (field: string, family: 4 | 6) =>
+  always(
+    `!${filled(field)} || (isIP(self.${field}) && ip(self.${field}).family() == ${family})`,
+    `${field} must be an IPv${family} address`,
+  );
+
+const spec = lazy(() =>
+  object(
+    {},
+    { ...generalFields(), ...tableFields(), ...routingFields(), ...bpfFields() },
+    cel(
+      never(
+        'has(self.routeTableRange) && has(self.routeTableRanges)',
+        'routeTableRanges replaces routeTableRange; give only one',
+      ),
+      addressRule('natOutgoingAddress', 4),
+      addressRule('deviceRouteSourceAddress', 4),
+      addressRule('deviceRouteSourceAddressIPv6', 6),
+    ),
+  ),
+);
 
 export type FelixConfigurationSpec = Static<ReturnType<typeof spec>>;
 export type FelixConfiguration = Resource<FelixConfigurationSpec>;
@@ -26,6 +47,13 @@ export const FelixConfiguration: Kind<FelixConfiguration> = defineKind<FelixConf
   namespaced: false,
   description: 'How the node agent works: "default" is for all nodes, "node.<name>" for one, others by their selector.',
   spec,
+  validations: () =>
+    cel(
+      never(
+        "(self.metadata.name == 'default' || self.metadata.name.startsWith('node.')) && has(self.spec.nodeSelector)",
+        'nodeSelector is not allowed in the configurations "default" and "node.<name>"',
+      ),
+    ),
   columns: [nameColumn(), ageColumn()],
   calicoctl: { narrow, wide: narrow },
   rules: felixConfigurationRules,

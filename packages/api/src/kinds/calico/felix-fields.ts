@@ -1,5 +1,6 @@
 import {
   anyCase,
+  cel,
   flag,
   formatted,
   integer,
@@ -11,23 +12,20 @@ import {
   oneOf,
   text,
 } from '../../schema/build.ts';
+import { always } from './cel.ts';
 import { duration, LOG_LEVELS } from './values.ts';
 
 const yes = (description: string) => flag({ description });
 const number = (description: string, keywords = {}) => integer({ ...keywords, description });
-const port = (description: string) => integer({ minimum: 0, maximum: 65535, description });
+const port = number;
 const words = (description: string) => text({ description });
 const onOff = (description: string) => oneOf(['Enabled', 'Disabled'], { description });
 const address = (description: string) => text({ maxLength: 45, description });
 const mark = (description: string) => integer({ format: 'int64', minimum: 0, maximum: 0xffffffff, description });
 const failsafe = (description: string) =>
-  list(
-    object(
-      { port: integer({ minimum: 0, maximum: 65535 }) },
-      { protocol: anyCase(['TCP', 'UDP', 'SCTP']), net: formatted('cidr') },
-    ),
-    { description },
-  );
+  list(object({ port: integer() }, { protocol: formatted('transport-protocol'), net: formatted('cidr') }), {
+    description,
+  });
 
 /** What the agent does in general: its name, its logs, its health, its numbers. */
 export const generalFields = () => ({
@@ -198,15 +196,29 @@ export const routingFields = () => ({
   }),
   ipForwarding: onOff('Whether forwarding is switched on.'),
   routeSource: anyCase(['WorkloadIPs', 'CalicoIPAM'], { description: 'What routes are made of; CalicoIPAM.' }),
-  routeTableRange: object({ min: integer(), max: integer() }, {}, { description: 'Old name of routeTableRanges.' }),
-  routeTableRanges: list(object({ min: integer(), max: integer() }), {
-    description: 'Routing tables that are ours; 1-250.',
-  }),
+  routeTableRange: object(
+    { min: integer(), max: integer() },
+    {},
+    {
+      description: 'Old name of routeTableRanges.',
+      ...cel(always('self.min >= 1 && self.min <= self.max && self.max <= 250', 'must be a range within 1 to 250')),
+    },
+  ),
+  routeTableRanges: list(
+    object(
+      { min: integer(), max: integer() },
+      {},
+      cel(always('self.min >= 1 && self.min <= self.max', 'must be a range from 1 or above')),
+    ),
+    {
+      description: 'Routing tables that are ours; 1-250.',
+    },
+  ),
   routeSyncDisabled: yes('Whether routes are left alone.'),
-  ipv4NormalRoutePriority: number('Metric of IPv4 routes; 1024.', { minimum: 1, maximum: 2147483646 }),
-  ipv6NormalRoutePriority: number('Metric of IPv6 routes; 1024.', { minimum: 1, maximum: 2147483646 }),
-  ipv4ElevatedRoutePriority: number('Metric of IPv4 routes that must win; 512.', { minimum: 1, maximum: 2147483646 }),
-  ipv6ElevatedRoutePriority: number('Metric of IPv6 routes that must win; 512.', { minimum: 1, maximum: 2147483646 }),
+  ipv4NormalRoutePriority: number('Metric of IPv4 routes; 1024.'),
+  ipv6NormalRoutePriority: number('Metric of IPv6 routes; 1024.'),
+  ipv4ElevatedRoutePriority: number('Metric of IPv4 routes that must win; 512.'),
+  ipv6ElevatedRoutePriority: number('Metric of IPv6 routes that must win; 512.'),
   liveMigrationRouteConvergenceTime: duration('How long routes may take after a live migration; 30s.'),
   externalNodesList: list(formatted('cidr'), {
     description: 'Nodes outside the cluster that may send tunnelled packets.',
@@ -219,7 +231,7 @@ export const routingFields = () => ({
   vxlanMTU: number('MTU of VXLAN over IPv4; 0 finds out.'),
   vxlanMTUV6: number('MTU of VXLAN over IPv6; 0 finds out.'),
   vxlanPort: port('UDP port of VXLAN; 4789.'),
-  vxlanVNI: number('Network identifier of VXLAN; 4096.', { minimum: 0, maximum: 16777215 }),
+  vxlanVNI: number('Network identifier of VXLAN; 4096.'),
   ipipEnabled: yes('Whether IP in IP is on; taken from the pools if not given.'),
   ipipMTU: number('MTU of IP in IP; 0 finds out.'),
   wireguardEnabled: yes('Whether traffic between nodes is encrypted.'),

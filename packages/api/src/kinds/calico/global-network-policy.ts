@@ -1,14 +1,14 @@
 import type { Static } from 'typebox';
-import { ageColumn, column, nameColumn } from '../../columns.ts';
+import { ageColumn, fieldColumn, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
 import { lazy, object } from '../../schema/build.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 import { defaultPolicy, globalNetworkPolicyRules, globalPolicyName, policyTable } from './policy-rules.ts';
-import { globalPolicyFields } from './rule.ts';
+import { globalPolicyFields, globalPolicyValidations } from './rule.ts';
 
-const spec = lazy(() => object({}, globalPolicyFields()));
+const spec = lazy(() => object({}, globalPolicyFields(), globalPolicyValidations()));
 
 export type GlobalNetworkPolicySpec = Static<ReturnType<typeof spec>>;
 export type GlobalNetworkPolicy = Resource<GlobalNetworkPolicySpec>;
@@ -27,8 +27,8 @@ export const GlobalNetworkPolicy: Kind<GlobalNetworkPolicy> = defineKind<GlobalN
   spec,
   columns: [
     nameColumn(),
-    column('Tier', 'string', policy => policy.spec.tier),
-    column('Order', 'number', policy => policy.spec.order),
+    fieldColumn('Tier', 'string', '.spec.tier'),
+    fieldColumn('Order', 'number', '.spec.order'),
     ageColumn(),
   ],
   calicoctl: policyTable(),

@@ -1,9 +1,10 @@
 import type { Static } from 'typebox';
-import { column, heading, nameColumn } from '../../columns.ts';
+import { fieldColumn, heading, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { formatted, integer, intOrString, lazy, list, object, set, text } from '../../schema/build.ts';
+import { cel, formatted, integer, intOrString, lazy, list, object, set, text } from '../../schema/build.ts';
+import { always, filled } from './cel.ts';
 import { hostEndpointRules } from './endpoint-rules.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 
@@ -29,6 +30,10 @@ const spec = lazy(() =>
         { description: 'Ports that rules can name.' },
       ),
     },
+    cel(
+      always(filled('node'), 'node must be given'),
+      always(`${filled('interfaceName')} || ${filled('expectedIPs')}`, 'interfaceName or expectedIPs must be given'),
+    ),
   ),
 );
 
@@ -51,8 +56,8 @@ export const HostEndpoint: Kind<HostEndpoint> = defineKind<HostEndpoint>({
   spec,
   columns: [
     nameColumn(),
-    column('Node', 'string', e => e.spec.node, 'The node that the interface is on'),
-    column('Interface', 'string', e => e.spec.interfaceName, 'The name of the interface'),
+    fieldColumn('Node', 'string', '.spec.node', 'The node that the interface is on'),
+    fieldColumn('Interface', 'string', '.spec.interfaceName', 'The name of the interface'),
   ],
   calicoctl: {
     narrow: [name, node],

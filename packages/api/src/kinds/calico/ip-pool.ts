@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { ageColumn, column, heading, nameColumn } from '../../columns.ts';
+import { ageColumn, fieldColumn, heading, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
@@ -7,6 +7,7 @@ import { flag, formatted, integer, lazy, object, oneOf, set } from '../../schema
 import { conditions } from '../condition.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 import { defaultPool, poolRules } from './ip-pool-rules.ts';
+import { poolValidations, unchanged } from './ip-pool-validations.ts';
 
 const spec = lazy(() =>
   object(
@@ -15,6 +16,7 @@ const spec = lazy(() =>
         format: 'cidr',
         maxLength: 48,
         description: 'The addresses of the pool. Host bits must be zero; it cannot be changed later.',
+        ...unchanged('cidr'),
       }),
     },
     {
@@ -31,6 +33,7 @@ const spec = lazy(() =>
         minimum: 0,
         maximum: 128,
         description: 'Prefix length of the blocks that nodes take: 20 to 32 (26), for IPv6 116 to 128 (122).',
+        ...unchanged('blockSize'),
       }),
       nodeSelector: formatted('local-selector', {
         maxLength: 1024,
@@ -50,6 +53,7 @@ const spec = lazy(() =>
         description: 'Manual pools serve only those who ask for them by name.',
       }),
     },
+    poolValidations(),
   ),
 );
 const status = lazy(() => object({}, { conditions: conditions() }));
@@ -71,14 +75,14 @@ export const IPPool: Kind<IPPool> = defineKind<IPPool>({
   status,
   columns: [
     nameColumn(),
-    column('CIDR', 'string', pool => pool.spec.cidr, 'The pool CIDR'),
-    column('VXLAN', 'string', pool => pool.spec.vxlanMode, 'The VXLAN mode for this pool'),
-    column('IPIP', 'string', pool => pool.spec.ipipMode, 'The IPIP mode for this pool'),
-    column('NAT', 'boolean', pool => pool.spec.natOutgoing, 'Whether outgoing NAT is enabled for this pool'),
-    column(
+    fieldColumn('CIDR', 'string', '.spec.cidr', 'The pool CIDR'),
+    fieldColumn('VXLAN', 'string', '.spec.vxlanMode', 'The VXLAN mode for this pool'),
+    fieldColumn('IPIP', 'string', '.spec.ipipMode', 'The IPIP mode for this pool'),
+    fieldColumn('NAT', 'boolean', '.spec.natOutgoing', 'Whether outgoing NAT is enabled for this pool'),
+    fieldColumn(
       'Allocatable',
       'string',
-      pool => pool.status?.conditions?.find(c => c.type === 'Allocatable')?.status,
+      ".status.conditions[?(@.type=='Allocatable')].status",
       'Whether this pool gives out addresses',
     ),
     ageColumn(),

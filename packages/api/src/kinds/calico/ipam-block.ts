@@ -1,6 +1,5 @@
 import type { Static } from 'typebox';
-import { printAge } from '../../age.ts';
-import { column, nameColumn } from '../../columns.ts';
+import { fieldColumn, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
@@ -82,14 +81,9 @@ export const IPAMBlock: Kind<IPAMBlock> = defineKind<IPAMBlock>({
   spec,
   columns: [
     nameColumn(),
-    column('CIDR', 'string', block => block.spec.cidr, 'The block CIDR'),
-    column('Affinity', 'string', block => block.spec.affinity ?? undefined, 'The block affinity'),
-    column(
-      'ClaimTime',
-      'date',
-      (block, now) => (block.spec.affinityClaimTime ? printAge(block.spec.affinityClaimTime, now) : undefined),
-      'Time since the affinity was claimed',
-    ),
+    fieldColumn('CIDR', 'string', '.spec.cidr', 'The block CIDR'),
+    fieldColumn('Affinity', 'string', '.spec.affinity', 'The block affinity'),
+    fieldColumn('ClaimTime', 'date', '.spec.affinityClaimTime', 'Time since the affinity was claimed'),
   ],
   rules: blockRules,
   example: () => ({

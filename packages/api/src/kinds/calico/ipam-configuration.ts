@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { column, heading, nameColumn } from '../../columns.ts';
+import { fieldColumn, heading, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
@@ -50,9 +50,9 @@ export const IPAMConfiguration: Kind<IPAMConfiguration> = defineKind<IPAMConfigu
   spec,
   columns: [
     nameColumn(),
-    column('StrictAffinity', 'boolean', config => config.spec.strictAffinity, 'Whether nodes never borrow addresses'),
-    column('MaxBlocksPerHost', 'integer', config => config.spec.maxBlocksPerHost, 'The most blocks one node may have'),
-    column('AutoAllocateBlocks', 'boolean', config => config.spec.autoAllocateBlocks, 'Whether nodes take blocks'),
+    fieldColumn('StrictAffinity', 'boolean', '.spec.strictAffinity', 'Whether nodes never borrow addresses'),
+    fieldColumn('MaxBlocksPerHost', 'integer', '.spec.maxBlocksPerHost', 'The most blocks one node may have'),
+    fieldColumn('AutoAllocateBlocks', 'boolean', '.spec.autoAllocateBlocks', 'Whether nodes take blocks'),
   ],
   calicoctl: {
     narrow: [

@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { column, nameColumn } from '../../columns.ts';
+import { fieldColumn, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
@@ -29,7 +29,7 @@ export const IPAMHandle: Kind<IPAMHandle> = defineKind<IPAMHandle>({
   namespaced: false,
   description: 'The blocks in which one owner has addresses. Written by the system.',
   spec,
-  columns: [nameColumn(), column('ID', 'string', handle => handle.spec.handleID, 'The handle ID')],
+  columns: [nameColumn(), fieldColumn('ID', 'string', '.spec.handleID', 'The handle ID')],
   rules: handleRules,
   example: () => ({
     apiVersion: CALICO_API_VERSION,

@@ -1,5 +1,5 @@
 import type { Static } from 'typebox';
-import { heading, nameColumn } from '../../columns.ts';
+import { ageColumn, heading, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
@@ -137,7 +137,7 @@ export const KubeControllersConfiguration: Kind<KubeControllersConfiguration> =
     description: 'Which controllers of the whole cluster run, and how. The only object is "default".',
     spec: settings,
     status,
-    columns: [nameColumn()],
+    columns: [nameColumn(), ageColumn()],
     calicoctl: { narrow, wide: narrow },
     rules: kubeControllersRules,
     example: () => ({

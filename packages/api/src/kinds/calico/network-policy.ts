@@ -1,14 +1,14 @@
 import type { Static } from 'typebox';
-import { column, nameColumn } from '../../columns.ts';
+import { fieldColumn, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
 import { lazy, object } from '../../schema/build.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 import { defaultPolicy, networkPolicyName, networkPolicyRules, policyTable } from './policy-rules.ts';
-import { policyFields } from './rule.ts';
+import { policyFields, policyValidations } from './rule.ts';
 
-const spec = lazy(() => object({}, policyFields()));
+const spec = lazy(() => object({}, policyFields(), policyValidations()));
 
 export type NetworkPolicySpec = Static<ReturnType<typeof spec>>;
 export type NetworkPolicy = Resource<NetworkPolicySpec>;
@@ -25,11 +25,7 @@ export const NetworkPolicy: Kind<NetworkPolicy> = defineKind<NetworkPolicy>({
   description: 'What the endpoints of one namespace may send and receive.',
   nameRule: networkPolicyName,
   spec,
-  columns: [
-    nameColumn(),
-    column('Tier', 'string', policy => policy.spec.tier),
-    column('Order', 'number', policy => policy.spec.order),
-  ],
+  columns: [nameColumn(), fieldColumn('Tier', 'string', '.spec.tier'), fieldColumn('Order', 'number', '.spec.order')],
   calicoctl: policyTable(),
   fieldLabels: { 'spec.tier': { value: policy => policy.spec.tier ?? '' } },
   defaults: defaultPolicy,

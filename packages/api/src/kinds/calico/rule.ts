@@ -1,5 +1,6 @@
 import type { Static } from 'typebox';
 import {
+  cel,
   decimal,
   flag,
   formatted,
@@ -13,6 +14,7 @@ import {
   text,
   textMap,
 } from '../../schema/build.ts';
+import { always, filled, isOneOf, never, noGlobal, on } from './cel.ts';
 
 const ports = (description: string) => list(intOrString({ 'x-calico-format': 'port' }), { maxItems: 50, description });
 const nets = (description: string) => set(formatted('net'), { maxItems: 256, description });
@@ -49,6 +51,14 @@ const entity = lazy(() =>
         { namespace: text({ maxLength: 253, description: "Its namespace; the policy's own if not given." }) },
       ),
     },
+    cel(
+      noGlobal('selector'),
+      always('!has(self.services) || size(self.services.name) > 0', 'services needs a name', 'FieldValueRequired'),
+      ...['namespaceSelector', 'selector', 'notSelector', 'nets', 'notNets'].map(field =>
+        never(`has(self.services) && ${filled(field)}`, `${field} cannot be combined with services`),
+      ),
+      never('has(self.services) && has(self.serviceAccounts)', 'serviceAccounts cannot be combined with services'),
+    ),
   ),
 );
 
@@ -59,9 +69,17 @@ const icmp = () =>
       type: integer({ minimum: 0, maximum: 254, description: 'ICMP type.' }),
       code: integer({ minimum: 0, maximum: 255, description: 'ICMP code; needs a type.' }),
     },
+    cel(always('has(self.type) || !has(self.code)', 'an ICMP code needs a type')),
   );
 
 const protocol = (description: string) => intOrString({ 'x-calico-format': 'protocol', description });
+
+const versionRule = (field: string, name: string, number: number, version: 4 | 6) =>
+  never(
+    `has(self.${field}) && ${isOneOf(field, name, number)} && has(self.ipVersion) && self.ipVersion != ${version}`,
+    `ipVersion must be ${version} when ${field} is ${name}`,
+    'FieldValueInvalid',
+  );
 
 /** One rule of a policy or profile. */
 export const rule = lazy(() =>
@@ -87,6 +105,27 @@ export const rule = lazy(() =>
       ),
       metadata: object({}, { annotations: textMap({ description: 'Notes on the rule; they change nothing.' }) }),
     },
+    cel(
+      always(
+        `!has(self.http) || !has(self.protocol) || ${isOneOf('protocol', 'TCP', 6)}`,
+        'protocol must be TCP when http is given',
+      ),
+      never("has(self.http) && self.action != 'Allow'", 'action must be Allow when http is given'),
+      ...['ports', 'notPorts'].map(field =>
+        never(
+          `has(self.destination) && has(self.destination.services) && ${filled(`destination.${field}`)}`,
+          `${field} cannot be combined with services`,
+        ),
+      ),
+      always(
+        `!has(self.icmp) || (has(self.protocol) && ${isOneOf('protocol', 'ICMP', 1, 'ICMPv6', 58)})`,
+        'protocol must be ICMP or ICMPv6 when icmp is given',
+      ),
+      ...['protocol', 'notProtocol'].flatMap(field => [
+        versionRule(field, 'ICMP', 1, 4),
+        versionRule(field, 'ICMPv6', 58, 6),
+      ]),
+    ),
   ),
 );
 
@@ -111,6 +150,24 @@ export const policyFields = () => ({
   }),
   performanceHints: set(oneOf(['AssumeNeededOnEveryNode']), { description: 'Hints that change cost, never meaning.' }),
 });
+
+/** The rules about those fields. */
+export const policyValidations = () => cel(noGlobal('selector'), noGlobal('serviceAccountSelector'));
+
+/** The rules about the fields of policies of the whole cluster. */
+export const globalPolicyValidations = () =>
+  cel(
+    never(`${on('doNotTrack')} && ${on('preDNAT')}`, 'doNotTrack and preDNAT cannot both be true'),
+    never(`${on('preDNAT')} && ${filled('egress')}`, 'a preDNAT policy has no egress rules'),
+    never(`${on('preDNAT')} && has(self.types) && 'Egress' in self.types`, 'a preDNAT policy is not of type Egress'),
+    always(
+      `${on('applyOnForward')} || !(${on('preDNAT')} || ${on('doNotTrack')})`,
+      'applyOnForward must be true when preDNAT or doNotTrack is',
+    ),
+    noGlobal('selector'),
+    noGlobal('serviceAccountSelector'),
+    noGlobal('namespaceSelector'),
+  );
 
 /** The fields of policies of the whole cluster. */
 export const globalPolicyFields = () => ({

@@ -1,15 +1,17 @@
 import type { Static } from 'typebox';
-import { column, nameColumn } from '../../columns.ts';
+import { fieldColumn, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
 import { lazy, object } from '../../schema/build.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 import { defaultPolicy, globalNetworkPolicyRules, globalPolicyName, policyTable } from './policy-rules.ts';
-import { globalPolicyFields } from './rule.ts';
+import { globalPolicyFields, globalPolicyValidations } from './rule.ts';
 import { stagedAction, stagedDeleteRules } from './staged.ts';
 
-const spec = lazy(() => object({}, { ...globalPolicyFields(), stagedAction: stagedAction() }));
+const spec = lazy(() =>
+  object({}, { ...globalPolicyFields(), stagedAction: stagedAction() }, globalPolicyValidations()),
+);
 
 export type StagedGlobalNetworkPolicySpec = Static<ReturnType<typeof spec>>;
 export type StagedGlobalNetworkPolicy = Resource<StagedGlobalNetworkPolicySpec>;
@@ -27,11 +29,7 @@ export const StagedGlobalNetworkPolicy: Kind<StagedGlobalNetworkPolicy> = define
     'A policy of the whole cluster that is tried out: flow logs say what it would do, and it changes nothing.',
   nameRule: globalPolicyName,
   spec,
-  columns: [
-    nameColumn(),
-    column('Tier', 'string', policy => policy.spec.tier),
-    column('Order', 'number', policy => policy.spec.order),
-  ],
+  columns: [nameColumn(), fieldColumn('Tier', 'string', '.spec.tier'), fieldColumn('Order', 'number', '.spec.order')],
   calicoctl: policyTable(),
   fieldLabels: { 'spec.tier': { value: policy => policy.spec.tier ?? '' } },
   defaults: defaultPolicy,

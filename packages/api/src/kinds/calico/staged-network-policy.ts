@@ -1,15 +1,15 @@
 import type { Static } from 'typebox';
-import { column, nameColumn } from '../../columns.ts';
+import { fieldColumn, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
 import { lazy, object } from '../../schema/build.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 import { defaultPolicy, networkPolicyName, networkPolicyRules, policyTable } from './policy-rules.ts';
-import { policyFields } from './rule.ts';
+import { policyFields, policyValidations } from './rule.ts';
 import { stagedAction, stagedDeleteRules } from './staged.ts';
 
-const spec = lazy(() => object({}, { ...policyFields(), stagedAction: stagedAction() }));
+const spec = lazy(() => object({}, { ...policyFields(), stagedAction: stagedAction() }, policyValidations()));
 
 export type StagedNetworkPolicySpec = Static<ReturnType<typeof spec>>;
 export type StagedNetworkPolicy = Resource<StagedNetworkPolicySpec>;
@@ -26,11 +26,7 @@ export const StagedNetworkPolicy: Kind<StagedNetworkPolicy> = defineKind<StagedN
   description: 'A policy of one namespace that is tried out: flow logs say what it would do, and it changes nothing.',
   nameRule: networkPolicyName,
   spec,
-  columns: [
-    nameColumn(),
-    column('Tier', 'string', policy => policy.spec.tier),
-    column('Order', 'number', policy => policy.spec.order),
-  ],
+  columns: [nameColumn(), fieldColumn('Tier', 'string', '.spec.tier'), fieldColumn('Order', 'number', '.spec.order')],
   calicoctl: policyTable(),
   fieldLabels: { 'spec.tier': { value: policy => policy.spec.tier ?? '' } },
   defaults: defaultPolicy,

@@ -1,12 +1,13 @@
 import type { Static } from 'typebox';
-import { column, heading, nameColumn, printOrder } from '../../columns.ts';
+import { fieldColumn, heading, nameColumn, printOrder } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { decimal, lazy, object, oneOf } from '../../schema/build.ts';
+import { cel, decimal, lazy, object, oneOf } from '../../schema/build.ts';
 import { conditions } from '../condition.ts';
+import { always } from './cel.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
-import { tierRules } from './tier-rules.ts';
+import { BUILT_IN_TIERS, tierRules } from './tier-rules.ts';
 
 const spec = lazy(() =>
   object(
@@ -42,16 +43,24 @@ export const Tier: Kind<Tier> = defineKind<Tier>({
   nameRule: 'label',
   spec,
   status,
+  validations: () =>
+    cel(
+      ...Object.entries(BUILT_IN_TIERS).flatMap(([name, { order, defaultAction }]) => [
+        always(
+          `self.metadata.name != '${name}' || (has(self.spec.order) && self.spec.order == ${order}.0)`,
+          `order must be ${order} for the built-in tier "${name}"`,
+        ),
+        always(
+          `self.metadata.name != '${name}' || (has(self.spec.defaultAction) && self.spec.defaultAction == '${defaultAction}')`,
+          `defaultAction must be ${defaultAction} for the built-in tier "${name}"`,
+        ),
+      ]),
+    ),
   columns: [
     nameColumn(),
-    column('Order', 'integer', tier => tier.spec.order, 'Order in which the tier is applied'),
-    column('DefaultAction', 'string', tier => tier.spec.defaultAction, 'What happens to undecided packets'),
-    column(
-      'Status',
-      'string',
-      tier => tier.status?.conditions?.find(c => c.type === 'Ready')?.reason,
-      'Whether the tier is ready',
-    ),
+    fieldColumn('Order', 'integer', '.spec.order', 'Order in which the tier is applied'),
+    fieldColumn('DefaultAction', 'string', '.spec.defaultAction', 'What happens to undecided packets'),
+    fieldColumn('Status', 'string', ".status.conditions[?(@.type=='Ready')].reason", 'Whether the tier is ready'),
   ],
   calicoctl: { narrow, wide: narrow },
   rules: tierRules,

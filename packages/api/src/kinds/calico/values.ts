@@ -1,4 +1,4 @@
-import { flag, formatted, integer, object, type Schema, text } from '../../schema/build.ts';
+import { flag, integer, matching, object, type Schema, text } from '../../schema/build.ts';
 import { parseAsNumber } from '../../schema/formats.ts';
 import { isObject } from '../../schema/node.ts';
 
@@ -24,7 +24,13 @@ export function routePriority(description: string): Schema<number> {
 
 /** A span of time as Go writes it: `90s`, `1m30s`, `500ms`. */
 export function duration(description: string): Schema<string> {
-  return formatted('duration', { description });
+  return matching(
+    '^(([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+|0)$',
+    'a span of time such as "90s", "1m30s" or "500ms"',
+    {
+      description,
+    },
+  );
 }
 
 /** Which key of which Secret. */

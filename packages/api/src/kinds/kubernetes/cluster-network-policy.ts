@@ -1,9 +1,9 @@
 import type { Static } from 'typebox';
-import { ageColumn, column, nameColumn } from '../../columns.ts';
+import { ageColumn, fieldColumn, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { formatted, integer, lazy, list, object, oneOf, set, text } from '../../schema/build.ts';
+import { cel, formatted, integer, lazy, list, object, oneOf, set, text } from '../../schema/build.ts';
 import { conditions } from '../condition.ts';
 import { clusterNetworkPolicyRules } from './cluster-network-policy-rules.ts';
 import { labelSelector } from './label-selector.ts';
@@ -32,7 +32,10 @@ const transport = (name: string) =>
           range: object(
             { start: portNumber('The first port.'), end: portNumber('The last port.') },
             {},
-            { description: 'Ports from start to end, both among them.' },
+            {
+              description: 'Ports from start to end, both among them.',
+              ...cel({ rule: 'self.start < self.end', message: 'end must be above start' }),
+            },
           ),
         },
         { ...ONE, description: 'A port or a range of ports.' },
@@ -70,11 +73,14 @@ const egressPeer = lazy(() =>
     {
       namespaces: labelSelector(),
       pods: pods(),
-      networks: set(formatted('net-any', { maxLength: 43 }), {
-        minItems: 1,
-        maxItems: 25,
-        description: 'Addresses in one of these CIDRs.',
-      }),
+      networks: set(
+        formatted('net-any', { maxLength: 43, ...cel({ rule: 'isCIDR(self)', message: 'must be a CIDR' }) }),
+        {
+          minItems: 1,
+          maxItems: 25,
+          description: 'Addresses in one of these CIDRs.',
+        },
+      ),
     },
     ONE,
   ),
@@ -131,8 +137,8 @@ export const ClusterNetworkPolicy: Kind<ClusterNetworkPolicy> = defineKind<Clust
   status,
   columns: [
     nameColumn(),
-    column('Tier', 'string', policy => policy.spec.tier),
-    column('Priority', 'string', policy => String(policy.spec.priority)),
+    fieldColumn('Tier', 'string', '.spec.tier'),
+    fieldColumn('Priority', 'string', '.spec.priority'),
     ageColumn(),
   ],
   rules: clusterNetworkPolicyRules,
