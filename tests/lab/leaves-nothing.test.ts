@@ -74,6 +74,14 @@ describe.skipIf(missing.length > 0)(`the lab leaves its host as it was${why}`, (
     });
   }
 
+  test('after Ctrl-C, which a terminal sends to all processes of the lab at once', async () => {
+    const lab = await RunningLab.start(small, { enter: [...host.enter, 'setsid'] });
+    await lab.outside(['kill', '-INT', '--', `-${lab.record.pid}`]);
+    expect(await lab.whenEnded()).toBe(0);
+    expect(lab.said).not.toMatch(/error|Cannot|exit code/i);
+    await expectAsBefore(lab.scratch);
+  });
+
   for (const moment of [
     'starting the API server',
     'building the fabric',
@@ -104,6 +112,14 @@ describe.skipIf(missing.length > 0)(`the lab leaves its host as it was${why}`, (
     await lab.signal(lab.record.innerPid, 'KILL');
     expect(await lab.whenEnded()).toBe(1);
     expect(lab.said).toContain('inner half has ended');
+    await expectAsBefore(lab.scratch);
+  });
+
+  test('after kill -9 of the command that made the namespaces', async () => {
+    const lab = await RunningLab.start(small, host.place);
+    const [launcher] = await processes(host, 'u[n]share .* lab inner');
+    await lab.signal(launcher ?? 0, 'KILL');
+    expect(await lab.whenEnded()).toBe(1);
     await expectAsBefore(lab.scratch);
   });
 
@@ -158,13 +174,12 @@ async function connections(lab: RunningLab): Promise<Record<string, string[]>> {
   return Object.fromEntries(await Promise.all(found));
 }
 
-/** Processes of a host whose command line has these words, by their ids there. */
-async function processes(host: PrivateHost, ...words: string[]): Promise<number[]> {
+/** Processes of a host whose command line matches the pattern, by their ids there, the oldest first. */
+async function processes(host: PrivateHost, pattern: string): Promise<number[]> {
   const script = `for folder in /proc/[0-9]*; do
     tr '\\0' ' ' < $folder/cmdline 2>/dev/null | grep -q -- "$1" && echo "\${folder#/proc/}"
   done`;
-  // In brackets, so that the search does not find itself.
-  const { stdout } = await host.run('bash', '-c', script, 'bash', `c[a]lico ${words.join(' ')}`);
+  const { stdout } = await host.run('bash', '-c', script, 'bash', pattern);
   return stdout
     .trim()
     .split('\n')
@@ -173,5 +188,6 @@ async function processes(host: PrivateHost, ...words: string[]): Promise<number[
     .sort((a, b) => a - b);
 }
 
-const agents = (host: PrivateHost) => processes(host, 'component', 'node');
-const supervisors = (host: PrivateHost) => processes(host, 'lab', 'up');
+// In brackets, so that the search does not find itself.
+const agents = (host: PrivateHost) => processes(host, 'c[a]lico component node');
+const supervisors = (host: PrivateHost) => processes(host, 'c[a]lico lab up');
