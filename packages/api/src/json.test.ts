@@ -53,3 +53,8 @@ test('parseJson gives back what printJson printed', () => {
     }),
   );
 });
+
+test('parseJson refuses what is nested too deep with an error of syntax', () => {
+  const deep = (inner: string) => '['.repeat(200_000) + inner + ']'.repeat(200_000);
+  expect(() => parseJson(deep('9007199254740993'))).toThrow(SyntaxError);
+});

@@ -16,15 +16,22 @@ const sourceJson = JSON as unknown as SourceJson;
 
 /**
  * Parses JSON; a whole number beyond 2^53 becomes a bigint, so that nothing is lost. As quick as JSON.parse where there
- * is no such number. Throws SyntaxError on what is not JSON.
+ * is no such number. Throws SyntaxError on what is not JSON, or is nested so deep (thousands of levels) that such a number
+ * cannot be looked for.
  */
 export function parseJson(text: string): unknown {
   if (!LONG_DIGITS.test(text)) return JSON.parse(text);
-  return sourceJson.parse(text, (_key, value, context) => {
-    if (typeof value !== 'number' || (value <= SAFE && value >= -SAFE)) return value;
-    const { source } = context;
-    return source !== undefined && INTEGER.test(source) ? BigInt(source) : value;
-  });
+  try {
+    return sourceJson.parse(text, exactInteger);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new SyntaxError('JSON Parse error: nested too deep', { cause });
+  }
+}
+
+function exactInteger(_key: string, value: unknown, { source }: { source?: string }): unknown {
+  if (typeof value !== 'number' || (value <= SAFE && value >= -SAFE)) return value;
+  return source !== undefined && INTEGER.test(source) ? BigInt(source) : value;
 }
 
 /**
