@@ -37,3 +37,8 @@ test('scanJson refuses nesting beyond the limit and takes nesting at it', () => 
 test('scanJson tells where the text breaks', () => {
   expect(() => scanJson('{"a": tru}', 5)).toThrow('expected a value at offset 6');
 });
+
+test('scanJson refuses a number that a double cannot hold', () => {
+  expect(() => scanJson('{"a":[1e308,-1e400]}', 5)).toThrow('number out of range at offset 12');
+  expect(scanJson('[1e308, 12345678901234567890]', 5).duplicates).toEqual([]);
+});

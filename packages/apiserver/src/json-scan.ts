@@ -78,7 +78,10 @@ class Scanner {
     else if (c === '"') this.#string();
     else if (c === '-' || (c !== undefined && c >= '0' && c <= '9')) {
       NUMBER.lastIndex = this.#at;
-      if (!NUMBER.test(this.#text)) this.#fail('bad number');
+      const number = NUMBER.exec(this.#text)?.[0];
+      if (number === undefined) this.#fail('bad number');
+      // As a double it would be infinite, and JSON cannot write that again.
+      if (!Number.isFinite(Number(number))) this.#fail('number out of range');
       this.#at = NUMBER.lastIndex;
     } else {
       const word = ['true', 'false', 'null'].find(w => this.#text.startsWith(w, this.#at));
