@@ -10,10 +10,10 @@ export function parseFieldSelector(text: string): FieldRequirement[] | undefined
   const requirements: FieldRequirement[] = [];
   for (const part of text.split(',')) {
     if (part.trim() === '') continue;
-    const match = /^\s*([^=!\s]+)\s*(==|=|!=)\s*(.*?)\s*$/.exec(part);
+    const match = /^\s*([^=!\s]+)\s*(==|=|!=)(.*)$/.exec(part);
     if (match === null) return undefined;
     const [, field = '', operator, value = ''] = match;
-    requirements.push({ field, value, negated: operator === '!=' });
+    requirements.push({ field, value: value.trim(), negated: operator === '!=' });
   }
   return requirements;
 }
