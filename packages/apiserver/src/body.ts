@@ -8,7 +8,8 @@ import { ApiError, badRequest, unsupportedMediaType } from './status.ts';
 
 /** The most bytes a body may have; what a Kubernetes API server takes. */
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
-const MAX_DEPTH = 128;
+/** How deep objects and lists may be nested in a body. */
+export const MAX_DEPTH = 128;
 
 /** A decoded body and the paths of keys that it gives twice (the last value wins). */
 export interface DecodedBody {
@@ -20,7 +21,8 @@ function tooLarge(): ApiError {
   return new ApiError(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${MAX_BODY_BYTES} bytes`);
 }
 
-async function readBytes(request: Request): Promise<Uint8Array> {
+/** Reads a body, at most MAX_BODY_BYTES of it. Throws a 413 ApiError. */
+export async function readBytes(request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get('content-length') ?? 0) > MAX_BODY_BYTES) throw tooLarge();
   if (request.body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];

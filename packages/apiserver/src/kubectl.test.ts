@@ -1,53 +1,16 @@
 /** The real kubectl against a server over TLS. */
-import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { createCertificates } from './certificates.ts';
-import { writeKubeconfig } from './kubeconfig.ts';
-import { startTestServer, TEST_TOKEN, type TestServer } from './testing.ts';
+import { afterAll, beforeAll, expect } from 'bun:test';
+import { type KubectlServer, kubectlTest, startKubectlServer, table } from './testing-kubectl.ts';
 
-const kubectlPath = Bun.which('kubectl');
-const kubectlTest = test.skipIf(kubectlPath === null);
-if (kubectlPath === null) test.skip('kubectl scenarios: no kubectl on PATH', () => undefined);
-
-const folder = mkdtempSync(join(tmpdir(), 'calico-kubectl-'));
-const kubeconfig = join(folder, 'config');
-let t: TestServer;
-
+let server: KubectlServer;
 beforeAll(async () => {
-  const { ca, cert, key } = createCertificates({ hosts: ['localhost', '127.0.0.1'], now: Date.now() });
-  t = await startTestServer({ tls: { cert, key }, listen: [{ host: 'localhost', port: 0 }] });
-  writeKubeconfig(kubeconfig, { server: t.server.urls[0] ?? '', ca, token: TEST_TOKEN });
+  server = await startKubectlServer();
 });
-afterAll(async () => {
-  expect(t.log.errors).toEqual([]);
-  await t.server.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => server.stop());
 
-const environment = { ...process.env, KUBECONFIG: kubeconfig, HOME: folder };
-
-function spawn(args: readonly string[], stdin = '') {
-  return Bun.spawn([kubectlPath ?? 'kubectl', ...args], {
-    env: environment,
-    stdin: new Blob([stdin]),
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
-}
-
-/** Runs kubectl and gives what it printed; `code` 0 unless told. */
-async function kubectl(command: string, stdin = '', code = 0): Promise<string> {
-  const child = spawn(command.match(/'[^']*'|\S+/g)?.map(word => word.replaceAll("'", '')) ?? [], stdin);
-  const [out, err, exit] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-    child.exited,
-  ]);
-  expect({ command, exit, err: exit === code ? '' : err }).toEqual({ command, exit: code, err: '' });
-  return out + err;
-}
+const kubectl = (command: string, stdin = '', code = 0) => server.kubectl(command, stdin, code);
+const spawn = (args: readonly string[]) => server.spawn(args);
+const secureCall = (method: string, path: string, body?: unknown) => server.call(method, path, body);
 
 async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
   let rest = '';
@@ -57,13 +20,6 @@ async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<strin
     yield* lines;
   }
 }
-
-/** A table without its spacing. */
-const table = (text: string): string[] =>
-  text
-    .trim()
-    .split('\n')
-    .map(line => line.trim().replace(/\s{2,}/g, ' | '));
 
 const manifests = `
 apiVersion: v1
@@ -209,16 +165,6 @@ kubectlTest(
   20_000,
 );
 
-async function secureCall(method: string, path: string, body?: unknown): Promise<{ body: unknown }> {
-  const response = await fetch(`${t.server.urls[0]}${path}`, {
-    method,
-    headers: { authorization: `Bearer ${TEST_TOKEN}`, 'content-type': 'application/merge-patch+json' },
-    tls: { rejectUnauthorized: false },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  return { body: await response.json() };
-}
-
 kubectlTest(
   'kubectl creates what it builds itself',
   async () => {
@@ -244,7 +190,6 @@ kubectlTest(
     );
     const unknown = pool.replace('10.1.2.3/16', '10.1.0.0/16, colour: red');
     expect(await kubectl('apply -f -', unknown, 1)).toContain('unknown field "spec.colour"');
-    expect(await kubectl('apply --server-side -f -', pool, 1)).toContain('use client-side apply');
     expect(await kubectl('delete tier default', '', 1)).toContain('built-in tiers cannot be deleted');
   },
   20_000,

@@ -139,7 +139,7 @@ test('the three kinds of patches change an object', async () => {
   });
   expect((await patch('merge-patch', { metadata: { resourceVersion: '1' } })).code).toBe(409);
   expect((await patch('merge-patch', { metadata: { name: 'other' } })).code).toBe(400);
-  expect((await patch('apply-patch', {})).code).toBe(415);
+  expect((await patch('odd-patch', {})).code).toBe(415);
 });
 
 test('dry runs answer like the real thing and change nothing', async () => {

@@ -1,6 +1,7 @@
 /** Requests about objects: the verbs of the resource API over store, writer and watches. */
 import { type Kind, printJson } from '@calico/api';
 import { negotiate } from './accept.ts';
+import { readApplyBody } from './apply-body.ts';
 import { contentType, OBJECT_TYPES, readBody } from './body.ts';
 import type { Entry, ObjectKey } from './collection.ts';
 import { parseDeleteOptions } from './delete-options.ts';
@@ -15,7 +16,16 @@ import { printEntry, printList, type View } from './representation.ts';
 import type { ResourcePath } from './request-info.ts';
 import { jsonResponse, objectResponse, streamResponse } from './response.ts';
 import { fromScale, isScalable, toScale } from './scale.ts';
-import { badRequest, deletedStatus, methodNotAllowed, notFound, unknownPath, unsupportedMediaType } from './status.ts';
+import {
+  type ApiError,
+  badRequest,
+  deletedStatus,
+  invalid,
+  methodNotAllowed,
+  notFound,
+  unknownPath,
+  unsupportedMediaType,
+} from './status.ts';
 import type { Store } from './store.ts';
 import type { ServerClock, WatchHub } from './watch.ts';
 import type { WriteOptions, Writer } from './writer.ts';
@@ -33,7 +43,9 @@ const DEFAULT_WATCH_SECONDS = 45 * 60;
 const JSON_PATCH = 'application/json-patch+json';
 const MERGE_PATCH = 'application/merge-patch+json';
 const STRATEGIC_PATCH = 'application/strategic-merge-patch+json';
+const APPLY_TYPES = ['application/apply-patch+yaml', 'application/apply-patch+json'];
 const PATCH_TYPES = [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH];
+const ALL_PATCH_TYPES = [...PATCH_TYPES, ...APPLY_TYPES];
 
 function wholeNumber(query: URLSearchParams, name: string): number | undefined {
   const text = query.get(name);
@@ -63,13 +75,36 @@ function fieldValidation(query: URLSearchParams): FieldValidation {
   throw badRequest(`fieldValidation is ${JSON.stringify(text)}; allowed: Strict, Warn, Ignore`);
 }
 
-function writeOptions(query: URLSearchParams, duplicates: readonly string[]): WriteOptions {
+const MANAGER_LIMIT = 128;
+
+/** Who writes: `fieldManager`, else the name that the client's user agent begins with. Throws a 400 ApiError. */
+function fieldManager(request: Request, query: URLSearchParams): string {
+  const given = query.get('fieldManager') ?? '';
+  if (given.length > MANAGER_LIMIT || /[^\P{C}]/u.test(given)) {
+    throw badRequest(
+      `fieldManager is ${JSON.stringify(given.slice(0, 200))}; allowed: up to ${MANAGER_LIMIT} printable characters`,
+    );
+  }
+  if (given !== '') return given;
+  const agent = (request.headers.get('user-agent') ?? '').split('/')[0] ?? '';
+  return agent.replace(/[^\P{C}]/gu, '').slice(0, MANAGER_LIMIT) || 'unknown';
+}
+
+function writeOptions(request: Request, query: URLSearchParams, duplicates: readonly string[]): WriteOptions {
   return {
     dryRun: parseDryRun(query.getAll('dryRun')),
     fieldValidation: fieldValidation(query),
     duplicates,
     warnings: [],
+    manager: fieldManager(request, query),
   };
+}
+
+/** Server-side apply names its manager, always. */
+function managerRequired(): ApiError {
+  return invalid({ group: 'meta.k8s.io', kind: 'PatchOptions', name: '' }, [
+    { reason: 'FieldValueRequired', message: 'Required value: is required for apply patch', field: 'fieldManager' },
+  ]);
 }
 
 function viewOf(kind: Kind, request: Request, query: URLSearchParams): View {
@@ -181,7 +216,7 @@ class ResourceRequest {
 
   async #create(): Promise<Response> {
     const body = await readBody(this.#request, OBJECT_TYPES);
-    const options = writeOptions(this.#query, body.duplicates);
+    const options = writeOptions(this.#request, this.#query, body.duplicates);
     const namespace = this.#path.namespace ?? '';
     const entry = await this.#backend.writer.create(this.#kind, namespace, body.value, options);
     return objectResponse(201, printEntry(this.#view, entry, this.#now()), options.warnings);
@@ -189,7 +224,7 @@ class ResourceRequest {
 
   async #update(key: ObjectKey): Promise<Response> {
     const body = await readBody(this.#request, OBJECT_TYPES);
-    const options = writeOptions(this.#query, body.duplicates);
+    const options = writeOptions(this.#request, this.#query, body.duplicates);
     const { writer } = this.#backend;
     const { subresource } = this.#path;
     const entry =
@@ -201,14 +236,16 @@ class ResourceRequest {
 
   async #patch(key: ObjectKey): Promise<Response> {
     const type = contentType(this.#request);
-    if (type.startsWith('application/apply-patch')) {
+    if (APPLY_TYPES.includes(type)) return this.#apply(key);
+    if (!PATCH_TYPES.includes(type)) {
       throw unsupportedMediaType(
-        `server-side apply (${type}) is not supported by this server; use client-side apply (kubectl apply without --server-side). Accepted patch types: ${PATCH_TYPES.join(', ')}`,
+        `the body of the request was in an unknown format - content type is "${type}"; accepted media types include: ${ALL_PATCH_TYPES.join(', ')}`,
       );
     }
+    if (this.#query.has('force')) throw badRequest('force: Forbidden: may not be specified for non-apply patch');
     const { value, duplicates } = await readBody(this.#request, PATCH_TYPES);
     if (value === undefined) throw badRequest('the patch is empty');
-    const options = writeOptions(this.#query, duplicates);
+    const options = writeOptions(this.#request, this.#query, duplicates);
     const { subresource } = this.#path;
     const apply = (now: unknown): unknown => {
       if (type === JSON_PATCH) return applyJsonPatch(now, value);
@@ -223,6 +260,23 @@ class ResourceRequest {
       options,
     );
     return this.#answer(200, entry, options.warnings);
+  }
+
+  async #apply(key: ObjectKey): Promise<Response> {
+    if (this.#path.subresource === 'scale') {
+      throw unsupportedMediaType(
+        'the scale subresource cannot be applied; apply the object itself, or patch its scale',
+      );
+    }
+    if ((this.#query.get('fieldManager') ?? '') === '') throw managerRequired();
+    const { value, duplicates } = await readApplyBody(this.#request);
+    const options = {
+      ...writeOptions(this.#request, this.#query, duplicates),
+      force: flag(this.#query, 'force'),
+    };
+    const { subresource } = this.#path;
+    const { entry, created } = await this.#backend.writer.apply(this.#kind, key, subresource, value, options);
+    return this.#answer(created ? 201 : 200, entry, options.warnings);
   }
 
   async #delete(key: ObjectKey): Promise<Response> {

@@ -1,10 +1,12 @@
 /** Create, update, patch and delete: what the server does to an object between the request and the store. */
-import type { AnyResource, Kind } from '@calico/api';
+import { type AnyResource, type Kind, printJson } from '@calico/api';
 import type { Admission, AdmissionRequest } from './admission.ts';
 import type { Entry, ObjectKey } from './collection.ts';
 import { checkFields, checkObject, type FieldValidation } from './field-validation.ts';
 import { isJsonObject } from './json.ts';
 import { resourceName } from './kind-registry.ts';
+import type { ManagedEntry } from './managed-fields/managers.ts';
+import { applyConfiguration, type Recording, recordApply, recordUpdate } from './managed-fields/ownership.ts';
 import {
   asObject,
   born,
@@ -36,6 +38,22 @@ export interface WriteOptions {
   readonly duplicates: readonly string[];
   /** Filled with what the client is told in Warning headers. */
   readonly warnings: string[];
+  /** Who writes, as managedFields call it. */
+  readonly manager: string;
+}
+
+/** Query parameters of server-side apply. */
+export interface ApplyOptions extends WriteOptions {
+  /** Take over fields that other managers own. */
+  readonly force: boolean;
+}
+
+/** How one write changes a stored object, and whose the fields are then. */
+interface Change {
+  /** The object as the client wants it. */
+  next(now: AnyResource): unknown;
+  /** The object that will be stored, with its managedFields. `given` is what the client sent as such. */
+  record(old: AnyResource, now: AnyResource, given: readonly unknown[] | undefined): AnyResource;
 }
 
 /** How a deletion is meant (meta/v1 DeleteOptions). */
@@ -48,7 +66,13 @@ export interface DeleteOptions {
 }
 
 /** Writes without a client: controllers of the server itself. */
-export const INTERNAL_WRITE: WriteOptions = { dryRun: false, fieldValidation: 'Ignore', duplicates: [], warnings: [] };
+export const INTERNAL_WRITE: WriteOptions = {
+  dryRun: false,
+  fieldValidation: 'Ignore',
+  duplicates: [],
+  warnings: [],
+  manager: 'apiserver',
+};
 
 /** Carries the result of a dry run out of a transaction that must not be kept. */
 class DryRunResult extends Error {
@@ -95,9 +119,20 @@ export class Writer {
         return entry;
       });
     } catch (cause) {
-      if (cause instanceof DryRunResult) return cause.entry;
+      if (cause instanceof DryRunResult) return this.#unwritten(cause.entry);
       throw cause;
     }
+  }
+
+  /** What a dry run answers: the object under the version that it still has, or none if it would be new. */
+  #unwritten(entry: Entry): Entry {
+    const { resourceVersion: _never, ...metadata } = entry.object.metadata;
+    const stored = this.#store.get(entry)?.object.metadata.resourceVersion;
+    const object: AnyResource = {
+      ...entry.object,
+      metadata: { ...metadata, ...(stored === undefined ? {} : { resourceVersion: stored }) },
+    };
+    return { ...entry, object, json: printJson(object) };
   }
 
   #admit(tx: Transaction, request: Omit<AdmissionRequest, 'get' | 'list'>): AnyResource {
@@ -119,25 +154,49 @@ export class Writer {
   create(kind: Kind, namespace: string, body: unknown, options: WriteOptions): Promise<Entry> {
     return this.#transact(options.dryRun, tx => {
       const given = asObject(kind, body, namespace, undefined);
-      checkFields(kind, given, undefined, options.duplicates, options.fieldValidation, options.warnings);
-      const { generateName } = given.metadata;
-      const generated = given.metadata.name === '' && generateName !== undefined && generateName !== '';
-      const name = generated ? `${generateName.slice(0, 248)}${this.#environment.nameSuffix()}` : given.metadata.name;
-      const key = { resource: resourceName(kind), namespace, name };
-      const subject = { group: kind.group, plural: kind.plural, name };
-      if (kind.namespaced) this.#checkNamespace(tx, namespace, subject);
-      if (name !== '' && tx.get(key) !== undefined) throw alreadyExists(subject);
-      const fresh = kind.default(
-        born(kind, given, {
-          name,
-          namespace,
-          uid: this.#environment.newUid(),
-          time: printTime(this.#environment.wallTime()),
-        }),
+      const recording = this.#recording(kind, 'Update', undefined, options);
+      return this.#insert(tx, kind, namespace, given, options, now =>
+        recordUpdate(undefined, now, undefined, recording),
       );
-      const request = { operation: 'create', subresource: undefined, kind, namespace, name, old: undefined } as const;
-      return tx.put(key, this.#admit(tx, { ...request, object: fresh }));
     });
+  }
+
+  #recording(
+    kind: Kind,
+    operation: 'Apply' | 'Update',
+    subresource: string | undefined,
+    { manager: name }: WriteOptions,
+  ): Recording {
+    const manager = { name, operation, apiVersion: kind.apiVersion, subresource };
+    return { kind, manager, time: printTime(this.#environment.wallTime()) };
+  }
+
+  #insert(
+    tx: Transaction,
+    kind: Kind,
+    namespace: string,
+    given: AnyResource,
+    options: WriteOptions,
+    record: (now: AnyResource) => AnyResource,
+  ): Entry {
+    checkFields(kind, given, undefined, options.duplicates, options.fieldValidation, options.warnings);
+    const { generateName } = given.metadata;
+    const generated = given.metadata.name === '' && generateName !== undefined && generateName !== '';
+    const name = generated ? `${generateName.slice(0, 248)}${this.#environment.nameSuffix()}` : given.metadata.name;
+    const key = { resource: resourceName(kind), namespace, name };
+    const subject = { group: kind.group, plural: kind.plural, name };
+    if (kind.namespaced) this.#checkNamespace(tx, namespace, subject);
+    if (name !== '' && tx.get(key) !== undefined) throw alreadyExists(subject);
+    const fresh = kind.default(
+      born(kind, given, {
+        name,
+        namespace,
+        uid: this.#environment.newUid(),
+        time: printTime(this.#environment.wallTime()),
+      }),
+    );
+    const request = { operation: 'create', subresource: undefined, kind, namespace, name, old: undefined } as const;
+    return tx.put(key, record(this.#admit(tx, { ...request, object: fresh })));
   }
 
   #checkNamespace(tx: Transaction, namespace: string, subject: ErrorSubject): void {
@@ -161,7 +220,16 @@ export class Writer {
     body: unknown,
     options: WriteOptions,
   ): Promise<Entry> {
-    return this.#transact(options.dryRun, tx => this.#replace(tx, kind, key, subresource, () => body, options));
+    return this.#transact(options.dryRun, tx =>
+      this.#replace(
+        tx,
+        kind,
+        key,
+        subresource,
+        this.#change(kind, subresource, () => body, options),
+        options,
+      ),
+    );
   }
 
   /** Changes an object by a function of its present state, under the same rules as an update. */
@@ -172,7 +240,68 @@ export class Writer {
     change: (now: AnyResource) => unknown,
     options: WriteOptions,
   ): Promise<Entry> {
-    return this.#transact(options.dryRun, tx => this.#replace(tx, kind, key, subresource, change, options));
+    return this.#transact(options.dryRun, tx =>
+      this.#replace(tx, kind, key, subresource, this.#change(kind, subresource, change, options), options),
+    );
+  }
+
+  #change(
+    kind: Kind,
+    subresource: string | undefined,
+    next: (now: AnyResource) => unknown,
+    options: WriteOptions,
+  ): Change {
+    const recording = this.#recording(kind, 'Update', subresource, options);
+    return { next, record: (old, now, given) => recordUpdate(old, now, given, recording) };
+  }
+
+  /**
+   * Server-side apply: makes the object, or merges what the manager wants into it. `created` tells which. Throws ApiError:
+   * 400, 403, 404 (a subresource of what is absent), 409 (other managers' fields), 422.
+   */
+  async apply(
+    kind: Kind,
+    key: ObjectKey,
+    subresource: string | undefined,
+    body: unknown,
+    options: ApplyOptions,
+  ): Promise<{ entry: Entry; created: boolean }> {
+    let created = false;
+    const entry = await this.#transact(options.dryRun, tx => {
+      const config = asObject(kind, body, key.namespace, key.name);
+      const recording = this.#recording(kind, 'Apply', subresource, options);
+      created = subresource === undefined && tx.get(key) === undefined;
+      if (created) {
+        const { apiVersion, kind: name, metadata } = config;
+        if (metadata.uid !== undefined && metadata.uid !== '') {
+          throw conflict(
+            { group: kind.group, plural: kind.plural, name: key.name },
+            `uid mismatch: the provided object specified uid ${metadata.uid}, and no existing object was found`,
+          );
+        }
+        const bare = { apiVersion, kind: name, metadata: { name: key.name } };
+        const { object, managers } = applyConfiguration(bare, config, options.force, recording);
+        const given = asObject(kind, object, key.namespace, key.name);
+        return this.#insert(tx, kind, key.namespace, given, options, now => recordApply(now, managers));
+      }
+      let managers: readonly ManagedEntry[] = [];
+      const change: Change = {
+        next: now => {
+          const applied = applyConfiguration(now, config, options.force, recording);
+          managers = applied.managers;
+          const { resourceVersion, uid } = config.metadata;
+          const metadata = {
+            ...applied.object.metadata,
+            ...(resourceVersion === undefined ? {} : { resourceVersion }),
+            ...(uid === undefined ? {} : { uid }),
+          };
+          return { ...applied.object, metadata };
+        },
+        record: (_old, now) => recordApply(now, managers),
+      };
+      return this.#replace(tx, kind, key, subresource, change, options);
+    });
+    return { entry, created };
   }
 
   #replace(
@@ -180,14 +309,14 @@ export class Writer {
     kind: Kind,
     key: ObjectKey,
     subresource: string | undefined,
-    change: (now: AnyResource) => unknown,
+    change: Change,
     options: WriteOptions,
   ): Entry {
     const subject = { group: kind.group, plural: kind.plural, name: key.name };
     const stored = tx.get(key);
     if (stored === undefined) throw notFound(subject);
     const old = stored.object;
-    const given = asObject(kind, change(old), key.namespace, key.name);
+    const given = asObject(kind, change.next(old), key.namespace, key.name);
     checkFields(kind, given, old, options.duplicates, options.fieldValidation, options.warnings);
     const { resourceVersion, uid } = given.metadata;
     if (resourceVersion !== undefined && resourceVersion !== '' && resourceVersion !== old.metadata.resourceVersion) {
@@ -202,7 +331,8 @@ export class Writer {
     const defaulted = kind.default(updated(kind, old, given, subresource));
     checkFinalizers(kind, old, defaulted);
     const request = { operation: 'update', subresource, kind, namespace: key.namespace, name: key.name, old } as const;
-    const next = withGeneration(kind, old, this.#admit(tx, { ...request, object: defaulted }));
+    const admitted = withGeneration(kind, old, this.#admit(tx, { ...request, object: defaulted }));
+    const next = change.record(old, admitted, given.metadata.managedFields);
     if (isFinished(next)) {
       tx.put(key, next);
       return tx.delete(key) ?? stored;
