@@ -24,7 +24,12 @@ export function say(text) {
 
 /** Ends with exit code 2 on a system where the lab cannot work. */
 export function requireLinux() {
-  if (process.platform === 'linux') return;
+  if (process.platform === 'linux') {
+    // Bun itself aborts without it, before any word of ours.
+    if (existsSync('/proc/self/status')) return;
+    say('Cannot run without /proc. Mount it: mount -t proc proc /proc');
+    process.exit(2);
+  }
   say(`Cannot run on ${process.platform}: the lab needs Linux network namespaces and nftables.`);
   say('Use a Linux machine or virtual machine (Debian 12 or later, Ubuntu 22.04 or later), for example: limactl start');
   process.exit(2);

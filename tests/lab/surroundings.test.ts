@@ -33,6 +33,23 @@ describe.skipIf(!mayMount)(`the lab works, or ends with 2 and says why${why}`, (
     expect({ exitCode, stdout, left }).toEqual({ exitCode: 2, stdout: '', left: [] });
   });
 
+  test('npm start without /proc: 2', async () => {
+    const hidden = [
+      'unshare',
+      ...user,
+      '--mount',
+      '--propagation=private',
+      'sh',
+      '-c',
+      'mount -t tmpfs tmpfs /proc; exec "$@"',
+      'sh',
+    ];
+    const start = ['node', join(import.meta.dir, '../../tools/start.mjs'), '--once'];
+    const { exitCode, stderr } = await run([...hidden, ...start], scratch);
+    expect(stderr).toContain('Cannot run without /proc');
+    expect(exitCode).toBe(2);
+  });
+
   test('unshare missing: 2', async () => {
     const place = changedBy('PATH=$TMPDIR');
     const { exitCode, stderr } = await runLab(small, place);
