@@ -109,16 +109,17 @@ export class EtcdServer {
     return printed;
   }
 
+  /** Waits until it has a leader and answers: etcd listens a while before. */
   async #answers(child: Bun.Subprocess): Promise<void> {
-    for (let attempt = 0; attempt < 200; attempt++) {
+    for (let attempt = 0; attempt < 500; attempt++) {
       if (child.exitCode !== null) throw new Error(`Cannot start etcd: it ended with code ${child.exitCode}`);
-      const connected = await Bun.connect({ hostname: '127.0.0.1', port: this.port, socket: { data: () => {} } }).catch(
-        () => undefined,
+      const healthy = await fetch(`${this.url}/health`, { tls: { rejectUnauthorized: false } }).then(
+        answer => answer.ok,
+        () => false,
       );
-      connected?.end();
-      if (connected !== undefined) return;
+      if (healthy) return;
       await Bun.sleep(20);
     }
-    throw new Error('Cannot start etcd: it does not listen');
+    throw new Error('Cannot start etcd: it is not healthy after 10 s');
   }
 }

@@ -8,8 +8,10 @@ export class TcpProxy {
   #port = 0;
   /** Bytes are taken and thrown away, in both directions or only on the way back. */
   #swallow: 'none' | 'answers' | 'all' = 'none';
-  /** How many connections were made, in all. */
-  connections = 0;
+  /** Questions wait here while they are held back. */
+  #held: (() => void)[] | undefined;
+  /** An answer with this text in it makes questions wait from then on. */
+  #trigger: { readonly text: string; seen(): void } | undefined;
 
   private constructor(target: number) {
     this.#target = target;
@@ -38,6 +40,20 @@ export class TcpProxy {
     this.#swallow = what;
   }
 
+  /** Lets the next answer with a text in it through, then no more questions until `release`. Resolves at that answer. */
+  holdAfter(text: string): Promise<void> {
+    return new Promise(resolve => {
+      this.#trigger = { text, seen: resolve };
+    });
+  }
+
+  /** Sends what was held back, and holds nothing back any more. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const send of held) send();
+  }
+
   /** Cuts all connections in the middle. */
   cut(): void {
     for (const [near, far] of this.#pairs) {
@@ -55,14 +71,20 @@ export class TcpProxy {
   }
 
   #accept(near: Socket): void {
-    this.connections++;
     const far = connect(this.#target, '127.0.0.1');
     const pair = [near, far] as const;
     this.#pairs.add(pair);
     near.on('data', bytes => {
-      if (this.#swallow !== 'all') far.write(bytes);
+      if (this.#swallow === 'all') return;
+      if (this.#held === undefined) far.write(bytes);
+      else this.#held.push(() => far.write(bytes));
     });
     far.on('data', bytes => {
+      if (this.#trigger !== undefined && bytes.includes(this.#trigger.text)) {
+        this.#held ??= [];
+        this.#trigger.seen();
+        this.#trigger = undefined;
+      }
       if (this.#swallow === 'none') near.write(bytes);
     });
     for (const [one, other] of [

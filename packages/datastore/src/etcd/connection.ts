@@ -15,10 +15,15 @@ export interface Call<Q, A> {
   readonly response: Message<A>;
 }
 
-/** A watch stream under way, and the endpoint that it is on. */
-export interface OpenStream {
-  readonly stream: ClientDuplexStream<Partial<WatchRequest>, WatchResponse>;
+/** An endpoint and a connection to it. */
+interface Path {
   readonly endpoint: Endpoint;
+  readonly client: GrpcClient;
+}
+
+/** A watch stream under way, and what it is on. */
+export interface OpenStream extends Path {
+  readonly stream: ClientDuplexStream<Partial<WatchRequest>, WatchResponse>;
 }
 
 /** How a call ended that was not answered. */
@@ -55,18 +60,16 @@ export class Connection {
   /** Asks and gives the answer. Rejects with a DatastoreError. A token that is no longer taken is renewed once. */
   async call<Q, A>(operation: Operation, call: Call<Q, A>, request: Partial<Q>): Promise<A> {
     for (let renewed = false; ; renewed = true) {
-      const endpoint = await this.#connected(operation);
       const metadata = await this.#metadata(operation);
-      const answer = await this.#ask(endpoint.client, call, request, metadata);
+      const path = await this.#connected(operation);
+      const answer = await this.#ask(path.client, call, request, metadata);
       if ('value' in answer) return answer.value;
       const { failure } = answer;
       if (!renewed && this.#auth !== undefined && isTokenRefused(failure.code, failure.details)) {
         this.#token = undefined;
         continue;
       }
-      const error = this.#error(operation, endpoint, failure);
-      if (error.code === 'Unavailable' || error.code === 'Timeout') this.leave(endpoint);
-      throw error;
+      throw this.#error(operation, path, failure);
     }
   }
 
@@ -74,23 +77,23 @@ export class Connection {
   async watch(operation: Operation, range: KeyRange): Promise<OpenStream> {
     // A watch does not say that its token is too old, a read does.
     if (this.#auth !== undefined) await this.call(operation, calls.range, { ...range, limit: 1, keysOnly: true });
-    const endpoint = await this.#connected(operation);
     const metadata = await this.#metadata(operation);
+    const { endpoint, client } = await this.#connected(operation);
     // A member that lost its leader ends the watch then, instead of keeping silent.
     metadata.set('hasleader', 'true');
     const { path, request, response } = calls.watch;
-    const stream = endpoint.client.makeBidiStreamRequest<Partial<WatchRequest>, WatchResponse>(
+    const stream = client.makeBidiStreamRequest<Partial<WatchRequest>, WatchResponse>(
       path,
       request.encode,
       response.decode,
       metadata,
     );
-    return { stream, endpoint };
+    return { stream, endpoint, client };
   }
 
-  /** The endpoint is in trouble: the next one is used from now on. */
-  leave(endpoint: Endpoint): void {
-    endpoint.drop();
+  /** A connection is in trouble: the next endpoint is used from now on. */
+  leave({ endpoint, client }: Path): void {
+    endpoint.drop(client);
     if (this.#endpoints[this.#current] === endpoint) this.#current = (this.#current + 1) % this.#endpoints.length;
   }
 
@@ -98,14 +101,15 @@ export class Connection {
     for (const endpoint of this.#endpoints) endpoint.drop();
   }
 
-  async #connected(operation: Operation): Promise<Endpoint> {
+  async #connected(operation: Operation): Promise<Path> {
     const current = this.#endpoints[this.#current];
-    if (current?.ready) return current;
+    if (current?.ready) return { endpoint: current, client: current.client };
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
     });
     try {
-      return await this.#connecting;
+      const endpoint = await this.#connecting;
+      return { endpoint, client: endpoint.client };
     } catch (err) {
       const { op, resource } = operation;
       const reason = err instanceof Error ? err.message : String(err);
@@ -146,13 +150,11 @@ export class Connection {
   async #authenticate({ op, resource }: Operation): Promise<string> {
     const { username = '', password = '' } = this.#auth ?? {};
     const operation = { op, resource, write: false };
-    const endpoint = await this.#connected(operation);
+    const path = await this.#connected(operation);
     const request = { name: username, password };
-    const answer = await this.#ask(endpoint.client, calls.authenticate, request, new Metadata());
+    const answer = await this.#ask(path.client, calls.authenticate, request, new Metadata());
     if ('value' in answer) return answer.value.token;
-    const error = this.#error(operation, endpoint, answer.failure);
-    if (error.code === 'Unavailable' || error.code === 'Timeout') this.leave(endpoint);
-    throw error;
+    throw this.#error(operation, path, answer.failure);
   }
 
   #ask<Q, A>(
@@ -177,10 +179,14 @@ export class Connection {
     });
   }
 
-  #error(operation: Operation, endpoint: Endpoint, { code, details, timedOut }: Failure): DatastoreError {
-    if (!timedOut) return statusError(operation, endpoint.url, code, details);
-    const { op, resource, write } = operation;
-    const reason = `${endpoint.url} did not answer within ${this.#timeoutMs / 1000} s`;
-    return new DatastoreError({ code: 'Timeout', op, resource, reason, outcomeUnknown: write });
+  /** What a failed call is to be told as. Trouble on the way makes the next call take another one. */
+  #error({ op, resource, write }: Operation, path: Path, { code, details, timedOut }: Failure): DatastoreError {
+    const { url } = path.endpoint;
+    const reason = `${url} did not answer within ${this.#timeoutMs / 1000} s`;
+    const error = timedOut
+      ? new DatastoreError({ code: 'Timeout', op, resource, reason, outcomeUnknown: write })
+      : statusError({ op, resource, write }, url, code, details);
+    if (error.code === 'Unavailable' || error.code === 'Timeout') this.leave(path);
+    return error;
   }
 }

@@ -8,6 +8,9 @@ const OPTIONS = {
   'grpc.max_send_message_length': -1,
   // What is tried again, and where, is ours to say: a write never is.
   'grpc.enable_retries': 0,
+  // A call that the server never saw waits in the channel for its next connection.
+  'grpc.initial_reconnect_backoff_ms': 50,
+  'grpc.max_reconnect_backoff_ms': 1000,
   // A channel made after trouble must not get the old connection back.
   'grpc.use_local_subchannel_pool': 1,
   // etcd is never behind a web proxy.
@@ -47,14 +50,14 @@ export class Endpoint {
     if (state === 'ready') return undefined;
     const trouble = state === 'late' ? `no connection within ${timeoutMs / 1000} s` : await lastError(client);
     // The next try starts anew instead of waiting for gRPC's own backoff.
-    if (this.#client === client) this.drop();
+    this.drop(client);
     return trouble;
   }
 
-  /** Ends the connection after the calls that are under way on it; the next use makes a new one. */
-  drop(): void {
-    this.#client?.close();
-    this.#client = undefined;
+  /** Ends a connection after the calls that are under way on it; the next use makes a new one. */
+  drop(client: GrpcClient | undefined = this.#client): void {
+    client?.close();
+    if (this.#client === client) this.#client = undefined;
   }
 
   #open(): GrpcClient {

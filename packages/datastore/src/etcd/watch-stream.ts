@@ -150,14 +150,14 @@ export class EtcdWatch<R extends Resource> implements WatchStream<R> {
     for (const object of items) this.#push({ type: 'ADDED', object });
   }
 
-  #stopped({ endpoint }: OpenStream, code: number, details: string): void {
+  #stopped(open: OpenStream, code: number, details: string): void {
     if (this.#ended !== undefined) return;
     if (code === 0) {
       this.#end(undefined);
       return;
     }
-    const error = statusError(this.#settings.operation, endpoint.url, code, details);
-    if (error.code === 'Unavailable') this.#settings.connection.leave(endpoint);
+    const error = statusError(this.#settings.operation, open.endpoint.url, code, details);
+    if (error.code === 'Unavailable') this.#settings.connection.leave(open);
     this.#end(error);
   }
 
@@ -174,7 +174,7 @@ export class EtcdWatch<R extends Resource> implements WatchStream<R> {
       open.stream.write({ progress: {} });
       return;
     }
-    connection.leave(open.endpoint);
+    connection.leave(open);
     this.#end(this.#error('Timeout', `${open.endpoint.url} sent nothing for ${silenceMs / 1000} s`));
   };
 
