@@ -141,7 +141,7 @@ describe('autoAssign', () => {
   test('leaves out reservations', async () => {
     const world = newWorld();
     await world.pool('pool', { cidr: '10.0.0.0/28', blockSize: 30 });
-    await world.reserve('10.0.0.0/29', '10.0.0.8/31', '10.0.0.11/32', '10.0.0.13', '10.0.0.14/31');
+    await world.reserve('10.0.0.0/29', '10.0.0.8/31', '10.0.0.11/32', '10.0.0.13/32', '10.0.0.14/31');
     const given = (await world.open().autoAssign(podRequest('node-1', 'a', { ipv4: 16 }))).ipv4;
     expect(given.map(({ addr }) => printAddr(addr)).sort()).toEqual(['10.0.0.10', '10.0.0.12']);
   });

@@ -7,6 +7,8 @@ import type { StructuralSchema } from './structural.ts';
 interface Difference {
   readonly kind?: string;
   readonly plural?: string;
+  /** Further fields of the spec that must be there. */
+  readonly required?: readonly string[];
   /** Keywords that replace those of a field of the spec; undefined takes a keyword away. */
   readonly fields?: { readonly [field: string]: StructuralSchema };
 }
@@ -15,6 +17,7 @@ const NO_LIST_TYPE = { 'x-kubernetes-list-type': undefined };
 
 const DIFFERENCES: { readonly [kind: string]: Difference } = {
   BlockAffinity: {
+    required: ['deleted'],
     fields: {
       cidr: { format: undefined },
       deleted: { type: 'string', default: undefined },
@@ -63,5 +66,7 @@ export function v1Form<R extends Resource>(
       else before[keyword] = value;
     }
   }
+  const { required } = difference;
+  if (required !== undefined) spec.required = [...(Array.isArray(spec.required) ? spec.required : []), ...required];
   return { kind: difference.kind ?? kind.kind, plural: difference.plural ?? kind.plural, schema };
 }

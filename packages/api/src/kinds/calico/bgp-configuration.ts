@@ -22,8 +22,10 @@ import { always, filled, never } from './cel.ts';
 import { CALICO_API_VERSION, CALICO_GROUP, CALICO_VERSION } from './group.ts';
 import { asNumber, duration, LOG_LEVELS, numberAsNumbers, routePriority, secretKeyRef } from './values.ts';
 
+const ATOMIC = { 'x-kubernetes-map-type': 'atomic' };
+
 const cidrs = (description: string) =>
-  list(object({}, { cidr: formatted('cidr', { format: 'cidr' }) }), { description });
+  list(object({}, { cidr: formatted('net-any', { format: 'cidr' }) }, ATOMIC), { description });
 
 const spec = lazy(() =>
   object(
@@ -46,11 +48,16 @@ const spec = lazy(() =>
             name: text({ maxLength: 253, description: 'The name that prefixAdvertisements uses.' }),
             value: matching('^(\\d+):(\\d+)$|^(\\d+):(\\d+):(\\d+)$', '"aa:nn" or "aa:nn:mm"', { maxLength: 40 }),
           },
+          ATOMIC,
         ),
         { maxItems: 500, description: 'Names for BGP communities.' },
       ),
       prefixAdvertisements: list(
-        object({}, { cidr: formatted('cidr', { format: 'cidr' }), communities: list(text(), { maxItems: 50 }) }),
+        object(
+          {},
+          { cidr: formatted('net-any', { format: 'cidr' }), communities: list(text(), { maxItems: 50 }) },
+          ATOMIC,
+        ),
         { maxItems: 500, description: 'Communities that the routes to a prefix carry.' },
       ),
       listenPort: integer({

@@ -10,7 +10,7 @@ const spec = lazy(() =>
   object(
     {},
     {
-      reservedCIDRs: set(formatted('cidr', { format: 'cidr' }), {
+      reservedCIDRs: set(formatted('net-any', { format: 'cidr' }), {
         description: 'Addresses that are not given out by themselves.',
       }),
     },
@@ -41,6 +41,6 @@ export const IPReservation: Kind<IPReservation> = defineKind<IPReservation>({
     apiVersion: CALICO_API_VERSION,
     kind: 'IPReservation',
     metadata: { name: 'printers' },
-    spec: { reservedCIDRs: ['10.244.0.0/29', '10.244.200.1'] },
+    spec: { reservedCIDRs: ['10.244.0.0/29', '10.244.200.1/32'] },
   }),
 });

@@ -96,7 +96,7 @@ export const rule = lazy(() =>
       http: object(
         {},
         {
-          methods: list(text({ maxLength: 1024 }), { maxItems: 20, description: 'One of these HTTP methods.' }),
+          methods: list(text(), { maxItems: 20, description: 'One of these HTTP methods.' }),
           paths: list(object({}, { exact: text({ maxLength: 1024 }), prefix: text({ maxLength: 1024 }) }), {
             maxItems: 20,
             description: 'One of these paths, each exact or a prefix.',

@@ -41,6 +41,7 @@ export function secretKeyRef(description: string) {
       secretKeyRef: object(
         { key: text({ minLength: 1 }) },
         { name: text({ default: '', description: 'The Secret, in the namespace of Calico.' }), optional: flag() },
+        { 'x-kubernetes-map-type': 'atomic' },
       ),
     },
     { description },
