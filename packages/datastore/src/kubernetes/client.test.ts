@@ -61,6 +61,13 @@ describe('kubernetesClient names every failure', () => {
       message: 'Operation cannot be fulfilled: Precondition failed: UID in precondition: a, UID in object meta: b',
       code: 'NotFound',
     },
+    {
+      name: 'another uid, on deletion',
+      status: 409,
+      reason: 'Conflict',
+      message: 'Operation cannot be fulfilled: the UID in the precondition (a) does not match the UID in record (b).',
+      code: 'NotFound',
+    },
     { name: 'compaction', status: 410, reason: 'Expired', code: 'Gone' },
     { name: 'an object that is not valid', status: 422, reason: 'Invalid', code: 'Invalid' },
     { name: 'too many requests', status: 429, reason: 'TooManyRequests', code: 'Unavailable' },
@@ -86,6 +93,21 @@ describe('kubernetesClient names every failure', () => {
       });
       expect(err.message).toBe(`Cannot update GlobalNetworkSet(a): ${message}`);
       expect(asked).toHaveLength(1);
+    });
+  }
+
+  const refusedFields = [
+    { name: 'another uid, of a patch', fields: ['metadata.uid', 'metadata.uid'], code: 'NotFound' as const },
+    { name: 'another uid among other faults', fields: ['metadata.uid', 'spec.x'], code: 'Invalid' as const },
+  ];
+  for (const { name, fields, code } of refusedFields) {
+    test(name, async () => {
+      const causes = fields.map(field => ({ reason: 'FieldValueInvalid', message: 'field is immutable', field }));
+      const { client } = start(() =>
+        Response.json({ kind: 'Status', reason: 'Invalid', code: 422, details: { causes } }, { status: 422 }),
+      );
+      const patch = client.patch(Pod, { namespace: 'n', name: 'p' }, { metadata: {} }, { type: 'merge' });
+      expect((await failure(patch)).code).toBe(code);
     });
   }
 

@@ -13,6 +13,8 @@ interface Status {
   readonly reason: string;
   readonly message: string;
   readonly retryAfterSeconds: number | undefined;
+  /** The fields that were refused. */
+  readonly fields: readonly unknown[];
 }
 
 function field(value: unknown, name: string): unknown {
@@ -24,11 +26,14 @@ function textOf(value: unknown): string {
 }
 
 function readStatus(body: unknown): Status {
-  const seconds = field(field(body, 'details'), 'retryAfterSeconds');
+  const details = field(body, 'details');
+  const seconds = field(details, 'retryAfterSeconds');
+  const causes = field(details, 'causes');
   return {
     reason: textOf(field(body, 'reason')),
     message: textOf(field(body, 'message')),
     retryAfterSeconds: typeof seconds === 'number' ? seconds : undefined,
+    fields: Array.isArray(causes) ? causes.map(cause => field(cause, 'field')) : [],
   };
 }
 
@@ -52,12 +57,16 @@ const CODES: Readonly<Record<number, DatastoreErrorCode>> = {
   504: 'Timeout',
 };
 
-function codeOf(httpStatus: number, { reason, message }: Status): DatastoreErrorCode {
+/** How servers say that the object of that uid is gone and another took its name: storage, and deletion before it. */
+const OTHER_UID = /precondition failed: uid|the uid in the precondition/i;
+
+function codeOf(httpStatus: number, { reason, message, fields }: Status): DatastoreErrorCode {
   if (httpStatus === 409) {
     if (reason === 'AlreadyExists') return 'AlreadyExists';
-    // The object of that uid is gone; another took its name.
-    if (/precondition failed: uid/i.test(message)) return 'NotFound';
+    if (OTHER_UID.test(message)) return 'NotFound';
   }
+  // The same, when Kubernetes' own kinds are patched: a field that cannot be changed.
+  if (httpStatus === 422 && fields.length > 0 && fields.every(name => name === 'metadata.uid')) return 'NotFound';
   return CODES[httpStatus] ?? 'Internal';
 }
 

@@ -73,29 +73,32 @@ function savedMetadata(text: string | undefined): Partial<ObjectMeta> | undefine
 export function unpackMetadata(stored: ObjectMeta): { metadata: ObjectMeta; savedName: string | undefined } {
   const { managedFields: _, uid, labels, annotations = {}, ...own } = stored;
   const { [METADATA_ANNOTATION]: text, ...otherAnnotations } = annotations;
-  const { name: savedName, ...saved } = savedMetadata(text) ?? {};
-  const { name, namespace, resourceVersion, generation, deletionTimestamp, creationTimestamp } = own;
-  const kept =
-    savedMetadata(text) === undefined
-      ? own
-      : {
-          ...(creationTimestamp === undefined ? {} : { creationTimestamp }),
-          ...saved,
-          name,
-          ...(namespace === undefined ? {} : { namespace }),
-          ...(resourceVersion === undefined ? {} : { resourceVersion }),
-          ...(generation === undefined ? {} : { generation }),
-          ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-        };
+  const saved = savedMetadata(text);
   const metadata: ObjectMeta = {
-    ...kept,
+    ...(saved === undefined ? own : { ...pick(own, FALLBACKS), ...drop(saved, SERVERS), ...pick(own, SERVERS) }),
+    name: own.name,
     ...(uid === undefined ? {} : { uid: convertUid(uid) }),
-    ...owners(saved.ownerReferences ?? own.ownerReferences, CRD, NATIVE),
-    ...filled({ ...labels, ...saved.labels }, 'labels'),
-    ...filled({ ...otherAnnotations, ...saved.annotations }, 'annotations'),
+    ...owners(saved?.ownerReferences ?? own.ownerReferences, CRD, NATIVE),
   };
-  // Nothing left of them after merging.
-  if (Object.keys({ ...otherAnnotations, ...saved.annotations }).length === 0) delete metadata.annotations;
-  if (Object.keys({ ...labels, ...saved.labels }).length === 0) delete metadata.labels;
-  return { metadata, savedName };
+  delete metadata.labels;
+  delete metadata.annotations;
+  Object.assign(metadata, filled({ ...labels, ...saved?.labels }, 'labels'));
+  Object.assign(metadata, filled({ ...otherAnnotations, ...saved?.annotations }, 'annotations'));
+  return { metadata, savedName: saved?.name };
+}
+
+type Field = keyof ObjectMeta;
+/** What only the server knows, whatever an annotation says. */
+const SERVERS: readonly Field[] = ['name', 'namespace', 'uid', 'resourceVersion', 'generation', 'deletionTimestamp'];
+/** What is taken of the CustomResource where the annotation does not say it. */
+const FALLBACKS: readonly Field[] = ['creationTimestamp'];
+
+function pick(metadata: ObjectMeta, fields: readonly Field[]): Partial<ObjectMeta> {
+  return Object.fromEntries(
+    fields.filter(field => metadata[field] !== undefined).map(field => [field, metadata[field]]),
+  );
+}
+
+function drop(metadata: Partial<ObjectMeta>, fields: readonly Field[]): Partial<ObjectMeta> {
+  return Object.fromEntries(Object.entries(metadata).filter(([field]) => !fields.some(name => name === field)));
 }
