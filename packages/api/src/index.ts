@@ -3,6 +3,7 @@ export * from './conversion/index.ts';
 export * from './crd/index.ts';
 export type { FieldError, FieldErrorCode } from './field-error.ts';
 export { printFieldError, printValue } from './field-error.ts';
+export { type FieldRow, fieldRows, type RuleRow } from './field-rows.ts';
 export { parseJson, printJson } from './json.ts';
 export type { CalicoctlColumn, CalicoctlTable, Cell, Column, FieldLabel, Kind } from './kind.ts';
 export * from './kinds/calico/index.ts';

@@ -1,6 +1,7 @@
 /** A schema as the walkers of this folder read it. */
 export interface SchemaNode {
   readonly type?: string;
+  readonly description?: string;
   readonly properties?: { readonly [name: string]: SchemaNode };
   readonly required?: readonly string[];
   readonly items?: SchemaNode;
@@ -22,6 +23,7 @@ export interface SchemaNode {
   readonly 'x-kubernetes-preserve-unknown-fields'?: boolean;
   readonly 'x-kubernetes-list-type'?: string;
   readonly 'x-kubernetes-list-map-keys'?: readonly string[];
+  readonly 'x-kubernetes-validations'?: readonly unknown[];
   readonly 'x-calico-duplicates'?: boolean;
   readonly 'x-calico-format'?: string;
   readonly 'x-calico-allowed'?: string;
