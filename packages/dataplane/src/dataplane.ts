@@ -68,7 +68,7 @@ export class Dataplane {
   /** Takes an event of the kernel in: an overrun means that anything may have changed. */
   handleEvent(event: KernelEvent): void {
     if (event.kind === 'overrun') this.#routing.resync();
-    else if (event.kind === 'link') this.#routing.linkChanged(event.link.name);
+    else if (event.kind === 'link') this.#routing.linkChanged(event.link);
   }
 
   /** Writes what has changed since the last call. KernelError when the kernel refuses; the next call tries again. */

@@ -22,6 +22,7 @@ beforeEach(() => {
 });
 
 const indexOf = (name: string, of: Kernel = kernel) => of.link(name)?.index ?? -1;
+const changed = (name: string) => routing.linkChanged({ index: indexOf(name), name });
 const pod = (name: string) => kernel.createLink({ kind: 'dummy', name, up: true });
 const apply = (...messages: readonly Message[]): number => {
   for (const message of messages) routing.handle(message);
@@ -97,7 +98,7 @@ describe('workloads', () => {
     apply(podAt('calia', ['10.244.1.5/32']));
     expect(routes()).toEqual([]);
     kernel.setLink(index, { up: true });
-    routing.linkChanged('calia');
+    changed('calia');
     apply();
     expect(routes()).toHaveLength(1);
     const inactive = endpoint('calia', program([]), { ipv4: ['10.244.1.5/32'], active: false });
@@ -108,7 +109,7 @@ describe('workloads', () => {
   test('get theirs when the interface comes later', () => {
     expect(apply(podAt('calia', ['10.244.1.5/32']))).toBe(0);
     pod('calia');
-    routing.linkChanged('calia');
+    changed('calia');
     expect(apply()).toBe(1);
     expect(routes()).toHaveLength(1);
   });
@@ -120,7 +121,7 @@ describe('workloads', () => {
     kernel.setLink(index, { up: false });
     kernel.setLink(index, { up: true });
     expect(routes()).toEqual([]);
-    routing.linkChanged('calia');
+    changed('calia');
     apply();
     expect(routes()).toEqual(before);
   });
@@ -131,7 +132,7 @@ describe('workloads', () => {
     apply(podAt('calia', ['10.244.1.5/32']));
     kernel.deleteLink(indexOf('calia'));
     pod('calia');
-    routing.linkChanged('calia');
+    changed('calia');
     apply();
     expect(routes()).toEqual(['10.244.1.5/32 link calia protocol 3 scope link metric 1024']);
   });
@@ -332,9 +333,20 @@ describe('the VXLAN device', () => {
     apply(...overlay);
     expect(device()).toBeUndefined();
     kernel.replaceAddress({ link: indexOf('eth0'), address: cidr('172.16.0.1/24'), scope: 'universe' });
-    routing.linkChanged('eth0');
+    changed('eth0');
     apply();
     expect(device()).toBeDefined();
+  });
+
+  test('is looked at again when an interface it needs changes, not when a pod’s one is renamed or deleted', () => {
+    apply(...overlay);
+    kernel.failNext('addresses', 'EIO');
+    routing.linkChanged({ index: 77, name: 'gone77' });
+    expect(apply()).toBe(0);
+    changed('eth0');
+    expect(() => apply()).toThrow('EIO');
+    changed('vxlan.calico');
+    expect(apply()).toBe(0);
   });
 
   test('of IPv6 has its own name and overhead', () => {

@@ -1,6 +1,6 @@
 import type { EndpointId, HostInfo, LocalEndpoint, Message, PoolInfo, RouteInfo, Vtep } from '@calico/calc';
-import { type Family, parseAddr, parseCidr, printCidr } from '@calico/ip';
-import type { Kernel, Route } from '@calico/kernel';
+import { type Addr, type Family, parseAddr, parseCidr, printCidr } from '@calico/ip';
+import type { Kernel, Link, Route } from '@calico/kernel';
 import { planRoute, type RouteSurroundings, workloadRoutes } from './route-plan.ts';
 import { mainTable, ourProtocol, type RoutingConfig, vxlanDevice } from './routing-config.ts';
 import {
@@ -90,8 +90,11 @@ export class Routing {
     }
   }
 
-  /** An interface came, went or changed: what depends on it is planned anew by the next `apply`. */
-  linkChanged(name: string): void {
+  /**
+   * An interface came, went or changed: what depends on it is planned anew by the next `apply`. Nothing depends on most
+   * of them: the interfaces of ended pods are renamed and deleted all the time.
+   */
+  linkChanged({ index, name }: Pick<Link, 'index' | 'name'>): void {
     if (name.startsWith(this.#config.interfacePrefix)) {
       for (const [id, endpoint] of this.#endpoints) {
         if (endpoint.name !== name) continue;
@@ -99,9 +102,12 @@ export class Routing {
         // An interface that was down in between has lost its routes.
         for (const key of this.#routesOf.get(id) ?? []) this.#unsureRoutes.add(key);
       }
-    } else {
-      this.#tunnelsDirty = true;
+      return;
     }
+    const used = [...this.#vxlanLinks.values(), ...this.#parentLinks.values()].includes(index);
+    const isTunnel = name === vxlanDevice[4] || name === vxlanDevice[6];
+    const isAwaited = families.some(family => this.#ownAddress(family) !== undefined && !this.#parentLinks.has(family));
+    if (used || isTunnel || isAwaited) this.#tunnelsDirty = true;
   }
 
   /**
@@ -150,14 +156,18 @@ export class Routing {
           others.flatMap(vtep => tunnelEnd(vtep, family) ?? []),
         );
       }
-      const host = this.#hosts.get(this.#config.nodeName);
-      const address = parseAddr((family === 4 ? host?.ipv4 : host?.ipv6) ?? '');
+      const address = this.#ownAddress(family);
       setOrDelete(this.#parentLinks, family, address && linkWithAddress(this.#kernel, address)?.index);
     }
     for (const cidr of this.#infos.keys()) this.#dirtySources.add(cidr);
     this.#tunnelsDirty = false;
     // A device made anew has lost its routes.
     this.#actual = undefined;
+  }
+
+  #ownAddress(family: Family): Addr | undefined {
+    const host = this.#hosts.get(this.#config.nodeName);
+    return parseAddr((family === 4 ? host?.ipv4 : host?.ipv6) ?? '');
   }
 
   #overlayWanted(family: Family): boolean {
