@@ -8,6 +8,8 @@ export interface EtcdServerOptions {
   /** Arguments for the server beside those that say where it is. */
   readonly args?: readonly string[];
   readonly scheme?: 'http' | 'https';
+  /** PEM texts to show it when it wants a certificate. */
+  readonly client?: { readonly cert: string; readonly key: string };
 }
 
 /** A port of 127.0.0.1 that was free a moment ago. */
@@ -30,9 +32,11 @@ export class EtcdServer {
   readonly #peerPort: number;
   readonly #folder = mkdtempSync(join(tmpdir(), 'calico-etcd-'));
   readonly #args: readonly string[];
+  readonly #client: EtcdServerOptions['client'];
   #process: Bun.Subprocess | undefined;
 
-  private constructor(port: number, peerPort: number, { args = [], scheme = 'http' }: EtcdServerOptions) {
+  private constructor(port: number, peerPort: number, { args = [], scheme = 'http', client }: EtcdServerOptions) {
+    this.#client = client;
     this.port = port;
     this.#peerPort = peerPort;
     this.url = `${scheme}://127.0.0.1:${port}`;
@@ -55,6 +59,9 @@ export class EtcdServer {
         '--unsafe-no-fsync',
         '--log-level=error',
         '--logger=zap',
+        // It is alone: a leader is found at once.
+        '--heartbeat-interval=10',
+        '--election-timeout=100',
         `--data-dir=${join(this.#folder, 'data')}`,
         `--listen-client-urls=${this.url}`,
         `--advertise-client-urls=${this.url}`,
@@ -113,7 +120,7 @@ export class EtcdServer {
   async #answers(child: Bun.Subprocess): Promise<void> {
     for (let attempt = 0; attempt < 500; attempt++) {
       if (child.exitCode !== null) throw new Error(`Cannot start etcd: it ended with code ${child.exitCode}`);
-      const healthy = await fetch(`${this.url}/health`, { tls: { rejectUnauthorized: false } }).then(
+      const healthy = await fetch(`${this.url}/health`, { tls: { rejectUnauthorized: false, ...this.#client } }).then(
         answer => answer.ok,
         () => false,
       );

@@ -21,6 +21,8 @@ export interface EtcdTls {
 export interface EtcdAddress {
   /** `host:port`. */
   readonly target: string;
+  /** The name or address alone. */
+  readonly host: string;
   readonly secure: boolean;
 }
 
@@ -34,5 +36,9 @@ export function parseEndpoint(text: string): EtcdAddress {
   }
   // The URL class drops the port that is the scheme's own, also where it was written.
   const written = /:(\d+)\/?$/.exec(text)?.[1];
-  return { target: `${url.hostname}:${written ?? DEFAULT_PORT}`, secure: url.protocol === 'https:' };
+  return {
+    target: `${url.hostname}:${written ?? DEFAULT_PORT}`,
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    secure: url.protocol === 'https:',
+  };
 }

@@ -1,5 +1,7 @@
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { Clock } from '@calico/reconcile';
-import { connectivityState, credentials, Client as GrpcClient } from '@grpc/grpc-js';
+import { type ChannelOptions, connectivityState, credentials, Client as GrpcClient } from '@grpc/grpc-js';
 import { type EtcdTls, parseEndpoint } from './config.ts';
 
 const OPTIONS = {
@@ -61,11 +63,15 @@ export class Endpoint {
   }
 
   #open(): GrpcClient {
-    const { target, secure } = parseEndpoint(this.url);
+    const { target, host, secure } = parseEndpoint(this.url);
+    if (!secure) return new GrpcClient(target, credentials.createInsecure(), OPTIONS);
     const { ca, cert, key } = this.#tls ?? {};
     const pem = (content: string | undefined) => (content === undefined ? null : Buffer.from(content));
-    const channel = secure ? credentials.createSsl(pem(ca), pem(key), pem(cert)) : credentials.createInsecure();
-    return new GrpcClient(target, channel, OPTIONS);
+    // The name in the greeting must be no address (RFC 6066 §3); what the certificate has to be for is checked all the same.
+    const options: ChannelOptions =
+      isIP(host) === 0 ? OPTIONS : { ...OPTIONS, 'grpc.ssl_target_name_override': 'etcd' };
+    const verify = { checkServerIdentity: (_name: string, shown: PeerCertificate) => checkServerIdentity(host, shown) };
+    return new GrpcClient(target, credentials.createSsl(pem(ca), pem(key), pem(cert), verify), options);
   }
 
   #settled(client: GrpcClient, timeoutMs: number): Promise<'ready' | 'failed' | 'late'> {
