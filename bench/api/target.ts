@@ -1,0 +1,23 @@
+import { kubernetesClient, tokenCredentials } from '@calico/datastore/kubernetes';
+
+/** An API server to measure, as data. */
+export interface Target {
+  readonly server: string;
+  readonly token: string;
+  /** PEM. */
+  readonly ca: string;
+}
+
+/** Our client of a target. */
+export function clientOf({ server, token, ca }: Target) {
+  return kubernetesClient({ server, ca, credentials: tokenCredentials(token) });
+}
+
+/** A bare request, for what is to be measured without our client. */
+export function request(target: Target, path: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(target.server + path, {
+    ...init,
+    headers: { authorization: `Bearer ${target.token}`, 'content-type': 'application/json' },
+    tls: { ca: target.ca },
+  });
+}
