@@ -166,8 +166,8 @@ describe('readers of text', () => {
       const requirements = unless(isBadRequest, () => parseFieldSelector(text));
       if (requirements !== undefined) {
         expect(typeof matchesFields(requirements, someFields)).toBe('boolean');
-        const escape = (value: string) => value.replace(/[\\,=]/g, '\\$&');
-        const printed = requirements.map(r => `${r.field}${r.negated ? '!=' : '='}${escape(r.value)}`).join(',');
+        const escaped = (value: string) => value.replace(/[\\,=]/g, '\\$&');
+        const printed = requirements.map(r => `${r.field}${r.negated ? '!=' : '='}${escaped(r.value)}`).join(',');
         expect(parseFieldSelector(printed)).toEqual(requirements);
       }
       for (const { field } of memoryFields.parseFieldSelector(text) ?? []) expect(field).not.toBe('');
