@@ -29,7 +29,7 @@ try {
   measure('replace a neighbour', 2000, () => kernel.replaceNeighbour(neighbour));
   measure('enter a namespace and come back', 5000, () => inNamespace(namespace, () => undefined));
   measure('set a sysctl', 2000, () => kernel.setSysctl('net/ipv4/conf/cali1/proxy_arp', '1'));
-  measure('delete no conntrack entries', 2000, () => kernel.conntrack.deleteByAddress(addr('10.65.0.1')));
+  measure('delete no conntrack entries', 2000, () => kernel.conntrack.deleteByAddresses([addr('10.65.0.1')]));
   measure('list no conntrack entries', 50, () => kernel.conntrack.list());
   const made: number[] = [];
   measure('create a veth across namespaces', 50, i => {

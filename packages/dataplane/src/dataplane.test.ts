@@ -179,9 +179,9 @@ describe('tracked connections', () => {
     },
     { name: 'stay while the address stays', messages: [podIs('calia', ['10.0.0.1/32'])], left: [...ofA4, ...ofB] },
     {
-      name: 'stay while another endpoint has the address',
-      messages: [gone('calia'), podIs('calib', ['10.0.0.1/32', '10.0.0.2/32'], ['fd00::1/128'])],
-      left: [...ofA4, 'fd00::1 fd99::1', ...ofB],
+      name: 'go when another endpoint takes the address over',
+      messages: [podIs('calib', ['10.0.0.1/32', '10.0.0.2/32'], ['fd00::1/128']), gone('calia')],
+      left: ofB,
     },
     {
       name: 'stay when the endpoint comes back at once',
@@ -193,6 +193,13 @@ describe('tracked connections', () => {
     apply(...messages);
     dataplane.forgetConnections();
     expect(tracked()).toEqual(left);
+  });
+
+  test('go at once when the address has a new owner, later when it has none', () => {
+    apply(gone('calia'));
+    expect(tracked()).toHaveLength(4);
+    apply(podIs('calib', ['10.0.0.1/32', '10.0.0.2/32']));
+    expect(tracked()).toEqual(ofB);
   });
 
   test('go after the rules that would have let them pass, and later when those could not be written', () => {

@@ -78,6 +78,7 @@ export class Dataplane {
     const rules = this.#writer.apply();
     this.#enableForwarding();
     const routes = this.#routing.apply();
+    if (this.#connections.urgent) this.#connections.apply();
     return { rules, routes };
   }
 
@@ -88,7 +89,8 @@ export class Dataplane {
 
   /**
    * Forgets the tracked connections of addresses that have gone. Apart from `apply`, because the kernel walks its whole
-   * table for it (8 ms): to be called once nobody waits. KernelError when the kernel refuses; the next call tries again.
+   * table for it (8 ms): to be called now and then, while nobody waits. `apply` does it at once for an address that has a
+   * new owner. KernelError when the kernel refuses; the next call tries again.
    */
   forgetConnections(): void {
     this.#connections.apply();

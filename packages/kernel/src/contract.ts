@@ -290,8 +290,8 @@ export function kernelContract(name: string, open: () => ContractSetting): void 
     describe('conntrack', () => {
       test('a fresh namespace has no connections, and deleting none is no error', () => {
         expect(kernel.conntrack.list()).toEqual([]);
-        expect(kernel.conntrack.deleteByAddress(addr('10.65.0.1'))).toBe(0);
-        expect(kernel.conntrack.deleteByAddress(addr('fd00::1'))).toBe(0);
+        expect(kernel.conntrack.deleteByAddresses([addr('10.65.0.1')])).toBe(0);
+        expect(kernel.conntrack.deleteByAddresses([addr('fd00::1')])).toBe(0);
         kernel.conntrack.flush();
       });
     });

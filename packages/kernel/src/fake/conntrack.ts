@@ -14,8 +14,8 @@ export class FakeConntrack implements Conntrack {
     return this.#net.connections.filter(entry => address === undefined || comesFrom(entry, address));
   }
 
-  deleteByAddress(address: Addr): number {
-    const kept = this.#net.connections.filter(entry => !comesFrom(entry, address));
+  deleteByAddresses(addresses: readonly Addr[]): number {
+    const kept = this.#net.connections.filter(entry => !addresses.some(address => comesFrom(entry, address)));
     const deleted = this.#net.connections.length - kept.length;
     this.#net.connections = kept;
     return deleted;

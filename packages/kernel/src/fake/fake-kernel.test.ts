@@ -61,7 +61,7 @@ test('connections put into the fake are listed and deleted by original and reply
   });
   expect(kernel.conntrack.list(pod)).toHaveLength(1);
   expect(kernel.conntrack.list(service)).toHaveLength(0);
-  expect(kernel.conntrack.deleteByAddress(pod)).toBe(1);
+  expect(kernel.conntrack.deleteByAddresses([pod])).toBe(1);
   expect(kernel.conntrack.list()).toEqual([]);
 });
 

@@ -35,7 +35,7 @@ privileged(import.meta.path, () => {
       for (let port = 1; port <= 4200; port++) track(socket, peer, addr('10.65.0.3'), port);
       track(socket, pod, peer, 1000);
       track(socket, peer, pod, 1001);
-      expect(setting.kernel.conntrack.deleteByAddress(pod)).toBe(2);
+      expect(setting.kernel.conntrack.deleteByAddresses([pod])).toBe(2);
       expect(setting.kernel.conntrack.list()).toHaveLength(4200);
     } finally {
       socket.close();
@@ -62,7 +62,7 @@ privileged(import.meta.path, () => {
           original: { source: pod, destination: peer, protocol: 17, sourcePort: 1000, destinationPort: 53 },
           reply: { source: peer, destination: pod, protocol: 17, sourcePort: 53, destinationPort: 1000 },
         });
-        expect(conntrack.deleteByAddress(pod)).toBe(2);
+        expect(conntrack.deleteByAddresses([pod])).toBe(2);
         expect(conntrack.list().map(entry => printAddr(entry.original.source))).toEqual([printAddr(peer)]);
         conntrack.flush();
         expect(conntrack.list()).toEqual([]);

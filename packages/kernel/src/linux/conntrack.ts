@@ -1,4 +1,4 @@
-import { type Addr, addrEquals, addrFromBytes, addrToBytes, type Family } from '@calico/ip';
+import { type Addr, addrFromBytes, addrToBytes, type Family, printAddr } from '@calico/ip';
 import { isAbsent } from '../error.ts';
 import type { Conntrack, ConntrackEntry, ConntrackTuple } from '../kernel.ts';
 import { Attributes } from '../netlink/attributes.ts';
@@ -61,12 +61,13 @@ export class LinuxConntrack implements Conntrack {
   }
 
   list(address?: Addr): ConntrackEntry[] {
-    return this.#list(address).map(({ original, reply }) => ({ original, reply }));
+    const entries = address === undefined ? this.#dump(undefined) : this.#listFrom([address]);
+    return entries.map(({ original, reply }) => ({ original, reply }));
   }
 
-  deleteByAddress(address: Addr): number {
+  deleteByAddresses(addresses: readonly Addr[]): number {
     let deleted = 0;
-    for (const entry of this.#list(address)) {
+    for (const entry of this.#listFrom(addresses)) {
       const w = new MessageWriter();
       w.message(IPCTNL_MSG_CT_DELETE, 0, () => {
         nfgenmsg(w, entry.family);
@@ -88,13 +89,15 @@ export class LinuxConntrack implements Conntrack {
     this.#socket().request(w.bytes(), 'flush conntrack');
   }
 
-  #list(address: Addr | undefined): RawEntry[] {
-    if (address === undefined) return this.#dump(undefined);
-    const count = this.#count();
+  /** The entries whose original or reply source is one of the addresses; each once. */
+  #listFrom(addresses: readonly Addr[]): RawEntry[] {
+    const count = addresses.length === 0 ? 0 : this.#count();
     if (count === 0) return [];
-    const isFrom = (entry: RawEntry, direction: Direction) => addrEquals(entry[direction].source, address);
-    if (address.family === 6 || count <= FEW) {
-      return this.#dump(address.family).filter(entry => isFrom(entry, 'original') || isFrom(entry, 'reply'));
+    const wanted = new Set(addresses.map(printAddr));
+    const isFrom = (entry: RawEntry, direction: Direction) => wanted.has(printAddr(entry[direction].source));
+    const [address] = addresses;
+    if (address === undefined || addresses.length > 1 || address.family === 6 || count <= FEW) {
+      return this.#dump(undefined).filter(entry => isFrom(entry, 'original') || isFrom(entry, 'reply'));
     }
     const byOriginal = this.#dump(4, w => writeSourceFilter(w, address, 'original'));
     const byReply = this.#dump(4, w => writeSourceFilter(w, address, 'reply'));

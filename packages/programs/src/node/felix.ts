@@ -23,6 +23,8 @@ export interface FelixOptions {
 
 /** How often everything is compared with the kernel, in milliseconds: Felix's RouteRefreshInterval. */
 const resyncInterval = 90_000;
+/** How long connections of addresses that nobody has may stay, in milliseconds. */
+const forgetDelay = 250;
 const calcReporter = 'CalculationGraph';
 const dataplaneReporter = 'InternalDataplaneMainLoop';
 
@@ -179,7 +181,7 @@ export class Felix {
     }
   }
 
-  /** In a turn of its own: whoever waits for the rules is answered first. */
+  /** Later, for several pods together: whoever waits for the rules is answered first. */
   #forgetConnectionsSoon(): void {
     const { clock, log } = this.#options;
     if (this.#forgetTimer !== undefined || !this.#dataplane?.hasStaleConnections) return;
@@ -193,7 +195,7 @@ export class Felix {
           'Connections of addresses that have gone could not be forgotten; trying with the next change',
         );
       }
-    }, 0);
+    }, forgetDelay);
   }
 
   #onKernelEvent(event: KernelEvent): void {
