@@ -1,8 +1,10 @@
+import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AnyResource, type Kind, kindOf, kinds, printFieldError, type Resource, unknownFields } from '@calico/api';
 import { unsupportedFields } from '@calico/calc';
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
+import { plainJson } from './plain-json.ts';
 
 /** One object of a manifest, with its place. */
 export interface ManifestObject {
@@ -28,6 +30,12 @@ const largestFile = 150 * 1024 * 1024;
 /** YAML aliases may not multiply a document beyond this many nodes. */
 const mostAliases = 100;
 
+/** So many problems of one document are named; one slip can make every later line wrong. */
+const mostProblems = 10;
+
+/** Longest line about a problem, in characters. */
+const longestProblem = 2000;
+
 /**
  * Reads YAML and JSON files, and folders of them, into objects that the lab can run. Throws ManifestError that names
  * file, line, object, field and value of everything that is wrong; nothing of it is applied then.
@@ -37,7 +45,7 @@ export function readManifests(paths: readonly string[]): ManifestObject[] {
   const objects = paths.flatMap(path => filesOf(path, problems)).flatMap(file => readFile(file, problems));
   if (objects.length === 0 && problems.length === 0)
     problems.push(`${paths.join(', ')}: no object in any .yaml, .yml or .json file`);
-  if (problems.length > 0) throw new ManifestError(problems);
+  if (problems.length > 0) throw new ManifestError(problems.map(printable));
   return objects;
 }
 
@@ -60,29 +68,49 @@ function readFile(file: string, problems: string[]): ManifestObject[] {
     problems.push(`${file}: larger than ${largestFile} bytes`);
     return [];
   }
+  const bytes = readFileSync(file);
+  if (!isUtf8(bytes)) {
+    const line = bytes.toString('utf8').split('\ufffd')[0]?.split('\n').length;
+    problems.push(`${file}:${line}: bytes that are no UTF-8 text`);
+    return [];
+  }
   const lines = new LineCounter();
-  const documents = parseAllDocuments(readFileSync(file, 'utf8'), { lineCounter: lines, uniqueKeys: true });
+  const options = { lineCounter: lines, uniqueKeys: true, intAsBigInt: true };
+  const documents = parseAllDocuments(bytes.toString('utf8'), options);
   if ('empty' in documents) return [];
   return documents.flatMap(document => {
     const broken = [...document.errors];
-    for (const error of broken) {
+    for (const error of broken.slice(0, mostProblems)) {
       const at = lines.linePos(error.pos[0]);
-      problems.push(`${file}:${at.line}:${at.col}: ${error.message.split('\n')[0]}`);
+      problems.push(`${file}:${at.line}:${at.col}: ${inWords(error)}`);
     }
+    if (broken.length > mostProblems) problems.push(`${file}: ${broken.length - mostProblems} further problems`);
     if (broken.length > 0) return [];
     const line = lines.linePos(document.range[0]).line;
     return toObjects(file, line, toPlain(document, `${file}:${line}`, problems), problems);
   });
 }
 
-/** The document's value; undefined, and a problem more, when its aliases would multiply beyond all bounds. */
+/** The document's value; undefined, and a problem more, when it is not JSON or its aliases multiply beyond all bounds. */
 function toPlain(document: Document.Parsed, place: string, problems: string[]): unknown {
   try {
-    return document.toJS({ maxAliasCount: mostAliases });
+    return plainJson(document.toJS({ maxAliasCount: mostAliases }));
   } catch (error) {
-    problems.push(`${place}: ${error instanceof Error ? error.message : error}`);
+    problems.push(`${place}: ${inWords(error)}`);
     return undefined;
   }
+}
+
+/** The first line of what a reader says; that it ran out of stack means deep nesting. */
+function inWords(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.includes('Maximum call stack') ? 'nested too deep' : (text.split('\n')[0] ?? '');
+}
+
+/** A problem as a terminal may see it: one line of bounded length, control characters written as escapes. */
+function printable(problem: string): string {
+  const text = problem.length > longestProblem ? `${problem.slice(0, longestProblem)}…` : problem;
+  return text.replace(/\p{Cc}/gu, c => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function toObjects(file: string, line: number, value: unknown, problems: string[]): ManifestObject[] {
