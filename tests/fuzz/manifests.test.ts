@@ -1,0 +1,125 @@
+// Whatever a file holds, reading manifests gives objects or a ManifestError whose every line names the file.
+import { afterAll, describe, expect, test } from 'bun:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ManifestError, readManifests } from '../../packages/lab/src/manifests.ts';
+import { asBytes, fuzz } from './fuzz.ts';
+import { bytes } from './inputs.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'calico-fuzz-'));
+const file = join(folder, 'input.yaml');
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const words = [
+  ...[
+    'apiVersion: v1\n',
+    'kind: Namespace\n',
+    'kind: List\n',
+    'items:\n- ',
+    'metadata:\n',
+    '  name: a\n',
+    '---\n',
+    '...\n',
+  ],
+  ...[
+    '&a ',
+    '*a',
+    '<<: ',
+    '!!binary ',
+    '!!set ',
+    '!x ',
+    '? ',
+    ': ',
+    '- ',
+    '[',
+    ']',
+    '{',
+    '}',
+    ',',
+    '|\n',
+    '>-\n',
+    '#',
+    '%YAML 1.1\n',
+  ],
+  ...[
+    'spec: {cidr: 10.0.0.0/8}\n',
+    'projectcalico.org/v3',
+    '0x7f',
+    '1e999',
+    '.inf',
+    '2020-01-01',
+    'null',
+    '~',
+    'yes',
+    '\xff\xfe',
+  ],
+];
+
+/** What is wrong with a file of these bytes; nothing when it could be read. */
+function problemsOf(content: Uint8Array | string): readonly string[] {
+  writeFileSync(file, content);
+  try {
+    readManifests([file]);
+    return [];
+  } catch (error) {
+    if (error instanceof ManifestError) return error.problems;
+    throw error;
+  }
+}
+
+const namespace = (rest: string) => `apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n${rest}`;
+
+describe('manifests', () => {
+  fuzz({
+    name: 'manifest',
+    form: asBytes,
+    runs: 400,
+    inputs: corpus => bytes(words, corpus),
+    check: content => {
+      for (const problem of problemsOf(content)) {
+        expect(problem).toStartWith(`${file}:`);
+        // A terminal obeys control characters, and one problem is one line.
+        expect(problem).not.toMatch(/\p{Cc}/u);
+        expect(problem.length).toBeLessThan(5000);
+      }
+    },
+  });
+
+  const tenMegabytes = 10 * 2 ** 20;
+  test.each([
+    { name: 'aliases that explode', content: bomb(9, 9), want: /alias/ },
+    { name: 'duplicate keys', content: namespace('  labels: {x: "1", x: "2"}\n'), want: /unique/ },
+    { name: 'invalid UTF-8', content: Buffer.from(namespace('  labels: {x: "\xff"}\n'), 'latin1'), want: /UTF-8/ },
+    { name: '100,000 open lists', content: '['.repeat(100_000), want: /nested/ },
+    { name: '100,000 lists', content: `${'['.repeat(100_000)}${']'.repeat(100_000)}`, want: /nested/ },
+    { name: '5,000 indented maps', content: nest(5000), want: /nested/ },
+    {
+      name: '10 MB of one value',
+      content: namespace(`  namespace: ${'x'.repeat(tenMegabytes)}\n`),
+      want: /Namespace "a"/,
+    },
+  ])('with $name are refused in words', ({ content, want }) => {
+    const startedAt = process.cpuUsage();
+    const problems = problemsOf(content).join('\n');
+    expect(problems).toMatch(want);
+    expect(problems.length).toBeLessThan(5000);
+    expect(process.cpuUsage(startedAt).user / 1000).toBeLessThan(5000);
+  });
+});
+
+/** Levels of lists, each of which holds the one below so many times. */
+function bomb(levels: number, times: number): string {
+  const lines = ['l0: &l0 x'];
+  for (let i = 1; i < levels; i++)
+    lines.push(
+      `l${i}: &l${i} [${Array(times)
+        .fill(`*l${i - 1}`)
+        .join(', ')}]`,
+    );
+  return `${lines.join('\n')}\n`;
+}
+
+function nest(depth: number): string {
+  return Array.from({ length: depth }, (_, i) => `${' '.repeat(i)}a:\n`).join('');
+}
