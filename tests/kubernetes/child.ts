@@ -2,7 +2,7 @@
 export interface ChildProgram {
   /** Resolves once `probe` gives true; throws with the program's last words when it ends first, or after a minute. */
   ready(probe: () => Promise<boolean>): Promise<void>;
-  /** Asks it to end, and makes it end after ten seconds. */
+  /** Asks it to end, and makes it end after two seconds: some wait for the watches of their clients for ever. */
   stop(): Promise<void>;
   /** Ends it at once, as a power failure does. */
   kill(): Promise<void>;
@@ -10,7 +10,7 @@ export interface ChildProgram {
 
 const READY_MS = 60_000;
 const PROBE_MS = 50;
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 2000;
 /** As much of what it wrote is kept for error text. */
 const LAST_WORDS = 4000;
 

@@ -4,10 +4,7 @@ import { datastoreContract } from '@calico/datastore/contract';
 import { type CalicoApiGroup, calicoClient } from '@calico/datastore/kubernetes';
 import { crdFolder, createCrds, readCrds } from './crds.ts';
 import { emptyStore } from './empty-store.ts';
-import { type KubernetesServer, missingForKubernetes, startKubernetes } from './server.ts';
-
-/** The first start builds Kubernetes; ms. */
-const BUILD_MS = 1_800_000;
+import { BUILD_MS, type KubernetesServer, missingForKubernetes, startKubernetes } from './server.ts';
 
 const folder = crdFolder();
 const missing = missingForKubernetes() ?? (folder === undefined ? 'needs manifests/crds' : undefined);

@@ -8,9 +8,13 @@ import { type ChildProgram, startChild } from './child.ts';
 import { type Etcd, startEtcd } from './etcd.ts';
 import { freePort } from './free-port.ts';
 
+/** For the start of a server, which builds Kubernetes when nobody has yet; ms. */
+export const BUILD_MS = 1_800_000;
+
 /** A real kube-apiserver with its etcd, both on loopback, which lets every bearer of its token do everything. */
 export interface KubernetesServer {
   readonly url: string;
+  readonly port: number;
   readonly token: string;
   /** The certificate to trust, in PEM. */
   readonly ca: string;
@@ -56,6 +60,7 @@ export async function startKubernetes(): Promise<KubernetesServer> {
     const ca = readFileSync(join(folder, 'certificates', 'apiserver.crt'), 'utf8');
     return {
       url,
+      port,
       token,
       ca,
       config: { server: url, ca, credentials: tokenCredentials(token) },

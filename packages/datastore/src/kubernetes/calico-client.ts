@@ -1,5 +1,5 @@
 import { type FieldError, type Kind, printFieldError, type Resource } from '@calico/api';
-import type { Clock } from '@calico/reconcile';
+import { backoff, type Clock, type Random } from '@calico/reconcile';
 import {
   type Client,
   type DeleteOptions,
@@ -20,7 +20,7 @@ import { crdForm } from './crd-form.ts';
 import { type GroupForm, nativeForm, oldPolicyName } from './group-form.ts';
 import { MappedWatch } from './mapped-watch.ts';
 import { selectedEvents, splitSelection } from './selection.ts';
-import { processClock } from './system-time.ts';
+import { processClock, processRandom } from './system-time.ts';
 import { Transport } from './transport.ts';
 
 /** What a calicoClient can be told beside the server. */
@@ -36,19 +36,22 @@ const FORMS: Readonly<Record<CalicoApiGroup, GroupForm>> = {
   'crd.projectcalico.org/v1': crdForm,
 };
 
-/** A patch is tried anew so often when others change the object meanwhile. */
-const PATCH_TRIES = 10;
+/** A patch is tried anew so often when others change the object meanwhile, after growing pauses in ms. */
+const PATCH_TRIES = 20;
+const PATCH_DELAYS = { base: 2, max: 200 };
 
 /** Calico's kinds over a client of plain Kubernetes objects; other kinds go through as they are. */
 class CalicoClient implements Client {
   readonly #rest: Client;
   readonly #form: () => Promise<GroupForm>;
-  readonly #clock: Pick<Clock, 'wallTime'>;
+  readonly #clock: Clock;
+  readonly #random: Random;
 
-  constructor(rest: Client, form: () => Promise<GroupForm>, clock: Pick<Clock, 'wallTime'>) {
+  constructor(rest: Client, form: () => Promise<GroupForm>, clock: Clock, random: Random) {
     this.#rest = rest;
     this.#form = form;
     this.#clock = clock;
+    this.#random = random;
   }
 
   async get<R extends Resource>(kind: Kind<R>, key: ObjectKey): Promise<R> {
@@ -97,6 +100,7 @@ class CalicoClient implements Client {
    */
   async patch<R extends Resource>(kind: Kind<R>, key: ObjectKey, patch: unknown, options: PatchOptions): Promise<R> {
     if (!isCalico(kind)) return this.#rest.patch(kind, key, patch, options);
+    const delays = backoff(PATCH_DELAYS, this.#random);
     for (let tries = 1; ; tries++) {
       const old = await this.get(kind, key);
       const next = patched(kind, old, patch, options);
@@ -104,6 +108,7 @@ class CalicoClient implements Client {
         return await this.#replace(kind, next, options.subresource === 'status' ? 'updateStatus' : 'update');
       } catch (err) {
         if (!isConflict(err) || tries === PATCH_TRIES) throw err;
+        await this.#clock.sleep(delays.next());
       }
     }
   }
@@ -243,5 +248,5 @@ export function calicoClient(config: KubernetesConfig, options: CalicoClientOpti
     }
     return found;
   };
-  return new CalicoClient(kubernetesClient(config, options), form, clock);
+  return new CalicoClient(kubernetesClient(config, options), form, clock, options.random ?? processRandom);
 }

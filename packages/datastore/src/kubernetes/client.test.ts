@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GlobalNetworkSet, Pod } from '@calico/api';
 import { type Clock, ClockFake, seededRandom } from '@calico/reconcile';
+import type { Client } from '../client.ts';
 import { globalNetworkSet } from '../contract/objects.ts';
 import { DatastoreError } from '../error.ts';
 import { type Asked, type ScriptedServer, startScriptedServer, statusResponse } from '../testing/scripted-server.ts';
@@ -118,21 +119,40 @@ describe('kubernetesClient names every failure', () => {
   });
 });
 
-test('a write whose connection breaks is not sent again, and its outcome is unknown', async () => {
-  let writes = 0;
-  const socketServer = createServer(socket => {
-    socket.on('data', data => {
-      if (data.toString().startsWith('PUT')) writes++;
-      socket.destroy();
-    });
-  });
-  await new Promise<void>(resolve => socketServer.listen(0, '127.0.0.1', resolve));
-  const address = socketServer.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
-  const client = kubernetesClient({ server: `http://127.0.0.1:${port}` });
-  const err = await failure(client.update(GlobalNetworkSet, globalNetworkSet('a')));
-  expect([err.code, err.outcomeUnknown, writes]).toEqual(['Unavailable', true, 1]);
-  socketServer.close();
+describe('a write whose connection breaks is not sent again, and its outcome is unknown:', () => {
+  const a = globalNetworkSet('a');
+  const key = { name: 'a' };
+  const writes: Record<string, (client: Client) => Promise<unknown>> = {
+    POST: client => client.create(GlobalNetworkSet, a),
+    PUT: client => client.update(GlobalNetworkSet, a),
+    PATCH: client => client.patch(GlobalNetworkSet, key, {}, { type: 'merge' }),
+    DELETE: client => client.delete(GlobalNetworkSet, key),
+  };
+  for (const [method, write] of Object.entries(writes)) {
+    for (const connection of ['new', 'kept'] as const) {
+      test(`${method} on a ${connection} connection`, async () => {
+        const seen: string[] = [];
+        const socketServer = createServer(socket => {
+          socket.on('error', () => {});
+          socket.on('data', data => {
+            const [verb = ''] = data.toString().split(' ');
+            if (verb !== 'GET') {
+              seen.push(verb);
+              socket.destroy();
+            } else socket.write('HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"spec":{}}');
+          });
+        });
+        await new Promise<void>(resolve => socketServer.listen(0, '127.0.0.1', resolve));
+        const address = socketServer.address();
+        const port = typeof address === 'object' ? address?.port : undefined;
+        const client = kubernetesClient({ server: `http://127.0.0.1:${port}` });
+        if (connection === 'kept') await client.get(GlobalNetworkSet, key);
+        const err = await failure(write(client));
+        expect([err.code, err.outcomeUnknown, seen]).toEqual(['Unavailable', true, [method]]);
+        socketServer.close();
+      });
+    }
+  }
 });
 
 test('a write that never left has a known outcome', async () => {

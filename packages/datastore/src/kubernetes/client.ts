@@ -138,15 +138,13 @@ class KubernetesClient implements Client {
   async delete<R extends Resource>(kind: Kind<R>, key: ObjectKey, options?: DeleteOptions): Promise<void> {
     const op = 'delete';
     const { gracePeriodSeconds, ...preconditions } = options ?? {};
-    const body =
-      options === undefined
-        ? undefined
-        : {
-            apiVersion: 'v1',
-            kind: 'DeleteOptions',
-            ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
-            ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
-          };
+    // Always with a body: see Transport on requests that must be sent once only.
+    const body = {
+      apiVersion: 'v1',
+      kind: 'DeleteOptions',
+      ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
+      ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+    };
     await this.#write(op, nameOf(kind, key), 'DELETE', objectPath(kind, key, op), body);
   }
 
