@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
 import { GlobalNetworkSet } from '@calico/api';
-import type { Client } from '@calico/datastore';
+import { type Client, startReflector } from '@calico/datastore';
 import { type EtcdClient, type EtcdClientOptions, etcdClient } from '@calico/datastore/etcd';
+import { systemClock } from '@calico/process';
+import { seededRandom } from '@calico/reconcile';
 import { describeEtcd } from './describe-etcd.ts';
 import { EtcdServer } from './etcd-server.ts';
 import { networkSet, outcome, setNames, take, untilEnd } from './objects.ts';
@@ -9,8 +11,8 @@ import { TcpProxy } from './tcp-proxy.ts';
 
 /** Short spans, where something has to time out. */
 const QUICK: EtcdClientOptions = { requestTimeoutMs: 300, watchProgressMs: 50, watchSilenceMs: 200 };
-/** Long ones, where nothing may, also on a busy machine. */
-const PATIENT: EtcdClientOptions = { watchProgressMs: 50 };
+/** Long ones, where nothing may, also on a busy machine. The first endpoint is used first. */
+const PATIENT: EtcdClientOptions = { watchProgressMs: 50, random: { next: () => 0 } };
 
 describeEtcd('etcdClient in trouble', () => {
   let server: EtcdServer;
@@ -206,11 +208,75 @@ describeEtcd('etcdClient in trouble', () => {
     expect((await stream.next()).value).toEqual(after);
   });
 
+  test('a reader that is slow misses nothing, and does not have everything wait in memory', async () => {
+    const stream = watch(direct, await versionOf(direct));
+    await stream.next();
+    const count = 4000;
+    let made = 0;
+    const make = async (): Promise<void> => {
+      while (made < count) await direct.create(GlobalNetworkSet, networkSet(`set-${made++}`));
+    };
+    await Promise.all(Array.from({ length: 20 }, make));
+    const waiting = stream.drain();
+    expect(waiting.length).toBeLessThan(count);
+    const names = new Set(waiting.map(event => (event.type === 'ADDED' ? event.object.metadata.name : '')));
+    names.delete('');
+    while (names.size < count) names.add(((await take(stream, 1))[0] ?? '').replace('ADDED ', ''));
+    expect(names.size).toBe(count);
+  });
+
   test('a watch from 0 begins with what there is', async () => {
     for (const name of ['a', 'b']) await direct.create(GlobalNetworkSet, networkSet(name));
     const stream = watch(direct, '0');
     expect(await take(stream, 2)).toEqual(['ADDED a', 'ADDED b']);
     await direct.delete(GlobalNetworkSet, { name: 'a' });
     expect(await take(stream, 1)).toEqual(['DELETED a']);
+  });
+
+  test('a reflector notices a half-open connection, and what was deleted and compacted meanwhile', async () => {
+    const client = open([proxy.url], QUICK);
+    for (const name of ['a', 'b']) await direct.create(GlobalNetworkSet, networkSet(name));
+    const view = new Set<string>();
+    const noticed = Promise.withResolvers<void>();
+    let changed = (): void => {};
+    const until = (wanted: readonly string[]) =>
+      new Promise<void>(resolve => {
+        changed = () => {
+          if ([...view].sort().join() === wanted.join()) resolve();
+        };
+        changed();
+      });
+    const reflector = startReflector(
+      client,
+      GlobalNetworkSet,
+      {
+        onSync(items) {
+          for (const { metadata } of items) view.add(metadata.name);
+          changed();
+        },
+        onEvent({ type, key }) {
+          if (type === 'set') view.add(key.name);
+          else view.delete(key.name);
+          changed();
+        },
+        onStatus({ error }) {
+          if (error?.code === 'Timeout') noticed.resolve();
+        },
+      },
+      { clock: systemClock, random: seededRandom(1), signal: stop.signal },
+    );
+    await until(['a', 'b']);
+    proxy.swallow('all');
+    await direct.delete(GlobalNetworkSet, { name: 'a' });
+    await direct.create(GlobalNetworkSet, networkSet('c'));
+    await direct.compact(await versionOf(direct));
+    expect(view).toEqual(new Set(['a', 'b']));
+    await noticed.promise;
+    proxy.swallow('none');
+    proxy.cut();
+    await until(['b', 'c']);
+    expect(reflector.age()).toBeLessThan(10_000);
+    stop.abort();
+    await reflector.done;
   });
 });

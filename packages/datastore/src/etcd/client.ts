@@ -18,6 +18,7 @@ import { applyPatch, PatchError } from '../memory/patch.ts';
 import type { Log } from '../reflector.ts';
 import type { EtcdConfig } from './config.ts';
 import { Connection } from './connection.ts';
+import type { KeyRange } from './key-range.ts';
 import { layoutOf } from './layouts.ts';
 import { calls, type KeyValue } from './messages.ts';
 import { decodeRecord, encodeRecord, type Held } from './record.ts';
@@ -30,7 +31,7 @@ import { EtcdWatch, failedWatch } from './watch-stream.ts';
 /** What an etcdClient can be told beside the endpoints. */
 export interface EtcdClientOptions {
   readonly clock?: Clock;
-  /** For uids and delays. */
+  /** For uids, delays and which endpoint is used first. */
   readonly random?: Random;
   /** For one answer, and for a connection, in ms; 10 s. */
   readonly requestTimeoutMs?: number;
@@ -77,7 +78,7 @@ export class EtcdClient implements Client {
   constructor(config: EtcdConfig, options: EtcdClientOptions) {
     this.#clock = options.clock ?? processClock;
     this.#random = options.random ?? processRandom;
-    this.#connection = new Connection(config, this.#clock, options.requestTimeoutMs ?? 10_000);
+    this.#connection = new Connection(config, this.#clock, this.#random, options.requestTimeoutMs ?? 10_000);
     this.#store = new EtcdStore(this.#connection, this.#clock, this.#random, options.readRetries ?? 3);
     this.#pageSize = options.pageSize ?? 500;
     this.#progressMs = options.watchProgressMs ?? 10_000;
@@ -93,8 +94,7 @@ export class EtcdClient implements Client {
   /** Has etcd forget the history before a version: watches and lists of older versions are Gone. */
   async compact(resourceVersion: string): Promise<void> {
     const operation = { op: 'compact', resource: 'etcd', write: true };
-    // Physical: done, not only promised, when the answer comes.
-    await this.#connection.call(operation, calls.compact, { revision: Number(resourceVersion), physical: true });
+    await this.#connection.call(operation, calls.compact, { revision: Number(resourceVersion) });
   }
 
   async get<R extends Resource>(kind: Kind<R>, key: ObjectKey): Promise<R> {
@@ -108,9 +108,12 @@ export class EtcdClient implements Client {
     const matches = selectionTest(kind, selection, 'list');
     for (let limit = this.#pageSize; ; limit = 0) {
       try {
-        const { records, revision } = await this.#pages(operation, held, selection.namespace, limit);
-        const items = records.map(record => this.#readable(held, record)).filter(item => item !== undefined);
-        return { items: items.filter(matches).sort(byKey), resourceVersion: String(revision) };
+        const items: R[] = [];
+        const revision = await this.#pages(operation, held.layout.range(selection.namespace), limit, record => {
+          const item = this.#readable(held, record);
+          if (item !== undefined && matches(item)) items.push(item);
+        });
+        return { items: items.sort(byKey), resourceVersion: String(revision) };
       } catch (err) {
         // The state that the pages showed is no longer kept: the next try takes everything in one answer.
         if (!isGone(err) || limit === 0) throw err;
@@ -226,23 +229,21 @@ export class EtcdClient implements Client {
     }
   }
 
-  /** Every key of a kind in pages, all of one revision. */
-  async #pages<R extends Resource>(
+  /** Takes every key of a range, in pages that are all of one revision; gives that. */
+  async #pages(
     operation: Operation,
-    { layout }: Held<R>,
-    namespace: string | undefined,
+    { key, ...end }: KeyRange,
     limit: number,
-  ) {
-    const { key, ...end } = layout.range(namespace);
-    const records: KeyValue[] = [];
+    take: (record: KeyValue) => void,
+  ): Promise<number> {
     let from = key;
     let revision = 0;
     for (;;) {
       const page = await this.#store.range(operation, { key: from, ...end }, { limit, revision });
-      records.push(...page.records);
+      page.records.forEach(take);
       revision ||= page.revision;
       const last = page.records.at(-1);
-      if (!page.more || last === undefined) return { records, revision };
+      if (!page.more || last === undefined) return revision;
       // The next possible key.
       from = `${last.key}\0`;
     }

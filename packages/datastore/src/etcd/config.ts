@@ -2,8 +2,8 @@
 export interface EtcdConfig {
   /** Such as `http://127.0.0.1:2379` or `https://etcd-1:2379`; the next is taken when one fails. */
   readonly endpoints: readonly string[];
-  /** For https endpoints. */
-  readonly tls?: EtcdTls;
+  /** For https endpoints; a function is asked for every new connection, so that renewed certificates are taken. */
+  readonly tls?: EtcdTls | (() => EtcdTls);
   /** For an etcd with authentication enabled. */
   readonly auth?: { readonly username: string; readonly password: string };
 }

@@ -1,4 +1,4 @@
-import type { Clock } from '@calico/reconcile';
+import { type Clock, type Random, randomInt } from '@calico/reconcile';
 import { type ClientDuplexStream, type ClientUnaryCall, type Client as GrpcClient, Metadata } from '@grpc/grpc-js';
 import { DatastoreError } from '../error.ts';
 import type { EtcdConfig } from './config.ts';
@@ -43,15 +43,17 @@ export class Connection {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   /** The endpoint in use, as an index. */
-  #current = 0;
+  #current: number;
   #connecting: Promise<Endpoint> | undefined;
   #token: Promise<string> | undefined;
 
-  constructor(config: EtcdConfig, clock: Clock, timeoutMs: number) {
+  constructor(config: EtcdConfig, clock: Clock, random: Random, timeoutMs: number) {
     if (config.endpoints.length === 0) {
       throw new TypeError('Cannot use etcd: endpoints is empty; allowed: at least one URL');
     }
     this.#endpoints = config.endpoints.map(url => new Endpoint(url, config.tls, clock));
+    // Many clients of one configuration spread over the members.
+    this.#current = randomInt(random, config.endpoints.length);
     this.#auth = config.auth;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { Clock } from '@calico/reconcile';
 import { type ChannelOptions, connectivityState, credentials, Client as GrpcClient } from '@grpc/grpc-js';
-import { type EtcdTls, parseEndpoint } from './config.ts';
+import { type EtcdConfig, parseEndpoint } from './config.ts';
 
 const OPTIONS = {
   // Lists of large objects in one answer are longer than gRPC's 4 MiB.
@@ -22,12 +22,12 @@ const OPTIONS = {
 /** One member of etcd and the connection to it. */
 export class Endpoint {
   readonly url: string;
-  readonly #tls: EtcdTls | undefined;
+  readonly #tls: EtcdConfig['tls'];
   readonly #clock: Clock;
   #client: GrpcClient | undefined;
 
   /** Throws TypeError on a URL that cannot be one. */
-  constructor(url: string, tls: EtcdTls | undefined, clock: Clock) {
+  constructor(url: string, tls: EtcdConfig['tls'], clock: Clock) {
     parseEndpoint(url);
     this.url = url;
     this.#tls = tls;
@@ -47,7 +47,13 @@ export class Endpoint {
 
   /** Connects; gives what is wrong in words, or undefined when the connection stands. */
   async connect(timeoutMs: number): Promise<string | undefined> {
-    const { client } = this;
+    let client: GrpcClient;
+    try {
+      client = this.client;
+    } catch (err) {
+      // A certificate that cannot be read.
+      return err instanceof Error ? err.message : String(err);
+    }
     const state = await this.#settled(client, timeoutMs);
     if (state === 'ready') return undefined;
     const trouble = state === 'late' ? `no connection within ${timeoutMs / 1000} s` : await lastError(client);
@@ -65,7 +71,7 @@ export class Endpoint {
   #open(): GrpcClient {
     const { target, host, secure } = parseEndpoint(this.url);
     if (!secure) return new GrpcClient(target, credentials.createInsecure(), OPTIONS);
-    const { ca, cert, key } = this.#tls ?? {};
+    const { ca, cert, key } = (typeof this.#tls === 'function' ? this.#tls() : this.#tls) ?? {};
     const pem = (content: string | undefined) => (content === undefined ? null : Buffer.from(content));
     // The name in the greeting must be no address (RFC 6066 §3); what the certificate has to be for is checked all the same.
     const options: ChannelOptions =

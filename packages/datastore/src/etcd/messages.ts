@@ -76,7 +76,7 @@ const WatchResponse = message({
   events: repeated(11, Event),
 });
 
-const CompactionRequest = message({ revision: integer(1), physical: flag(2) });
+const CompactionRequest = message({ revision: integer(1) });
 const CompactionResponse = message({ header: nested(1, Header) });
 const AuthenticateRequest = message({ name: text(1), password: text(2) });
 const AuthenticateResponse = message({ token: text(2) });
