@@ -9,6 +9,11 @@ describe('dataplaneConfigFrom', () => {
     expect(dataplaneConfigFrom('node1', { VXLANPort: '', LogSeverityScreen: 'Info' }).config).toEqual(defaults);
   });
 
+  test('takes names in any case, and of two spellings the last', () => {
+    expect(dataplaneConfigFrom('node1', { VxlanPort: '4790' }).config.vxlanPort).toBe(4790);
+    expect(dataplaneConfigFrom('node1', { VxlanPort: '4790', VXLANPort: '4791' }).config.vxlanPort).toBe(4791);
+  });
+
   const taken: { name: string; text: string; config: Partial<DataplaneConfig> }[] = [
     { name: 'InterfacePrefix', text: 'cali,tap', config: { interfacePrefix: 'cali' } },
     { name: 'InterfacePrefix', text: 'eni', config: { interfacePrefix: 'eni' } },

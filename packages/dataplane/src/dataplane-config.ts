@@ -27,8 +27,10 @@ export function dataplaneConfigFrom(
   raw: Readonly<Record<string, string>>,
 ): { config: DataplaneConfig; ignored: string[] } {
   const ignored: string[] = [];
+  // Felix knows its parameters in any case: a field's name gives VxlanPort, its own name is VXLANPort. The last one counts.
+  const byName = new Map(Object.entries(raw).map(([name, text]) => [name.toLowerCase(), text] as const));
   const take = <T>(name: string, parse: (text: string) => T | undefined, fallback: T): T => {
-    const text = raw[name];
+    const text = byName.get(name.toLowerCase());
     if (text === undefined || text === '') return fallback;
     const value = parse(text);
     if (value === undefined) ignored.push(`${name} = "${text}"`);

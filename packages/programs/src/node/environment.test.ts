@@ -1,0 +1,39 @@
+import { expect, test } from 'bun:test';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readNodeEnvironment } from './environment.ts';
+import { felixEnvironment, felixParameters } from './felix-config.ts';
+
+test('the node’s name is NODENAME, else the file’s, else HOSTNAME, else the host’s, the last two in lower case', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'calico-environment-'));
+  const file = join(folder, 'nodename');
+  writeFileSync(file, 'from-file\n');
+  const name = (env: Record<string, string>) => readNodeEnvironment({ CALICO_LIB_DIR: folder, ...env }).nodeName;
+  expect(name({ NODENAME: 'given', HOSTNAME: 'Host' })).toBe('given');
+  expect(name({ HOSTNAME: 'Host' })).toBe('from-file');
+  rmSync(folder, { recursive: true });
+  expect(name({ HOSTNAME: 'Host' })).toBe('host');
+  expect(name({})).toBe(hostname().toLowerCase());
+});
+
+test.each([
+  ['nothing: BIRD, Calico’s folders, no address', {}, { bird: true, address: undefined, runFolder: '/var/run/calico' }],
+  ['vxlan: no BIRD', { CALICO_NETWORKING_BACKEND: 'vxlan' }, { bird: false }],
+  ['none: no BIRD', { CALICO_NETWORKING_BACKEND: 'none' }, { bird: false }],
+  ['an address', { IP: '192.0.2.1/24' }, { address: '192.0.2.1/24' }],
+  ['an address to be detected is none yet', { IP: 'autodetect' }, { address: undefined }],
+] as const)('%s', (_, env, expected) => {
+  expect(readNodeEnvironment({ NODENAME: 'n', ...env })).toMatchObject(expected);
+});
+
+test('a networking backend that is none is refused by name', () => {
+  expect(() => readNodeEnvironment({ CALICO_NETWORKING_BACKEND: 'cloud' })).toThrow(
+    'CALICO_NETWORKING_BACKEND is "cloud"; allowed: bird, vxlan, none',
+  );
+});
+
+test('Felix parameters are found in any case, others and empty names are not', () => {
+  const env = { FELIX_VXLANPORT: '4790', felix_healthport: '9199', Felix_Nonsense: '1', VXLANPORT: '1', FELIX_: 'x' };
+  expect(felixEnvironment(env, felixParameters)).toEqual({ VXLANPort: '4790', HealthPort: '9199' });
+});

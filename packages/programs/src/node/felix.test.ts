@@ -1,0 +1,165 @@
+import { beforeEach, describe, expect, test } from 'bun:test';
+import type { ResourceUpdate, WorkloadEndpoint } from '@calico/api';
+import { tableName } from '@calico/dataplane';
+import { printCidr } from '@calico/ip';
+import { type FakeKernel, fakeKernel } from '@calico/kernel/fake';
+import { createLogger, createMetrics, HealthAggregator } from '@calico/process';
+import { ClockFake, seededRandom } from '@calico/reconcile';
+import { Felix } from './felix.ts';
+import { felixMetrics } from './felix-metrics.ts';
+
+let kernel: FakeKernel;
+let clock: ClockFake;
+let health: HealthAggregator;
+let felix: Felix;
+let restarts: string[];
+let lines: string[];
+
+beforeEach(() => {
+  kernel = fakeKernel();
+  clock = new ClockFake();
+  health = new HealthAggregator(clock);
+  restarts = [];
+  lines = [];
+  felix = new Felix({
+    nodeName: 'node1',
+    kernel,
+    environment: {},
+    clock,
+    random: seededRandom(1),
+    log: createLogger({ component: 'felix', write: line => void lines.push(line) }),
+    health,
+    metrics: felixMetrics(createMetrics()),
+    restart: reason => void restarts.push(reason),
+  });
+  felix.start();
+});
+
+const profile: ResourceUpdate = {
+  kind: 'Profile',
+  name: 'kns.default',
+  resource: {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'Profile',
+    metadata: { name: 'kns.default' },
+    spec: { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] },
+  },
+};
+const endpoint = (containerID: string, ip: string): WorkloadEndpoint => ({
+  apiVersion: 'projectcalico.org/v3',
+  kind: 'WorkloadEndpoint',
+  metadata: { name: 'node1-k8s-web-eth0', namespace: 'default' },
+  spec: {
+    orchestrator: 'k8s',
+    node: 'node1',
+    pod: 'web',
+    endpoint: 'eth0',
+    containerID,
+    interfaceName: 'cali1',
+    profiles: ['kns.default'],
+    ipNetworks: [`${ip}/32`],
+  },
+});
+const seen = (resource: WorkloadEndpoint | undefined): ResourceUpdate => ({
+  kind: 'WorkloadEndpoint',
+  namespace: 'default',
+  name: 'node1-k8s-web-eth0',
+  resource,
+});
+const config = (spec: Record<string, unknown>): ResourceUpdate => ({
+  kind: 'FelixConfiguration',
+  name: 'default',
+  resource: { apiVersion: 'projectcalico.org/v3', kind: 'FelixConfiguration', metadata: { name: 'default' }, spec },
+});
+const podRoutes = () =>
+  kernel
+    .routes({ table: 254 })
+    .filter(route => route.protocol === 3)
+    .map(route => printCidr(route.destination));
+const readyInWords = () => health.readiness().causes.join('\n');
+
+/** The first view of the cluster, and the interface that the CNI server has made. */
+function getReady(): void {
+  felix.onUpdates([profile]);
+  felix.onInSync();
+  kernel.createLink({ kind: 'dummy', name: 'cali1', up: true });
+}
+
+describe('Felix', () => {
+  test('writes nothing before the first whole view, and says what it waits for', () => {
+    felix.onUpdates([profile, seen(endpoint('c1', '10.0.0.1'))]);
+    expect(kernel.nftables.tables()).toEqual([]);
+    expect(readyInWords()).toContain('waiting for the first view of the cluster');
+    felix.onInSync();
+    expect(kernel.nftables.tables()).toEqual([{ family: 'inet', name: tableName }]);
+    expect(health.readiness().ok).toBe(true);
+  });
+
+  test('answers a request for an endpoint when its rules and routes are in the kernel', async () => {
+    let answered = false;
+    const added = felix.endpointAdded(endpoint('c1', '10.0.0.1')).then(() => {
+      answered = true;
+    });
+    await Promise.resolve();
+    expect(answered).toBe(false);
+    getReady();
+    await added;
+    expect(podRoutes()).toEqual(['10.0.0.1/32']);
+    expect(kernel.nftables.elements({ family: 'inet', name: tableName }, 'to-workload-4')).toHaveLength(1);
+  });
+
+  test('an older state of the pod from the watch does not take a new endpoint away, the state that shows it does not either', async () => {
+    getReady();
+    await felix.endpointAdded(endpoint('c2', '10.0.0.2'));
+    felix.onUpdates([seen(endpoint('c1', '10.0.0.1'))]);
+    expect(podRoutes()).toEqual(['10.0.0.2/32']);
+    felix.onUpdates([seen(endpoint('c2', '10.0.0.2'))]);
+    expect(podRoutes()).toEqual(['10.0.0.2/32']);
+    felix.onUpdates([seen(undefined)]);
+    expect(podRoutes()).toEqual([]);
+  });
+
+  test('a removed endpoint has no rules and no routes', async () => {
+    getReady();
+    await felix.endpointAdded(endpoint('c1', '10.0.0.1'));
+    await felix.endpointRemoved(endpoint('c1', '10.0.0.1'));
+    expect(podRoutes()).toEqual([]);
+    expect(kernel.nftables.elements({ family: 'inet', name: tableName }, 'to-workload-4')).toEqual([]);
+  });
+
+  test('a refusal of the kernel fails the request, is named, and is tried again until it works', async () => {
+    getReady();
+    kernel.failNext('replaceRoute', 'ENOBUFS');
+    expect(felix.endpointAdded(endpoint('c1', '10.0.0.1'))).rejects.toThrow('not in the kernel yet');
+    await clock.advance(0);
+    expect(readyInWords()).toContain('ENOBUFS');
+    expect(lines.join('')).toContain('Kernel refused a change');
+    await clock.advance(100);
+    expect(podRoutes()).toEqual(['10.0.0.1/32']);
+    expect(health.readiness().ok).toBe(true);
+  });
+
+  test('asks for a new start when a parameter changes that it read at the start, not for others', () => {
+    felix.onUpdates([config({ logSeverityScreen: 'Info' })]);
+    felix.onInSync();
+    felix.onUpdates([config({ logSeverityScreen: 'Debug' })]);
+    expect(restarts).toEqual([]);
+    felix.onUpdates([config({ vxlanPort: 4790 })]);
+    expect(restarts).toEqual(['a Felix parameter has changed']);
+  });
+
+  test('forgets the connections of an address a moment after its endpoint has gone', async () => {
+    getReady();
+    await felix.endpointAdded(endpoint('c1', '10.0.0.1'));
+    const tuple = {
+      source: { family: 4, value: 0x0a000001n },
+      destination: { family: 4, value: 1n },
+      protocol: 6,
+    } as const;
+    kernel.track({ original: tuple, reply: { ...tuple, source: tuple.destination, destination: tuple.source } });
+    await felix.endpointRemoved(endpoint('c1', '10.0.0.1'));
+    expect(kernel.conntrack.list()).toHaveLength(1);
+    await clock.advance(250);
+    expect(kernel.conntrack.list()).toEqual([]);
+  });
+});
