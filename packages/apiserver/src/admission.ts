@@ -12,6 +12,8 @@ export interface AdmissionRequest {
   readonly object: AnyResource;
   /** The stored object, for `update` and `delete`. */
   readonly old: AnyResource | undefined;
+  /** Tells the client something that does not stop the write (a Warning header). */
+  warn(text: string): void;
   get(resource: string, namespace: string, name: string): AnyResource | undefined;
   list(resource: string, namespace?: string): readonly Entry[];
 }

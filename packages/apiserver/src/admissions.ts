@@ -2,6 +2,7 @@
 import type { AnyResource } from '@calico/api';
 import { type Cidr, cidrsOverlap, parseCidr, printCidr } from '@calico/ip';
 import type { Admission, AdmissionRequest } from './admission.ts';
+import { definitionAdmission } from './custom-resources/definition-admission.ts';
 import { isJsonObject } from './json.ts';
 import { resourceName } from './kind-registry.ts';
 import { conflict, forbidden, invalid, type StatusCause } from './status.ts';
@@ -109,4 +110,10 @@ const namespaceLifecycle: Admission = {
 };
 
 /** The admissions of every server, in order. */
-export const builtInAdmissions: readonly Admission[] = [policyTier, tierProtection, poolOverlap, namespaceLifecycle];
+export const builtInAdmissions: readonly Admission[] = [
+  policyTier,
+  tierProtection,
+  poolOverlap,
+  namespaceLifecycle,
+  definitionAdmission,
+];

@@ -1,3 +1,4 @@
+import { DefinitionController } from './custom-resources/definition-controller.ts';
 import { GarbageCollector } from './garbage-collector.ts';
 import type { ServerLog } from './handler.ts';
 import type { StoreEvent } from './history.ts';
@@ -10,6 +11,7 @@ import type { Writer } from './writer.ts';
 export class Controllers {
   readonly #namespaces: NamespaceController;
   readonly #garbage: GarbageCollector;
+  readonly #definitions: DefinitionController;
   readonly #store: Store;
   readonly #log: ServerLog;
   #unsubscribe: (() => void) | undefined;
@@ -20,6 +22,7 @@ export class Controllers {
   constructor(store: Store, writer: Writer, registry: KindRegistry, log: ServerLog) {
     this.#namespaces = new NamespaceController(store, writer, registry);
     this.#garbage = new GarbageCollector(store, writer, registry);
+    this.#definitions = new DefinitionController(store, writer, registry);
     this.#store = store;
     this.#log = log;
   }
@@ -32,6 +35,7 @@ export class Controllers {
     });
     await this.#guard(() => this.#namespaces.sync());
     await this.#guard(() => this.#garbage.sync());
+    await this.#guard(() => this.#definitions.sync());
   }
 
   async #drain(): Promise<void> {
@@ -40,6 +44,7 @@ export class Controllers {
       this.#queue = [];
       await this.#guard(() => this.#namespaces.react(events));
       await this.#guard(() => this.#garbage.react(events));
+      await this.#guard(() => this.#definitions.react(events));
     }
     this.#work = undefined;
   }

@@ -46,13 +46,14 @@ export function createHandler(
   authenticate: (request: Request) => string,
   log: ServerLog,
 ): (request: Request) => Promise<Response> {
-  let openApiHash: string | undefined;
+  let hashed: { readonly generation: number; readonly hash: string } | undefined;
   const hash = (): string => {
-    openApiHash ??= createHash('sha256')
-      .update(JSON.stringify(openApiV2(backend.registry)))
-      .digest('hex')
-      .slice(0, 32);
-    return openApiHash;
+    const { generation } = backend.registry;
+    if (hashed?.generation !== generation) {
+      const text = JSON.stringify(openApiV2(backend.registry));
+      hashed = { generation, hash: createHash('sha256').update(text).digest('hex').slice(0, 32) };
+    }
+    return hashed.hash;
   };
 
   function document(request: Request, path: string): Response | undefined {

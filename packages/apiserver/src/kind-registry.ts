@@ -11,24 +11,54 @@ export function resourceName(kind: { readonly group: string; readonly plural: st
   return `${kind.group}/${kind.plural}`;
 }
 
-/** The kinds this server serves, by the ways requests name them. */
+/** The kinds this server serves, by the ways requests name them: its own, and those that definitions made. */
 export class KindRegistry {
-  readonly kinds: readonly Kind[];
-  readonly groups: readonly ApiGroup[];
-  readonly #byPath = new Map<string, Kind>();
-  readonly #byResource = new Map<string, Kind>();
-  readonly #byType = new Map<string, Kind>();
+  readonly #own: readonly Kind[];
+  #kinds: readonly Kind[] = [];
+  #groups: readonly ApiGroup[] = [];
+  #generation = 0;
+  #byPath = new Map<string, Kind>();
+  #byResource = new Map<string, Kind>();
+  #byType = new Map<string, Kind>();
 
   constructor(kinds: readonly Kind[]) {
-    this.kinds = kinds;
+    this.#own = kinds;
+    this.setCustom([]);
+  }
+
+  get kinds(): readonly Kind[] {
+    return this.#kinds;
+  }
+
+  get groups(): readonly ApiGroup[] {
+    return this.#groups;
+  }
+
+  /** Grows whenever the kinds change. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Replaces the kinds that come from definitions. Of two kinds with one path the server's own one counts. */
+  setCustom(custom: readonly Kind[]): void {
+    const kinds: Kind[] = [];
     const groups = new Map<string, Set<string>>();
-    for (const kind of kinds) {
-      this.#byPath.set(`${kind.group}/${kind.version}/${kind.plural}`, kind);
-      this.#byResource.set(resourceName(kind), kind);
+    this.#byPath = new Map();
+    this.#byResource = new Map();
+    this.#byType = new Map();
+    for (const kind of [...this.#own, ...custom]) {
+      const path = `${kind.group}/${kind.version}/${kind.plural}`;
+      if (this.#byPath.has(path)) continue;
+      kinds.push(kind);
+      this.#byPath.set(path, kind);
       this.#byType.set(`${kind.apiVersion}/${kind.kind}`, kind);
+      const resource = resourceName(kind);
+      if (!this.#byResource.has(resource)) this.#byResource.set(resource, kind);
       groups.set(kind.group, (groups.get(kind.group) ?? new Set()).add(kind.version));
     }
-    this.groups = [...groups].map(([name, versions]) => ({ name, versions: [...versions] }));
+    this.#kinds = kinds;
+    this.#groups = [...groups].map(([name, versions]) => ({ name, versions: [...versions] }));
+    this.#generation++;
   }
 
   /** The kind at `/apis/<group>/<version>/…/<plural>`. */

@@ -20,6 +20,12 @@ export interface ListMeta {
   readonly remainingItemCount?: number;
 }
 
+/** The object's text in the version that is asked for: versions of a custom kind differ in nothing else. */
+function textOf(view: View, entry: Entry): string {
+  const { apiVersion } = view.kind;
+  return entry.object.apiVersion === apiVersion ? entry.json : printJson({ ...entry.object, apiVersion });
+}
+
 function partial(object: AnyResource): string {
   return `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":${printJson(object.metadata)}}`;
 }
@@ -38,7 +44,7 @@ function columnDefinitions(kind: Kind): unknown[] {
 function row(view: View, entry: Entry, now: number): string {
   const cells = printJson(view.kind.columns.map(column => column.value(entry.object, now)));
   if (view.includeObject === 'None') return `{"cells":${cells}}`;
-  const object = view.includeObject === 'Object' ? entry.json : partial(entry.object);
+  const object = view.includeObject === 'Object' ? textOf(view, entry) : partial(entry.object);
   return `{"cells":${cells},"object":${object}}`;
 }
 
@@ -50,7 +56,7 @@ function table(view: View, entries: readonly Entry[], meta: ListMeta, now: numbe
 /** One object in the wanted form, as JSON text. `now` is the wall time in ms, for ages. */
 export function printEntry(view: View, entry: Entry, now: number): string {
   if (view.form === 'table') return table(view, [entry], { resourceVersion: String(entry.revision) }, now);
-  return view.form === 'partial' ? partial(entry.object) : entry.json;
+  return view.form === 'partial' ? partial(entry.object) : textOf(view, entry);
 }
 
 /** A list in the wanted form, as JSON text. Objects keep the text they were stored with. */
@@ -60,7 +66,7 @@ export function printList(view: View, entries: readonly Entry[], meta: ListMeta,
     view.form === 'partial'
       ? ['meta.k8s.io/v1', 'PartialObjectMetadataList']
       : [view.kind.apiVersion, view.kind.listKind];
-  const items = entries.map(entry => (view.form === 'partial' ? partial(entry.object) : entry.json)).join(',');
+  const items = entries.map(entry => (view.form === 'partial' ? partial(entry.object) : textOf(view, entry))).join(',');
   return `{"kind":"${kind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(meta)},"items":[${items}]}`;
 }
 

@@ -4,6 +4,8 @@ import { builtInAdmissions } from './admissions.ts';
 import { createAuthenticator, type Token } from './auth.ts';
 import { ensureBuiltInObjects } from './built-in-objects.ts';
 import { Controllers } from './controllers.ts';
+import { storedCustomKinds } from './custom-resources/definition-controller.ts';
+import { CustomResourceDefinition, DEFINITIONS } from './custom-resources/definition-kind.ts';
 import { createHandler, type ServerLog } from './handler.ts';
 import { KindRegistry } from './kind-registry.ts';
 import { type ListenAddress, listen, type TlsOptions } from './listener.ts';
@@ -55,11 +57,17 @@ function nameSuffix(): string {
  */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { clock, log } = options;
-  const registry = new KindRegistry((options.kinds ?? kinds).filter(kind => kind.served));
+  const own = [...(options.kinds ?? kinds), CustomResourceDefinition];
+  const registry = new KindRegistry(own.filter(kind => kind.served));
   const store = new Store({
     path: options.storePath,
     synchronous: options.synchronous ?? 'full',
     ...(options.historyLimit === undefined ? {} : { historyLimit: options.historyLimit }),
+  });
+  registry.setCustom(storedCustomKinds(store));
+  // Before any watcher or answer: who sees a definition can use its kind.
+  store.onCommit(events => {
+    if (events.some(event => event.entry.resource === DEFINITIONS)) registry.setCustom(storedCustomKinds(store));
   });
   const writer = new Writer(store, {
     admissions: [...builtInAdmissions, ...(options.admissions ?? [])],

@@ -104,7 +104,7 @@ export class WatchHub {
   #encode(view: View, type: EventType, event: StoreEvent): Uint8Array {
     const forms = this.#encoded.get(event) ?? new Map<string, Uint8Array>();
     this.#encoded.set(event, forms);
-    const key = `${type} ${view.form} ${view.includeObject}`;
+    const key = `${type} ${view.form} ${view.includeObject} ${view.kind.version}`;
     const known = forms.get(key);
     if (known !== undefined) return known;
     const entry = type === 'DELETED' ? departed(event) : event.entry;

@@ -135,9 +135,14 @@ export class Writer {
     return { ...entry, object, json: printJson(object) };
   }
 
-  #admit(tx: Transaction, request: Omit<AdmissionRequest, 'get' | 'list'>): AnyResource {
+  #admit(
+    tx: Transaction,
+    request: Omit<AdmissionRequest, 'get' | 'list' | 'warn'>,
+    warnings: string[] = [],
+  ): AnyResource {
     const { kind, old } = request;
     const view = {
+      warn: (text: string) => warnings.push(text),
       get: (resource: string, namespace: string, name: string) => tx.get({ resource, namespace, name })?.object,
       list: (resource: string, namespace?: string) => tx.list(resource, namespace),
     };
@@ -196,7 +201,7 @@ export class Writer {
       }),
     );
     const request = { operation: 'create', subresource: undefined, kind, namespace, name, old: undefined } as const;
-    return tx.put(key, record(this.#admit(tx, { ...request, object: fresh })));
+    return tx.put(key, record(this.#admit(tx, { ...request, object: fresh }, options.warnings)));
   }
 
   #checkNamespace(tx: Transaction, namespace: string, subject: ErrorSubject): void {
@@ -315,7 +320,8 @@ export class Writer {
     const subject = { group: kind.group, plural: kind.plural, name: key.name };
     const stored = tx.get(key);
     if (stored === undefined) throw notFound(subject);
-    const old = stored.object;
+    // Versions of a custom kind differ in nothing but their name.
+    const old = { ...stored.object, apiVersion: kind.apiVersion };
     const given = asObject(kind, change.next(old), key.namespace, key.name);
     checkFields(kind, given, old, options.duplicates, options.fieldValidation, options.warnings);
     const { resourceVersion, uid } = given.metadata;
@@ -331,13 +337,13 @@ export class Writer {
     const defaulted = kind.default(updated(kind, old, given, subresource));
     checkFinalizers(kind, old, defaulted);
     const request = { operation: 'update', subresource, kind, namespace: key.namespace, name: key.name, old } as const;
-    const admitted = withGeneration(kind, old, this.#admit(tx, { ...request, object: defaulted }));
+    const admitted = withGeneration(kind, old, this.#admit(tx, { ...request, object: defaulted }, options.warnings));
     const next = change.record(old, admitted, given.metadata.managedFields);
     if (isFinished(next)) {
       tx.put(key, next);
       return tx.delete(key) ?? stored;
     }
-    return sameObject(old, next) ? stored : tx.put(key, next);
+    return sameObject(stored.object, { ...next, apiVersion: stored.object.apiVersion }) ? stored : tx.put(key, next);
   }
 
   /**
