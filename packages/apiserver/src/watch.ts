@@ -35,7 +35,8 @@ export interface WatchSink {
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
-const BOOKMARK_INTERVAL_MS = 60_000;
+/** Often, so that a client soon notices a connection that was cut without a word. */
+const BOOKMARK_INTERVAL_MS = 5_000;
 /** A client that is this far behind is cut off; it resumes from its last revision, or lists again. */
 const MAX_BACKLOG = 64 * 1024 * 1024;
 
