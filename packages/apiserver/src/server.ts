@@ -9,6 +9,7 @@ import { CustomResourceDefinition, DEFINITIONS } from './custom-resources/defini
 import { createHandler, type ServerLog } from './handler.ts';
 import { KindRegistry } from './kind-registry.ts';
 import { type ListenAddress, listen, type TlsOptions } from './listener.ts';
+import { DEFAULT_SERVICE_CIDR, serviceAddresses } from './service-addresses.ts';
 import { Store } from './store.ts';
 import { type ServerClock, WatchHub } from './watch.ts';
 import { Writer } from './writer.ts';
@@ -29,6 +30,8 @@ export interface ApiServerOptions {
   readonly log: ServerLog;
   /** All served kinds of `@calico/api` unless told. */
   readonly kinds?: readonly Kind[];
+  /** Where cluster IPs come from, 10.96.0.0/16 unless told; IPv4, /8 to /29. */
+  readonly serviceCidr?: string;
   /** Further rules about writes, after the built-in ones. */
   readonly admissions?: readonly Admission[];
 }
@@ -57,6 +60,7 @@ function nameSuffix(): string {
  */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { clock, log } = options;
+  const addresses = serviceAddresses(options.serviceCidr ?? DEFAULT_SERVICE_CIDR);
   const own = [...(options.kinds ?? kinds), CustomResourceDefinition];
   const registry = new KindRegistry(own.filter(kind => kind.served));
   const store = new Store({
@@ -70,7 +74,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     if (events.some(event => event.entry.resource === DEFINITIONS)) registry.setCustom(storedCustomKinds(store));
   });
   const writer = new Writer(store, {
-    admissions: [...builtInAdmissions, ...(options.admissions ?? [])],
+    admissions: [...builtInAdmissions, addresses, ...(options.admissions ?? [])],
     wallTime: () => clock.wallTime(),
     newUid: () => crypto.randomUUID(),
     nameSuffix,
