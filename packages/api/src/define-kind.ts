@@ -88,17 +88,24 @@ export function defineKind<R extends Resource>(declaration: Declaration<R>): Kin
       }
       if (r?.kind !== kind) errors.invalid('kind', r?.kind, `must be ${JSON.stringify(kind)}`);
       if (fits) {
+        const stored = old !== undefined && fitsSchema(wholeSchema(), old) ? old : undefined;
         validateMetadata(
           r.metadata,
           { namespaced, nameRule: declaration.nameRule ?? 'subdomain' },
           errors,
-          old?.metadata,
+          stored?.metadata,
         );
-        declaration.rules?.(named(r), errors, old);
+        declaration.rules?.(named(r), errors, stored);
       }
       return errors.list;
     },
   };
+}
+
+function fitsSchema(schema: TSchema, value: unknown): boolean {
+  const errors = new FieldErrors();
+  validateSchema(schema, value, '', errors);
+  return errors.list.length === 0;
 }
 
 /** The rules may look at the name, also of an object whose name is still to be made from generateName. */

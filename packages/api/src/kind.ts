@@ -69,6 +69,9 @@ export interface Kind<R extends Resource = Resource> {
   example(): R;
   /** A new object with every default filled in, and nulls that mean "absent" taken out. Idempotent. */
   default(r: R): R;
-  /** All faults; empty is valid. `old` is the stored object when this is an update. Never throws on any JSON value. */
+  /**
+   * All faults; empty is valid. `old` is the stored object when this is an update; one that another version stored and that
+   * does not fit the schema holds nothing up. Never throws on any JSON value.
+   */
   validate(r: R, old?: R): FieldError[];
 }

@@ -3,6 +3,7 @@ import type { FieldErrors } from '../../field-error.ts';
 import type { CalicoctlTable } from '../../kind.ts';
 import { isDnsLabel, isDnsSubdomain } from '../../names.ts';
 import type { Resource } from '../../resource.ts';
+import { setLabel } from '../../set-label.ts';
 import type { GlobalNetworkPolicy } from './global-network-policy.ts';
 import { DEFAULT_TIER, TIER_LABEL } from './group.ts';
 import type { NetworkPolicy } from './network-policy.ts';
@@ -26,7 +27,7 @@ export function defaultPolicy<P extends AnyPolicy>(policy: P): P {
   const untyped = spec.types === undefined || (Array.isArray(spec.types) && spec.types.length === 0);
   if (untyped && !isStagedDelete(policy)) spec.types = directions(isFilled(spec.ingress), isFilled(spec.egress));
   if (spec.tier === '') spec.tier = DEFAULT_TIER;
-  if (typeof spec.tier === 'string') metadata.labels = { ...metadata.labels, [TIER_LABEL]: spec.tier };
+  if (typeof spec.tier === 'string') setLabel(metadata, TIER_LABEL, spec.tier);
   return policy;
 }
 

@@ -4,6 +4,7 @@ import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
 import { lazy, listMap, mergedBy, object, oneOf, set, text, time } from '../../schema/build.ts';
+import { setLabel } from '../../set-label.ts';
 
 const spec = lazy(() => object({}, { finalizers: set(text(), { 'x-kubernetes-list-type': 'atomic' }) }));
 const status = lazy(() =>
@@ -57,7 +58,7 @@ export const Namespace: Kind<Namespace> = defineKind<Namespace>({
       typeof metadata.name === 'string' &&
       metadata.name !== ''
     ) {
-      metadata.labels = { ...metadata.labels, [NAMESPACE_NAME_LABEL]: metadata.name };
+      setLabel(metadata, NAMESPACE_NAME_LABEL, metadata.name);
     }
     return namespace;
   },
