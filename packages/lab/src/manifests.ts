@@ -1,7 +1,16 @@
 import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type AnyResource, type Kind, kindOf, kinds, printFieldError, type Resource, unknownFields } from '@calico/api';
+import {
+  type AnyResource,
+  type Kind,
+  kindOf,
+  kinds,
+  printFieldError,
+  printJson,
+  type Resource,
+  unknownFields,
+} from '@calico/api';
 import { unsupportedFields } from '@calico/calc';
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
 import { plainJson } from './plain-json.ts';
@@ -116,7 +125,7 @@ function printable(problem: string): string {
 function toObjects(file: string, line: number, value: unknown, problems: string[]): ManifestObject[] {
   if (value === null || value === undefined) return [];
   if (typeof value !== 'object' || Array.isArray(value)) {
-    problems.push(`${file}:${line}: an object was expected, this is ${JSON.stringify(value)?.slice(0, 60)}`);
+    problems.push(`${file}:${line}: an object was expected, this is ${printJson(value).slice(0, 60)}`);
     return [];
   }
   const object = value as AnyResource & { items?: unknown };
@@ -124,14 +133,14 @@ function toObjects(file: string, line: number, value: unknown, problems: string[
     return object.items.flatMap(item => toObjects(file, line, item, problems));
   }
   const kind = kindOf(object.apiVersion, object.kind);
-  const name = `${object.kind ?? 'object without kind'} ${JSON.stringify(object.metadata?.name ?? '')}`;
+  const name = `${word(object.kind ?? 'object without kind')} ${printJson(object.metadata?.name ?? '')}`;
   if (kind === undefined) {
     const known = kinds
       .map(k => k.kind)
       .sort()
       .join(', ');
     problems.push(
-      `${file}: ${name}: the lab does not run kind "${object.kind}" of "${object.apiVersion}"; allowed: ${known}`,
+      `${file}: ${name}: the lab does not run kind "${word(object.kind)}" of "${word(object.apiVersion)}"; allowed: ${known}`,
     );
     return [];
   }
@@ -143,6 +152,11 @@ function toObjects(file: string, line: number, value: unknown, problems: string[
   ];
   for (const error of wrong) problems.push(`${file}: ${name}: ${error}`);
   return wrong.length > 0 ? [] : [{ file, kind, resource }];
+}
+
+/** A word of the object as it stands in a problem, also where it is no word. */
+function word(value: unknown): string {
+  return typeof value === 'object' ? printJson(value) : String(value);
 }
 
 /** Whether objects of this kind ask something of the nodes that they may be unable to do. */
