@@ -25,20 +25,21 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** An etcd of one member, on loopback, with its data in a folder of its own. */
+/** An etcd on loopback, with its data in a folder of its own. */
 export class EtcdServer {
   readonly port: number;
   readonly url: string;
-  readonly #peerPort: number;
+  readonly #peerUrl: string;
   readonly #folder = mkdtempSync(join(tmpdir(), 'calico-etcd-'));
   readonly #args: readonly string[];
   readonly #client: EtcdServerOptions['client'];
+  #members: string | undefined;
   #process: Bun.Subprocess | undefined;
 
   private constructor(port: number, peerPort: number, { args = [], scheme = 'http', client }: EtcdServerOptions) {
     this.#client = client;
     this.port = port;
-    this.#peerPort = peerPort;
+    this.#peerUrl = `http://127.0.0.1:${peerPort}`;
     this.url = `${scheme}://127.0.0.1:${port}`;
     this.#args = args;
   }
@@ -50,24 +51,39 @@ export class EtcdServer {
     return server;
   }
 
+  /** Starts several that are one cluster. */
+  static async startCluster(count: number): Promise<EtcdServer[]> {
+    const servers: EtcdServer[] = [];
+    for (let i = 0; i < count; i++) servers.push(new EtcdServer(await freePort(), await freePort(), {}));
+    const members = servers.map(server => `${server.#name}=${server.#peerUrl}`).join(',');
+    for (const server of servers) server.#members = members;
+    await Promise.all(servers.map(server => server.run()));
+    return servers;
+  }
+
+  get #name(): string {
+    return `member-${this.port}`;
+  }
+
   /** Starts the process, on the data there is. */
   async run(): Promise<void> {
-    const peer = `http://127.0.0.1:${this.#peerPort}`;
+    // One that is alone finds its leader at once; several on a busy machine need time to hear each other.
+    const [heartbeat, election] = this.#members === undefined ? [10, 100] : [50, 500];
     const child = Bun.spawn(
       [
         'etcd',
         '--unsafe-no-fsync',
         '--log-level=error',
         '--logger=zap',
-        // It is alone: a leader is found at once.
-        '--heartbeat-interval=10',
-        '--election-timeout=100',
+        `--name=${this.#name}`,
+        `--heartbeat-interval=${heartbeat}`,
+        `--election-timeout=${election}`,
         `--data-dir=${join(this.#folder, 'data')}`,
         `--listen-client-urls=${this.url}`,
         `--advertise-client-urls=${this.url}`,
-        `--listen-peer-urls=${peer}`,
-        `--initial-advertise-peer-urls=${peer}`,
-        `--initial-cluster=default=${peer}`,
+        `--listen-peer-urls=${this.#peerUrl}`,
+        `--initial-advertise-peer-urls=${this.#peerUrl}`,
+        `--initial-cluster=${this.#members ?? `${this.#name}=${this.#peerUrl}`}`,
         ...this.#args,
       ],
       {
@@ -78,7 +94,7 @@ export class EtcdServer {
       },
     );
     this.#process = child;
-    await this.#answers(child);
+    await this.healthy();
   }
 
   /** Ends the process as a crash does; the data stays. */
@@ -117,9 +133,10 @@ export class EtcdServer {
   }
 
   /** Waits until it has a leader and answers: etcd listens a while before. */
-  async #answers(child: Bun.Subprocess): Promise<void> {
+  async healthy(): Promise<void> {
+    const child = this.#process;
     for (let attempt = 0; attempt < 500; attempt++) {
-      if (child.exitCode !== null) throw new Error(`Cannot start etcd: it ended with code ${child.exitCode}`);
+      if (child?.exitCode !== null) throw new Error(`Cannot start etcd: it ended with code ${child?.exitCode}`);
       const healthy = await fetch(`${this.url}/health`, { tls: { rejectUnauthorized: false, ...this.#client } }).then(
         answer => answer.ok,
         () => false,
