@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { untyped, validationCases } from '../../testing.ts';
+import { CalicoNode } from './calico-node.ts';
 import { CalicoNodeStatus } from './calico-node-status.ts';
 import { KubeControllersConfiguration } from './kube-controllers-configuration.ts';
 import { LiveMigration } from './live-migration.ts';
@@ -87,6 +88,31 @@ test.each([
         path: 'spec.updatePeriodSeconds',
         value: 172_800,
         allowed: 'from 0 to 86400',
+      },
+    ],
+  ),
+  ...validationCases<CalicoNode>(
+    CalicoNode,
+    [
+      { name: 'the example', change: () => {} },
+      { name: 'an AS number in two parts', change: n => (n.spec.bgp = { asNumber: untyped('1.10') }) },
+      { name: 'nothing', change: n => (n.spec = {}) },
+    ],
+    [
+      { name: 'empty BGP', change: n => (n.spec.bgp = {}), path: 'spec.bgp', allowed: 'at least one field' },
+      {
+        name: 'an IPv6 address for IPv4',
+        change: n => (n.spec.bgp = { ipv4Address: 'fd00::1/64' }),
+        path: 'spec.bgp.ipv4Address',
+        value: 'fd00::1/64',
+        allowed: 'an IPv4 address',
+      },
+      {
+        name: 'a hardware address that is none',
+        change: n => (n.spec.vxlanTunnelMACAddr = '66:0a'),
+        path: 'spec.vxlanTunnelMACAddr',
+        value: '66:0a',
+        allowed: 'hardware address',
       },
     ],
   ),

@@ -41,7 +41,7 @@ function icmpRules(rule: Rule, path: string, errors: FieldErrors): void {
       errors.invalid(
         `${path}.ipVersion`,
         rule.ipVersion,
-        `must be ${needed} when ${field} is ${JSON.stringify(rule[field])}`,
+        `must be ${needed} when ${field} is ${printValue(rule[field])}`,
       );
     }
   }
@@ -103,7 +103,7 @@ function portRules(rule: Rule, entity: EntityRule, path: string, errors: FieldEr
       errors.invalid(
         `${path}.${field}`,
         ports,
-        `ports need protocol TCP, UDP or SCTP; protocol is ${JSON.stringify(rule.protocol)}`,
+        `ports need protocol TCP, UDP or SCTP; protocol is ${printValue(rule.protocol)}`,
       );
     } else if (numbered >= 0) {
       errors.invalid(
