@@ -1,5 +1,5 @@
 import { parseCidr } from '@calico/ip';
-import type { FieldErrors } from '../../field-error.ts';
+import { type FieldErrors, printValue } from '../../field-error.ts';
 import { hasPorts, portRange, protocolNumber } from '../../ports.ts';
 import type { EntityRule, PortSpec, Rule } from './rule.ts';
 
