@@ -84,7 +84,8 @@ function readFile(file: string, problems: string[]): ManifestObject[] {
     return [];
   }
   const lines = new LineCounter();
-  const options = { lineCounter: lines, uniqueKeys: true, intAsBigInt: true };
+  // A key that is a list or a map becomes text, and is an unknown field then: no need for the library's own warning.
+  const options = { lineCounter: lines, uniqueKeys: true, intAsBigInt: true, logLevel: 'error' } as const;
   const documents = parseAllDocuments(bytes.toString('utf8'), options);
   if ('empty' in documents) return [];
   return documents.flatMap(document => {
