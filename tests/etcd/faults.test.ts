@@ -208,6 +208,21 @@ describeEtcd('etcdClient in trouble', () => {
     expect((await stream.next()).value).toEqual(after);
   });
 
+  test('of many changes of one object at once, none is lost', async () => {
+    const many = Array.from({ length: 50 }, (_, i) => `label-${i}`);
+    await direct.create(GlobalNetworkSet, networkSet('a'));
+    const clients = [etcdClient({ endpoints: [server.url] }), etcdClient({ endpoints: [server.url] })];
+    await Promise.all(
+      many.map((label, i) => {
+        const patch = { metadata: { labels: { [label]: 'yes' } } };
+        return (clients[i % 2] ?? direct).patch(GlobalNetworkSet, { name: 'a' }, patch, { type: 'merge' });
+      }),
+    );
+    for (const client of clients) client.close();
+    const { metadata } = await direct.get(GlobalNetworkSet, { name: 'a' });
+    expect(Object.keys(metadata.labels ?? {}).sort()).toEqual(many.sort());
+  });
+
   test('a reader that is slow misses nothing, and does not have everything wait in memory', async () => {
     const stream = watch(direct, await versionOf(direct));
     await stream.next();

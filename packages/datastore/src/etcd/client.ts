@@ -1,5 +1,5 @@
 import { type Kind, printFieldError, type Resource } from '@calico/api';
-import type { Clock, Random } from '@calico/reconcile';
+import { backoff, type Clock, type Random } from '@calico/reconcile';
 import {
   type Client,
   type DeleteOptions,
@@ -47,8 +47,9 @@ export interface EtcdClientOptions {
   readonly log?: Log;
 }
 
-/** How often a write that names no version is tried anew when others write at the same time. */
+/** How often a write that names no version is tried anew when others write at the same time, and how far apart; ms. */
 const ATTEMPTS = 20;
+const CONTENTION_DELAYS = { base: 2, max: 200, jitter: 1 };
 
 interface Found<R> {
   readonly record: KeyValue;
@@ -191,7 +192,7 @@ export class EtcdClient implements Client {
   async delete<R extends Resource>(kind: Kind<R>, key: ObjectKey, options: DeleteOptions = {}): Promise<void> {
     const operation = operationOn('delete', kind, key, true);
     const held = this.#held(operation, kind);
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    await this.#contend(operation, async () => {
       const { record, resource } = await this.#existing(operation, held, key);
       checkPreconditions(operation, resource, options);
       const { succeeded } = await this.#store.txn(
@@ -199,9 +200,8 @@ export class EtcdClient implements Client {
         [unchanged(record.key, record.modRevision)],
         [{ deleteRange: { key: record.key } }],
       );
-      if (succeeded) return;
-    }
-    throw refuse(operation, 'Conflict', `it was changed ${ATTEMPTS} times meanwhile`);
+      return succeeded ? true : undefined;
+    });
   }
 
   watch<R extends Resource>(kind: Kind<R>, options: WatchOptions): WatchStream<R> {
@@ -273,20 +273,29 @@ export class EtcdClient implements Client {
     key: ObjectKey,
     make: (old: R) => R,
   ): Promise<R> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    return await this.#contend(operation, async () => {
       const { record, resource: old } = await this.#existing(operation, held, key);
       const next = validated(operation, held.kind, make(structuredClone(old)), old);
       if (!held.layout.storesMetadata && held.layout.place(next) !== record.key) {
-        throw refuse(
-          operation,
-          'Invalid',
-          `spec leads to ${held.layout.place(next)}; allowed: ${record.key}, where it is`,
-        );
+        const reason = `spec leads to ${held.layout.place(next)}; allowed: ${record.key}, where it is`;
+        throw refuse(operation, 'Invalid', reason);
       }
-      const done = await this.#put(operation, held, key, next, record.key, record.modRevision);
-      if (done !== undefined) return done;
+      return await this.#put(operation, held, key, next, record.key, record.modRevision);
+    });
+  }
+
+  /** Tries until there is a result; nothing is one when somebody else was quicker. */
+  async #contend<T>(operation: Operation, attempt: () => Promise<T | undefined>): Promise<T> {
+    const delays = backoff(CONTENTION_DELAYS, this.#random);
+    for (;;) {
+      const result = await attempt();
+      if (result !== undefined) return result;
+      const delay = delays.next();
+      if (delays.failures >= ATTEMPTS) {
+        throw refuse(operation, 'Conflict', `it was changed ${ATTEMPTS} times meanwhile`);
+      }
+      await this.#clock.sleep(delay);
     }
-    throw refuse(operation, 'Conflict', `it was changed ${ATTEMPTS} times meanwhile`);
   }
 
   /** Writes over a version; gives the object as stored, or undefined when that version is no longer there. */
