@@ -1,7 +1,7 @@
 /** Bodies of server-side apply: one YAML document, or JSON, which is YAML too. */
 import { type Document, LineCounter, parseAllDocuments } from 'yaml';
 import { type DecodedBody, decodeJson, MAX_DEPTH, readBytes } from './body.ts';
-import { isJsonObject } from './json.ts';
+import { isJsonObject, type JsonObject, setKey } from './json.ts';
 import { ApiError, badRequest } from './status.ts';
 
 /** More aliases than this in one document are refused: they can stand for far more data than was sent. */
@@ -20,7 +20,7 @@ export function decodeYaml(bytes: Uint8Array): DecodedBody {
     return refuse('the body is not valid UTF-8');
   }
   try {
-    return { value: plainJson(parseOne(text).toJS({ maxAliasCount: MAX_ALIASES }), 0), duplicates: [] };
+    return { value: plainJson(parseOne(text).toJS({ maxAliasCount: MAX_ALIASES, mapAsMap: true }), 0), duplicates: [] };
   } catch (cause) {
     if (cause instanceof ApiError) throw cause;
     // The parser recurses: what exhausts its stack is nested without end. Too many aliases are a ReferenceError.
@@ -31,7 +31,7 @@ export function decodeYaml(bytes: Uint8Array): DecodedBody {
 
 function parseOne(text: string): Document {
   const lineCounter = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter, merge: true, intAsBigInt: true });
+  const documents = parseAllDocuments(text, { lineCounter, merge: true, intAsBigInt: true, logLevel: 'error' });
   const [document] = documents;
   if (!Array.isArray(documents) || document === undefined || documents.length > 1) {
     return refuse('the body must be exactly one document');
@@ -49,8 +49,16 @@ function plainJson(value: unknown, depth: number): unknown {
     return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
   }
   if (Array.isArray(value)) return value.map(item => plainJson(item, depth + 1));
-  if (!isJsonObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plainJson(inner, depth + 1)]));
+  if (value instanceof Map) {
+    const result: JsonObject = {};
+    for (const [key, inner] of value) {
+      if (typeof key === 'object' && key !== null) refuse('keys must be text');
+      setKey(result, String(key), plainJson(inner, depth + 1));
+    }
+    return result;
+  }
+  if (value === null || ['string', 'boolean', 'number'].includes(typeof value)) return value;
+  return refuse('only text, numbers, true, false, null, lists and maps are taken');
 }
 
 /** Reads the body of an apply request. Throws a 400 or 413 ApiError. */

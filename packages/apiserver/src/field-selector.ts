@@ -11,6 +11,18 @@ export interface FieldRequirement {
   readonly negated: boolean;
 }
 
+/** Text as an error shows it, cut at 200 characters. */
+const shown = (text: string): string => JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
+
+/** Whether an "=" stands in text without a backslash that escapes it. */
+function hasBareEquals(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    if (text[i] === '\\') i++;
+    else if (text[i] === '=') return true;
+  }
+  return false;
+}
+
 function splitUnescaped(text: string): string[] {
   const parts: string[] = [];
   let current = '';
@@ -37,12 +49,12 @@ export function parseFieldSelector(text: string): readonly FieldRequirement[] {
       const match = /^([^=!\\]+)(==|=|!=)(.*)$/s.exec(term.trim());
       if (!match) {
         throw badRequest(
-          `Cannot parse field selector ${JSON.stringify(text)}: term is ${JSON.stringify(term)}; allowed: field=value, field==value, field!=value`,
+          `Cannot parse field selector ${shown(text)}: term is ${shown(term)}; allowed: field=value, field==value, field!=value`,
         );
       }
       const raw = match[3] ?? '';
-      if (/(^|[^\\])(\\\\)*=/.test(raw)) {
-        throw badRequest(`Cannot parse field selector ${JSON.stringify(text)}: value holds an unescaped "="`);
+      if (hasBareEquals(raw)) {
+        throw badRequest(`Cannot parse field selector ${shown(text)}: value holds an unescaped "="`);
       }
       return {
         field: (match[1] ?? '').trim(),

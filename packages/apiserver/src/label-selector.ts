@@ -32,21 +32,23 @@ function splitTerms(text: string): string[] {
   return terms;
 }
 
+/** Text as an error shows it, cut at 200 characters. */
+const shown = (text: string): string => JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}…` : text);
+
 function refuse(text: string, why: string): never {
-  throw badRequest(`Cannot parse label selector ${JSON.stringify(text)}: ${why}`);
+  throw badRequest(`Cannot parse label selector ${shown(text)}: ${why}`);
 }
 
 function parseTerm(term: string, whole: string): LabelRequirement {
   const key = (raw: string): string => {
     const name = raw.trim();
-    if (!KEY.test(name) || name.length > 317)
-      refuse(whole, `label key is ${JSON.stringify(name)}; allowed: [prefix/]name`);
+    if (name.length > 317 || !KEY.test(name)) refuse(whole, `label key is ${shown(name)}; allowed: [prefix/]name`);
     return name;
   };
   const value = (raw: string): string => {
     const v = raw.trim();
-    if (!VALUE.test(v) || v.length > 63)
-      refuse(whole, `label value is ${JSON.stringify(v)}; allowed: up to 63 letters, digits, "-", "_" and "."`);
+    if (v.length > 63 || !VALUE.test(v))
+      refuse(whole, `label value is ${shown(v)}; allowed: up to 63 letters, digits, "-", "_" and "."`);
     return v;
   };
   // A key of \S, not of anything: else the time is quadratic in blanks.
@@ -61,7 +63,7 @@ function parseTerm(term: string, whole: string): LabelRequirement {
     const right = compare[3] ?? '';
     if (compare[2] === '<' || compare[2] === '>') {
       if (!/^\s*-?\d+\s*$/.test(right))
-        refuse(whole, `value after ${compare[2]} is ${JSON.stringify(right)}; allowed: an integer`);
+        refuse(whole, `value after ${compare[2]} is ${shown(right)}; allowed: an integer`);
       return { op: compare[2] === '<' ? 'lt' : 'gt', key: name, value: BigInt(right.trim()) };
     }
     return { op: compare[2] === '!=' ? 'notIn' : 'in', key: name, values: [value(right)] };

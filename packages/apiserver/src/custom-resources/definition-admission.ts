@@ -49,7 +49,10 @@ export const definitionAdmission: Admission = {
   mutate: ({ kind, operation, object, old, subresource }) => {
     if (`${kind.group}/${kind.plural}` !== DEFINITIONS || operation === 'delete') return object;
     if (subresource === 'status' || object.metadata.deletionTimestamp !== undefined) return object;
-    const finalizers = [...new Set([...(object.metadata.finalizers ?? []), CLEANUP_FINALIZER])];
+    // Mutation comes before validation: nothing has its type for sure.
+    const given: unknown = object.metadata.finalizers ?? [];
+    if (!Array.isArray(given)) return object;
+    const finalizers = [...new Set([...given, CLEANUP_FINALIZER])];
     return establish({ ...object, metadata: { ...object.metadata, finalizers } }, old);
   },
   validate: ({ kind, operation, object, name, list, warn }) => {
