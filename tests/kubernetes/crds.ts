@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
+import type { Schema } from './generate-objects.ts';
 import type { KubernetesServer } from './server.ts';
 
 const ROOT = join(import.meta.dir, '..', '..');
@@ -17,7 +18,11 @@ export interface Crd {
     readonly group: string;
     readonly scope: string;
     readonly names: { readonly kind: string; readonly plural: string };
-    readonly versions: readonly { readonly name: string; readonly subresources?: { readonly status?: object } }[];
+    readonly versions: readonly {
+      readonly name: string;
+      readonly schema: { readonly openAPIV3Schema: Schema };
+      readonly subresources?: { readonly status?: object };
+    }[];
   };
 }
 
