@@ -27,7 +27,7 @@ const sideways: Record<string, readonly string[]> = {
 const pure = new Set(['ip', 'selector', 'api', 'reconcile', 'policy', 'calc', 'bgp']);
 
 /** Forms of an edge that only programs, tests and their own package open. */
-const realForms = ['@calico/kernel/linux', '@calico/datastore/kubernetes'];
+const realForms = ['@calico/kernel/linux', '@calico/datastore/kubernetes', '@calico/datastore/etcd'];
 
 const layerOf = new Map<string, string>(
   Object.entries(layers).flatMap(([layer, names]) => names.map(name => [name, layer] as const)),

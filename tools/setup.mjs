@@ -17,6 +17,13 @@ const debianPackages = [
   { name: 'iproute2', command: 'ip', without: 'looking at routes with ip, and the tests that compare with it' },
 ];
 
+/** What the tests need besides. */
+export const testPackages = [
+  { name: 'etcd-server', command: 'etcd', without: 'tests of the etcd datastore and of a real kube-apiserver' },
+  { name: 'etcd-client', command: 'etcdctl', without: 'tests of etcd with users' },
+  { name: 'openssl', command: 'openssl', without: 'tests of etcd with client certificates' },
+];
+
 /** Prints one line of progress on standard error, so that standard output stays for results. */
 export function say(text) {
   process.stderr.write(`${text}\n`);
@@ -48,8 +55,8 @@ export function installNpmPackages() {
 }
 
 /** Installs the Debian packages where root can; elsewhere says what is missing. Gives the names still missing. */
-export function installDebianPackages() {
-  const missing = debianPackages.filter(p => !findCommand(p.command));
+export function installDebianPackages(more = []) {
+  const missing = [...debianPackages, ...more].filter(p => !findCommand(p.command));
   if (missing.length === 0) return [];
   const names = missing.map(p => p.name);
   const line = `apt-get install --yes ${names.join(' ')}`;
