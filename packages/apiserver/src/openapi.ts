@@ -2,49 +2,26 @@
  * OpenAPI v3 documents, one per group and version: what kubectl explains from, and where it sees that the server itself
  * validates fields. Source: Kubernetes documentation, "The Kubernetes API", OpenAPI V3.
  */
-import type { Kind } from '@calico/api';
-import { isJsonObject, type JsonObject } from './json.ts';
+import { type Kind, type OpenApiSchema, openApiListSchema, openApiName, openApiSchema } from '@calico/api';
+import type { JsonObject } from './json.ts';
 import type { KindRegistry } from './kind-registry.ts';
 
-const INT_OR_STRING = 'x-kubernetes-int-or-string';
+const reference = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
 
-/** The name of a kind's schema: the group reversed, as Kubernetes names models. */
-function modelName(kind: Kind): string {
-  const group = kind.group === '' ? 'core' : kind.group;
-  return `${group.split('.').reverse().join('.')}.${kind.version}.${kind.kind}`;
-}
-
-/** A JSON schema in the form that OpenAPI clients read: without our own keywords, int-or-string spelled out. */
-function publish(schema: unknown): unknown {
-  if (Array.isArray(schema)) return schema.map(publish);
-  if (!isJsonObject(schema)) return schema;
-  const result: JsonObject = {};
-  for (const [key, value] of Object.entries(schema)) {
-    if (key.startsWith('x-calico-') || key.startsWith('~')) continue;
-    if (key === 'properties' && isJsonObject(value)) {
-      result[key] = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, publish(inner)]));
-    } else if (['default', 'enum', 'required', 'const'].includes(key)) result[key] = value;
-    else result[key] = publish(value);
-  }
-  if (schema[INT_OR_STRING] === true && result.type === undefined)
-    result.oneOf = [{ type: 'integer' }, { type: 'string' }];
-  return result;
-}
-
-function kindSchema(kind: Kind): unknown {
-  const schema = publish(kind.schema);
-  if (!isJsonObject(schema)) return schema;
-  return {
-    ...schema,
-    description: kind.description,
-    'x-kubernetes-group-version-kind': [{ group: kind.group, version: kind.version, kind: kind.kind }],
-  };
+/** The schema of a kind and that of its list, by name. */
+function kindSchemas(kind: Kind): [string, unknown][] {
+  const name = openApiName(kind);
+  const schema = { ...openApiSchema(kind), description: kind.description };
+  return [
+    [name, schema],
+    [`${name}List`, openApiListSchema(kind, reference(name))],
+  ];
 }
 
 const query = (name: string): unknown => ({ name, in: 'query', schema: { type: 'string', uniqueItems: true } });
 
 function operation(kind: Kind, action: string, parameters: readonly string[]): unknown {
-  const schema = { $ref: `#/components/schemas/${modelName(kind)}` };
+  const schema = reference(action === 'list' ? `${openApiName(kind)}List` : openApiName(kind));
   return {
     tags: [kind.plural],
     operationId: `${action}${kind.kind}`,
@@ -105,7 +82,7 @@ export function openApiDocument(registry: KindRegistry, path: string): unknown {
     openapi: '3.0.0',
     info: { title: 'Calico', version: 'v1.32.0' },
     paths: Object.fromEntries(kinds.flatMap(kindPaths)),
-    components: { schemas: Object.fromEntries(kinds.map(kind => [modelName(kind), kindSchema(kind)])) },
+    components: { schemas: Object.fromEntries(kinds.flatMap(kindSchemas)) },
   };
 }
 
@@ -115,6 +92,8 @@ export function openApiV2(registry: KindRegistry): unknown {
     swagger: '2.0',
     info: { title: 'Calico', version: 'v1.32.0' },
     paths: {},
-    definitions: Object.fromEntries(registry.kinds.map(kind => [modelName(kind), kindSchema(kind)])),
+    definitions: Object.fromEntries(
+      registry.kinds.map(kind => [openApiName(kind), { ...openApiSchema(kind, 'v2'), description: kind.description }]),
+    ),
   };
 }
