@@ -1,4 +1,4 @@
-import { DatastoreError, isTransient } from '../error.ts';
+import { DatastoreError } from '../error.ts';
 import type { ApiRequest } from './transport.ts';
 
 /** The API groups under which a cluster may have Calico's kinds. */
@@ -25,15 +25,15 @@ function choose(body: unknown): CalicoApiGroup {
 
 /**
  * Asks the server which groups it has: `projectcalico.org/v3` where that is served and `crd.projectcalico.org` is not, and v1
- * in every other case, also when the server refuses to tell. Rejects only when it does not answer at all, in which case
- * neither group could be used: a server that is late must not make a v3 cluster look like an empty v1 one.
+ * in every other case, also when the server refuses to tell or makes no sense. Rejects only when it is away or too busy
+ * (Unavailable, Timeout), and neither group could be used: a late server must not make a v3 cluster look like an empty v1 one.
  */
 export async function discoverApiGroup(ask: (request: ApiRequest) => Promise<unknown>, timeoutMs: number) {
   const request = { op: 'discover', resource: 'the API groups', write: false, method: 'GET', path: '/apis' } as const;
   try {
     return choose(await ask({ ...request, timeoutMs }));
   } catch (err) {
-    if (isTransient(err)) throw err;
+    if (err instanceof DatastoreError && (err.code === 'Unavailable' || err.code === 'Timeout')) throw err;
     return 'crd.projectcalico.org/v1';
   }
 }

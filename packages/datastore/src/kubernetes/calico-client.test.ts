@@ -39,6 +39,8 @@ describe('the API group', () => {
     { name: 'is v1 where only that is', answer: () => groups('crd.projectcalico.org'), want: v1 },
     { name: 'is v1 where neither is', answer: () => groups('apps'), want: v1 },
     { name: 'is v1 where the server refuses to tell', answer: () => statusResponse(403, 'Forbidden', 'no'), want: v1 },
+    { name: 'is v1 where the server fails', answer: () => statusResponse(500, 'InternalError', 'broken'), want: v1 },
+    { name: 'is v1 where the answer is no JSON', answer: () => new Response('<html>'), want: v1 },
     { name: 'is v1 where the answer makes no sense', answer: () => Response.json({ groups: 7 }), want: v1 },
   ];
   for (const { name, answer, want } of cases) {
