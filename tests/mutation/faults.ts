@@ -141,7 +141,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'dataplane: connections of a removed pod live on',
     file: 'packages/dataplane/src/stale-connections.ts',
-    find: 'if (!held) this.#conntrack.deleteByAddress(address);',
+    find: 'this.#conntrack.deleteByAddresses([...this.#lost.values()].map(loss => loss.address));',
     replace: '',
   },
   {
