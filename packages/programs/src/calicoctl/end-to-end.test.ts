@@ -82,7 +82,7 @@ test('a server that is not there, and one that refuses, are named', async () => 
   const unreachable = await calicoctl(['version', '-c', desk.file('c.cfg', cfg('https://127.0.0.1:1'))]);
   expect(unreachable.code).toBe(1);
   expect(unreachable.err).toContain(
-    'Unable to retrieve Cluster Version or Type: Cannot get ClusterInformation(default): https://127.0.0.1:1',
+    'Unable to retrieve Cluster Version or Type: Cannot discover the API groups: https://127.0.0.1:1',
   );
   const refused = await calicoctl(['get', 'ippools', '-c', desk.file('d.cfg', cfg(server.urls[0] ?? '', 'wrong'))]);
   expect(refused).toMatchObject({ code: 1, out: '' });

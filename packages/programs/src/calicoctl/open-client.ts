@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Client } from '@calico/datastore';
 import {
+  calicoClient,
   certificateCredentials,
   combinedCredentials,
   type KubernetesConfig,
-  kubernetesClient,
   loadKubeconfig,
   tokenCredentials,
 } from '@calico/datastore/kubernetes';
@@ -19,7 +19,7 @@ export function openClient(config: CtlConfig, env: Environment): Client {
     throw new Error(`datastoreType is "${type}"; allowed: kubernetes (etcdv3 is not there yet)`);
   if (config.kubeconfigInline !== undefined)
     throw new Error('kubeconfigInline is set; allowed: kubeconfig, the path of a file (inline is not there yet)');
-  return kubernetesClient(kubernetesConfig(config, env));
+  return calicoClient(kubernetesConfig(config, env), { env: { CALICO_API_GROUP: config.calicoAPIGroup } });
 }
 
 /** The server of kubeconfig, context and service account, with what the configuration says itself before that. */

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCniHandler, startCniServer } from '@calico/cni';
 import { type Client, type Syncer, startFelixSyncer } from '@calico/datastore';
-import { kubernetesClient, loadKubeconfig } from '@calico/datastore/kubernetes';
+import { calicoClient, loadKubeconfig } from '@calico/datastore/kubernetes';
 import { Ipam, watchedSettings } from '@calico/ipam';
 import type { Kernel } from '@calico/kernel';
 import { fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
@@ -46,7 +46,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
   });
   for (const folder of [environment.runFolder, environment.libFolder]) mkdirSync(folder, { recursive: true });
 
-  const client = kubernetesClient(loadKubeconfig({ env }), { clock: systemClock, random: systemRandom });
+  const client = calicoClient(loadKubeconfig({ env }), { env, clock: systemClock, random: systemRandom });
   const kernel = openKernel();
   const metrics = createMetrics();
   const health = new HealthAggregator(systemClock);
