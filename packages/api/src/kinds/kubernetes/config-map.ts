@@ -3,6 +3,7 @@ import { toBase64 } from '../../base64.ts';
 import { ageColumn, column, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { FieldErrors } from '../../field-error.ts';
+import { printJson } from '../../json.ts';
 import type { Kind } from '../../kind.ts';
 import type { AnyResource } from '../../resource.ts';
 import { flag, lazy, object, text, textMap } from '../../schema/build.ts';
@@ -122,7 +123,7 @@ function immutableRules<R extends AnyResource & { immutable?: boolean }>(
   if (old?.immutable !== true) return;
   if (r.immutable !== true) errors.forbidden('immutable', r.immutable, 'cannot be changed; it is true');
   for (const field of fields) {
-    if (JSON.stringify(r[field]) !== JSON.stringify(old[field])) {
+    if (printJson(r[field]) !== printJson(old[field])) {
       errors.forbidden(field, '…', 'cannot be changed: immutable is true');
     }
   }

@@ -1,4 +1,5 @@
 import type { FieldErrors } from '../../field-error.ts';
+import { printJson } from '../../json.ts';
 import { validateLabels } from '../../metadata.ts';
 import { isDnsLabel, isDnsSubdomain, isPortName } from '../../names.ts';
 import type { Pod } from './pod.ts';
@@ -92,7 +93,7 @@ export function podUpdateRules(pod: Pod, old: Pod, errors: FieldErrors): void {
       `cannot be changed; it is ${old.spec.hostNetwork ?? false}`,
     );
   }
-  const shape = (p: Pod) => JSON.stringify(p.spec.containers.map(c => [c.name, c.ports ?? []]));
+  const shape = (p: Pod) => printJson(p.spec.containers.map(c => [c.name, c.ports ?? []]));
   if (shape(pod) !== shape(old)) {
     errors.forbidden(
       'spec.containers',

@@ -1,4 +1,5 @@
 import type { FieldErrors } from '../../field-error.ts';
+import { printJson } from '../../json.ts';
 import { isObject } from '../../schema/node.ts';
 import { type LabelSelector, labelSelectorRules, matchesLabelSelector } from './label-selector.ts';
 import { defaultPodSpec, podSpecRules } from './pod-rules.ts';
@@ -35,7 +36,7 @@ export function workloadRules(spec: WorkloadSpec, errors: FieldErrors, old: Work
       errors.add('NotSupported', 'spec.template.spec.restartPolicy', restartPolicy, 'supported values: "Always"');
     }
   }
-  if (old !== undefined && JSON.stringify(old.selector) !== JSON.stringify(selector)) {
+  if (old !== undefined && printJson(old.selector) !== printJson(selector)) {
     errors.invalid('spec.selector', selector, 'cannot be changed');
   }
 }
