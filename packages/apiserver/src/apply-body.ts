@@ -38,6 +38,8 @@ function parseOne(text: string): Document {
   }
   const [error] = document.errors;
   if (error === undefined) return document;
+  // Where its stack ends inside of a collection, the parser reports that as an error of the text.
+  if (error.message.includes('call stack')) return refuse(`nested deeper than ${MAX_DEPTH} levels`);
   const { line, col } = lineCounter.linePos(error.pos[0]);
   return refuse(`line ${line}, column ${col}: ${error.message.split('\n')[0]}`);
 }
