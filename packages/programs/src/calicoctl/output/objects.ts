@@ -29,6 +29,13 @@ export async function printYamlObjects(value: object): Promise<string> {
   });
 }
 
+/** A resource without the server's own notes on who set which field: no one reads them, kubectl leaves them out too. */
+export function withoutManagedFields(resource: Resource): Resource {
+  const metadata: Resource['metadata'] & { managedFields?: unknown } = { ...resource.metadata };
+  delete metadata.managedFields;
+  return { ...resource, metadata };
+}
+
 /** A resource without what belongs to the cluster it was read from: what can be given to another. */
 export function exported(resource: Resource): Resource {
   const metadata = { ...resource.metadata };

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { printBoxTable } from './box-table.ts';
 import { printColumns } from './columns.ts';
 import { printFive, printShare } from './numbers.ts';
-import { exported, printJsonObjects, printYamlObjects } from './objects.ts';
+import { exported, printJsonObjects, printYamlObjects, withoutManagedFields } from './objects.ts';
 
 test('columns are padded by three, the last one too, and an empty line follows', () => {
   const table = printColumns([
@@ -97,4 +97,10 @@ describe('objects', () => {
       spec: 1,
     });
   });
+});
+
+test('the server’s notes on who set which field are left out', () => {
+  const metadata = { name: 'a', managedFields: [{ manager: 'kubectl' }] };
+  const resource = { apiVersion: 'projectcalico.org/v3', kind: 'Tier', metadata, spec: {} };
+  expect(withoutManagedFields(resource)).toEqual({ ...resource, metadata: { name: 'a' } });
 });

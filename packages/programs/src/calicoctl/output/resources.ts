@@ -4,7 +4,7 @@ import { Failure } from '../failure.ts';
 import type { CtlKind } from '../kinds/ctl-kind.ts';
 import { printColumns } from './columns.ts';
 import type { Format } from './format.ts';
-import { printJsonObjects, printYamlObjects } from './objects.ts';
+import { printJsonObjects, printYamlObjects, withoutManagedFields } from './objects.ts';
 
 /** Objects of one kind that were found together. */
 export interface Found {
@@ -46,9 +46,10 @@ export async function printFound(found: readonly Found[], options: PrintOptions)
 }
 
 function documentsOf({ kind, resources, listVersion }: Found): object[] {
-  if (listVersion === undefined) return [...resources];
+  const shown = resources.map(withoutManagedFields);
+  if (listVersion === undefined) return shown;
   const { apiVersion } = kind;
-  return [{ kind: `${kind.kind}List`, apiVersion, metadata: { resourceVersion: listVersion }, items: resources }];
+  return [{ kind: `${kind.kind}List`, apiVersion, metadata: { resourceVersion: listVersion }, items: shown }];
 }
 
 function chooseColumns(
