@@ -17,4 +17,4 @@ const server = await startApiServer({
   log: { info: silent, warn: silent, error: (fields, message) => console.error(message, fields) },
 });
 process.once('SIGTERM', () => void server.stop().then(() => process.exit(0)));
-answer({ server: server.urls[0] ?? '', token, ca });
+await answer({ server: server.urls[0] ?? '', token, ca });

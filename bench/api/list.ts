@@ -18,4 +18,4 @@ for (let i = 0; i < rounds; i++) {
   }
   if (i === 0) after = await largestMemory();
 }
-answer({ times, before, after });
+await answer({ times, before, after });

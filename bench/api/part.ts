@@ -54,9 +54,11 @@ export function task<T>(): T {
   return JSON.parse(process.argv[2] ?? '{}') as T;
 }
 
-/** Inside a part: one line for who started it. */
-export function answer(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+/** Inside a part: one line for who started it. Resolves when the whole line is on its way: wait for it before an exit. */
+export function answer(value: unknown): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  process.stdout.write(`${JSON.stringify(value)}\n`, () => resolve());
+  return promise;
 }
 
 /** Inside a part: resolves when it is told to go on. */

@@ -52,4 +52,4 @@ const server = Bun.serve({
     return new Response(body, { headers: { 'content-type': 'application/json' } });
   },
 });
-answer({ server: `http://127.0.0.1:${server.port}` });
+await answer({ server: `http://127.0.0.1:${server.port}` });

@@ -45,7 +45,7 @@ function parseMicroseconds(named: boolean): number {
 }
 
 const rounds = <T>(measure: () => T): T[] => Array.from({ length: ROUNDS }, measure);
-answer({
+await answer({
   evaluations: rounds(evaluationsPerSecond),
   parse: rounds(() => parseMicroseconds(false)),
   parseAndName: rounds(() => parseMicroseconds(true)),

@@ -28,5 +28,5 @@ startSyncer(
 await promise;
 const endedAt = performance.now();
 stop.abort();
-answer({ syncMs: inSyncAt - startedAt, eventsMs: endedAt - inSyncAt, memory: await largestMemory() });
+await answer({ syncMs: inSyncAt - startedAt, eventsMs: endedAt - inSyncAt, memory: await largestMemory() });
 process.exit(0);

@@ -41,7 +41,7 @@ for (let i = 0; i < clients; i++) {
   if (body === null || status !== 200) throw new Error(`Cannot measure: a watch was answered with ${status}`);
   bodies.push(body);
 }
-answer('ready');
+await answer('ready');
 await Promise.all(bodies.map(follow));
-answer({ latencies, wallMs: lastAt - firstAt });
+await answer({ latencies, wallMs: lastAt - firstAt });
 process.exit(0);

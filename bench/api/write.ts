@@ -16,7 +16,7 @@ const { target, kind, prefix, count, writers, pauseMs } = task<{
 const client = clientOf(target);
 // Connections are open before the clock runs.
 await Promise.all(Array.from({ length: writers }, () => client.list(ConfigMap, { namespace: 'kube-system' })));
-answer('ready');
+await answer('ready');
 await whenToldToGo();
 
 const times: number[] = [];
@@ -33,4 +33,4 @@ async function write(): Promise<void> {
 }
 const startedAt = performance.now();
 await Promise.all(Array.from({ length: writers }, write));
-answer({ times, wallMs: performance.now() - startedAt });
+await answer({ times, wallMs: performance.now() - startedAt });
