@@ -1,3 +1,4 @@
+import { test } from 'bun:test';
 import type { Client } from '../client.ts';
 
 /** An open datastore for one test. */
@@ -19,6 +20,14 @@ export async function codeOf(call: Promise<unknown>): Promise<unknown> {
   } catch (err) {
     return typeof err === 'object' && err !== null && 'code' in err ? err.code : err;
   }
+}
+
+/** A test of Kubernetes' own kinds: where only Calico's are held it is skipped, with the reason in its name. */
+export function kubernetesTest({
+  kubernetesKinds = true,
+}: ContractOptions): (name: string, body: () => Promise<void>) => void {
+  if (kubernetesKinds) return (name, body) => test(name, body);
+  return (name, body) => test.skip(`${name} (skipped: this store holds Calico's kinds only)`, body);
 }
 
 /** What a form of the Client holds. */

@@ -1,21 +1,22 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { GlobalNetworkSet, Namespace, NetworkSet, Pod } from '@calico/api';
 import type { Client } from '../client.ts';
-import { type ContractOptions, type ContractStore, codeOf, type OpenStore } from './harness.ts';
+import { type ContractOptions, type ContractStore, codeOf, kubernetesTest, type OpenStore } from './harness.ts';
 import { globalNetworkSet, NAMESPACE, namespace, networkSet, pod } from './objects.ts';
 
 const names = (items: readonly { readonly metadata: { readonly name: string } }[]): string[] =>
   items.map(item => item.metadata.name);
 
 /** Lists and their selections. */
-export function listContract(open: OpenStore, { kubernetesKinds = true }: ContractOptions): void {
+export function listContract(open: OpenStore, options: ContractOptions): void {
+  const { kubernetesKinds = true } = options;
   let store: ContractStore;
   let client: Client;
   beforeEach(async () => {
     store = await open();
     client = store.client;
   });
-  const kubernetesTest = kubernetesKinds ? test : test.skip;
+  const testOfKubernetes = kubernetesTest(options);
   const makeNamespace = async (name: string): Promise<void> => {
     if (kubernetesKinds) await client.create(Namespace, namespace(name));
   };
@@ -56,7 +57,7 @@ export function listContract(open: OpenStore, { kubernetesKinds = true }: Contra
     expect(await codeOf(client.list(GlobalNetworkSet, { labelSelector: 'tier=(' }))).toBe('Invalid');
   });
 
-  kubernetesTest('list takes a field selector', async () => {
+  testOfKubernetes('list takes a field selector', async () => {
     await makeNamespace(NAMESPACE);
     for (const [name, nodeName] of Object.entries({ a: 'node-1', b: 'node-2', c: 'node-1' })) {
       await client.create(Pod, pod(name, nodeName));

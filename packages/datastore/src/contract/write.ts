@@ -1,18 +1,19 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { GlobalNetworkSet, IPAMBlock, IPPool, Namespace, NetworkSet, Node, Pod } from '@calico/api';
 import type { Client } from '../client.ts';
-import { type ContractOptions, type ContractStore, codeOf, type OpenStore } from './harness.ts';
+import { type ContractOptions, type ContractStore, codeOf, kubernetesTest, type OpenStore } from './harness.ts';
 import { block, globalNetworkSet, NAMESPACE, namespace, networkSet, node, pod } from './objects.ts';
 
 /** Getting, creating, changing and deleting single objects. */
-export function writeContract(open: OpenStore, { kubernetesKinds = true }: ContractOptions): void {
+export function writeContract(open: OpenStore, options: ContractOptions): void {
+  const { kubernetesKinds = true } = options;
   let store: ContractStore;
   let client: Client;
   beforeEach(async () => {
     store = await open();
     client = store.client;
   });
-  const kubernetesTest = kubernetesKinds ? test : test.skip;
+  const testOfKubernetes = kubernetesTest(options);
   const makeNamespace = async (name: string): Promise<void> => {
     if (kubernetesKinds) await client.create(Namespace, namespace(name));
   };
@@ -44,7 +45,7 @@ export function writeContract(open: OpenStore, { kubernetesKinds = true }: Contr
     expect(await codeOf(client.create(GlobalNetworkSet, versioned))).toBe('Invalid');
   });
 
-  kubernetesTest('create makes up a name from generateName', async () => {
+  testOfKubernetes('create makes up a name from generateName', async () => {
     const made = await client.create(Namespace, { ...namespace(), metadata: { name: '', generateName: 'team-' } });
     expect(made.metadata.name).toMatch(/^team-[a-z0-9]{5}$/);
   });
@@ -92,7 +93,7 @@ export function writeContract(open: OpenStore, { kubernetesKinds = true }: Contr
     expect(codes.sort()).toEqual([...Array(9).fill('Conflict'), 'none']);
   });
 
-  kubernetesTest('update leaves the status alone, updateStatus everything else', async () => {
+  testOfKubernetes('update leaves the status alone, updateStatus everything else', async () => {
     await client.create(Node, node('n'));
     // Whole conditions: a server written in Go shows times that are missing as null.
     const time = '2026-01-02T03:04:05Z';
@@ -135,7 +136,7 @@ export function writeContract(open: OpenStore, { kubernetesKinds = true }: Contr
     expect((await client.get(GlobalNetworkSet, key)).spec).toEqual(patched.spec);
   });
 
-  kubernetesTest(
+  testOfKubernetes(
     "a strategic patch of a pod's status takes annotations, as the CNI plugin writes them, and merges conditions",
     async () => {
       await makeNamespace(NAMESPACE);
