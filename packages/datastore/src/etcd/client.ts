@@ -16,13 +16,13 @@ import { DatastoreError, type DatastoreErrorCode, isGone, printResource } from '
 import { processClock, processRandom } from '../kubernetes/system-time.ts';
 import { applyPatch, PatchError } from '../memory/patch.ts';
 import type { Log } from '../reflector.ts';
+import { selectionTest } from '../selection-test.ts';
 import type { EtcdConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import type { KeyRange } from './key-range.ts';
 import { layoutOf } from './layouts.ts';
 import { calls, type KeyValue } from './messages.ts';
 import { decodeRecord, encodeRecord, type Held } from './record.ts';
-import { selectionTest } from './selection.ts';
 import type { Operation } from './status-error.ts';
 import { absent, EtcdStore, unchanged } from './store.ts';
 import { randomUid } from './uid.ts';

@@ -12,9 +12,8 @@ import {
   type WatchStream,
 } from '../client.ts';
 import { DatastoreError, type DatastoreErrorCode, printResource } from '../error.ts';
+import { selectionTest } from '../selection-test.ts';
 import { EventQueue } from './event-queue.ts';
-import { parseFieldSelector } from './field-selector.ts';
-import { parseLabelSelector } from './label-selector.ts';
 import { applyPatch, jsonEquals, PatchError } from './patch.ts';
 import { collectionOf, eventOf, MemoryStore } from './store.ts';
 
@@ -341,29 +340,6 @@ function refuse(
   reason: string,
 ): DatastoreError {
   return new DatastoreError({ code, op, resource: nameOf(kind, key), reason });
-}
-
-/** Whether an object belongs to a selection. Throws Invalid when a selector does not parse or names an unknown field. */
-function selectionTest<R extends Resource>(
-  kind: Kind<R>,
-  selection: Selection,
-  op: string,
-): (resource: Resource) => boolean {
-  const { namespace, labelSelector = '', fieldSelector = '' } = selection;
-  const labels = parseLabelSelector(labelSelector);
-  if (labels === undefined)
-    throw refuse('Invalid', op, kind, everything(selection), `labelSelector is "${labelSelector}"`);
-  const fields = parseFieldSelector(fieldSelector);
-  const known = Object.keys(kind.fieldLabels);
-  const unknown = fields?.find(({ field }) => kind.fieldLabels[field] === undefined);
-  if (fields === undefined || unknown !== undefined) {
-    const reason = `fieldSelector is "${fieldSelector}"; allowed fields: ${known.join(', ')}`;
-    throw refuse('Invalid', op, kind, everything(selection), reason);
-  }
-  return resource =>
-    (namespace === undefined || resource.metadata.namespace === namespace) &&
-    labels(resource.metadata.labels) &&
-    fields.every(({ field, value, negated }) => (kind.fieldLabels[field]?.value(resource as R) === value) !== negated);
 }
 
 /** A new empty store in this process. */
