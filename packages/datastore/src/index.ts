@@ -1,3 +1,4 @@
+export { affinityName, blockName, hostnameHash } from './block-names.ts';
 export {
   type Client,
   type DeleteOptions,

@@ -1,10 +1,10 @@
 import { BlockAffinity, type IPAMBlock } from '@calico/api';
-import { isAlreadyExists, isOutcomeUnknown } from '@calico/datastore';
+import { affinityName, blockName, isAlreadyExists, isOutcomeUnknown } from '@calico/datastore';
 import { type Cidr, printCidr } from '@calico/ip';
 import type { Clock } from '@calico/reconcile';
 import { collectCooled, isEmpty, newBlock, nextSequence, sequenceNumber, withoutAffinity } from './block.ts';
 import { IpamError } from './error.ts';
-import { affinityLabels, affinityName, blockName } from './names.ts';
+import { affinityLabels } from './names.ts';
 import { type Owner, printOwner } from './owner.ts';
 import { AGAIN, retrying } from './retry.ts';
 import { type IpamStore, lostRace } from './store.ts';
@@ -129,7 +129,7 @@ function newAffinity(owner: Owner, cidr: Cidr): BlockAffinity {
   return {
     apiVersion: `${BlockAffinity.group}/${BlockAffinity.version}`,
     kind: BlockAffinity.kind,
-    metadata: { name: affinityName(owner, cidr), labels: affinityLabels(owner, cidr.addr.family) },
+    metadata: { name: affinityName(owner.name, cidr), labels: affinityLabels(owner, cidr.addr.family) },
     spec: { state: 'pending', node: owner.name, type: owner.type, cidr: printCidr(cidr), deleted: false },
   };
 }

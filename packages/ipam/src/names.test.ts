@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
+import { affinityName, blockName, hostnameHash } from '@calico/datastore';
 import { cidr } from '@calico/ip';
-import { affinityLabels, affinityName, blockName, handleName, hostnameHash } from './names.ts';
+import { affinityLabels, handleName } from './names.ts';
 
 test.each([
   ['10.0.0.0/26', '10-0-0-0-26'],
@@ -11,17 +12,15 @@ test.each([
 });
 
 test('affinityName joins host and block', () => {
-  expect(affinityName({ type: 'host', name: 'node-a' }, cidr('10.0.0.0/26'))).toBe('node-a-10-0-0-0-26');
+  expect(affinityName('node-a', cidr('10.0.0.0/26'))).toBe('node-a-10-0-0-0-26');
 });
 
 test('affinityName stays below the limit and apart for long hosts', () => {
-  const [a, b] = ['a', 'b'].map(end =>
-    affinityName({ type: 'host', name: `${'n'.repeat(252)}${end}` }, cidr('10.0.0.0/26')),
-  );
+  const [a, b] = ['a', 'b'].map(end => affinityName(`${'n'.repeat(252)}${end}`, cidr('10.0.0.0/26')));
   expect(a?.length).toBe(252);
   expect(a).toMatch(/^n{228}-10-0-0-0-26-[0-9a-f]{11}$/);
   expect(a).not.toBe(b);
-  const longestPlain = affinityName({ type: 'host', name: 'n'.repeat(240) }, cidr('10.0.0.0/26'));
+  const longestPlain = affinityName('n'.repeat(240), cidr('10.0.0.0/26'));
   expect(longestPlain).toBe(`${'n'.repeat(240)}-10-0-0-0-26`);
 });
 

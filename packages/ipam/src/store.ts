@@ -1,7 +1,15 @@
 import { BlockAffinity, IPAMBlock, IPAMHandle, type Kind, type Resource } from '@calico/api';
-import { type Client, DatastoreError, isConflict, isNotFound, isOutcomeUnknown } from '@calico/datastore';
+import {
+  affinityName,
+  blockName,
+  type Client,
+  DatastoreError,
+  isConflict,
+  isNotFound,
+  isOutcomeUnknown,
+} from '@calico/datastore';
 import type { Cidr, Family } from '@calico/ip';
-import { affinityLabels, affinityName, blockName, handleName } from './names.ts';
+import { affinityLabels, handleName } from './names.ts';
 import type { Owner } from './owner.ts';
 
 /** A kind whose objects are marked before they are deleted. */
@@ -31,7 +39,7 @@ export class IpamStore {
 
   /** The affinity of an owner to a CIDR. */
   affinity(owner: Owner, cidr: Cidr): Promise<BlockAffinity | undefined> {
-    return this.#read(BlockAffinity, affinityName(owner, cidr));
+    return this.#read(BlockAffinity, affinityName(owner.name, cidr));
   }
 
   /** The affinities of an owner, of one family or both. Ends deletions too, as nobody else will ask for those. */

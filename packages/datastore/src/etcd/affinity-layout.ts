@@ -1,14 +1,7 @@
 import { BlockAffinity } from '@calico/api';
 import { type Cidr, cidr, printCidr } from '@calico/ip';
-import {
-  type AffinityOwner,
-  affinityLabels,
-  affinityName,
-  keyCidr,
-  mayBeCut,
-  parseAffinityName,
-  parseKeyCidr,
-} from './ipam-names.ts';
+import { affinityName, mayBeCut } from '../block-names.ts';
+import { type AffinityOwner, affinityLabels, keyCidr, parseAffinityName, parseKeyCidr } from './ipam-names.ts';
 import type { KeyRange } from './key-range.ts';
 import type { Layout } from './layout.ts';
 

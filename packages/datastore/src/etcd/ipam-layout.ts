@@ -1,6 +1,7 @@
 import { IPAMBlock, IPAMConfiguration, IPAMHandle } from '@calico/api';
 import { type Cidr, cidr } from '@calico/ip';
-import { blockName, keyCidr, parseBlockName, parseKeyCidr } from './ipam-names.ts';
+import { blockName } from '../block-names.ts';
+import { keyCidr, parseBlockName, parseKeyCidr } from './ipam-names.ts';
 import { under } from './key-range.ts';
 import type { Layout } from './layout.ts';
 

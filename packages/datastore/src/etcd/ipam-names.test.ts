@@ -1,15 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { addr, type Cidr, cidr, maskCidr, printCidr } from '@calico/ip';
 import fc from 'fast-check';
-import {
-  affinityLabels,
-  affinityName,
-  blockName,
-  keyCidr,
-  parseAffinityName,
-  parseBlockName,
-  parseKeyCidr,
-} from './ipam-names.ts';
+import { affinityName, blockName } from '../block-names.ts';
+import { affinityLabels, keyCidr, parseAffinityName, parseBlockName, parseKeyCidr } from './ipam-names.ts';
 
 const four = fc
   .tuple(fc.integer({ min: 0, max: 0xffffffff }), fc.integer({ min: 0, max: 32 }))

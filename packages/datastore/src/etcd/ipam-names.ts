@@ -1,18 +1,10 @@
-import { createHash } from 'node:crypto';
 import { type Cidr, isMasked, parseCidr, printCidr } from '@calico/ip';
-
-const NAME_LIMIT = 253;
-const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+import { hostnameHash } from '../block-names.ts';
 
 /** Whose a block is, as etcd's keys have it. */
 export interface AffinityOwner {
   readonly type: 'host' | 'virtual';
   readonly node: string;
-}
-
-/** The name that a block has as a resource: `10-0-0-0-26`, `fd00---122`. */
-export function blockName(cidr: Cidr): string {
-  return printCidr(cidr).replace(/[.:/]/g, '-');
 }
 
 /** The CIDR of a block from its name; undefined when it is none. */
@@ -39,20 +31,6 @@ function canonical(text: string): Cidr | undefined {
   return cidr !== undefined && isMasked(cidr) && printCidr(cidr) === text ? cidr : undefined;
 }
 
-/** The name of a BlockAffinity as a resource: `<host>-<block name>`, cut and hashed where that is too long for a name. */
-export function affinityName(node: string, cidr: Cidr): string {
-  const block = blockName(cidr);
-  const name = `${node}-${block}`;
-  if (name.length < NAME_LIMIT) return name;
-  const hash = createHash('sha256').update(`${node}+${block}`).digest('hex').slice(0, 11);
-  return `${node.slice(0, NAME_LIMIT - 1 - block.length - 13)}-${block}-${hash}`;
-}
-
-/** Whether a name may be one that was cut: its owner is not in it then. */
-export function mayBeCut(name: string): boolean {
-  return /-[0-9a-f]{11}$/.test(name) && name.length >= NAME_LIMIT - 2;
-}
-
 /** Every owner and CIDR that an affinity of this name may have. A node's name may hold "-" too, so there can be several. */
 export function parseAffinityName(name: string): { readonly node: string; readonly cidr: Cidr }[] {
   const found: { node: string; cidr: Cidr }[] = [];
@@ -70,11 +48,4 @@ export function affinityLabels({ type, node }: AffinityOwner, cidr: Cidr): Recor
     'projectcalico.org/affinity-type': type,
     'projectcalico.org/ip-version': String(cidr.addr.family),
   };
-}
-
-/** The SHA3-256 of a name in base32 without padding. */
-function hostnameHash(name: string): string {
-  let bits = '';
-  for (const byte of createHash('sha3-256').update(name).digest()) bits += byte.toString(2).padStart(8, '0');
-  return (bits.match(/.{1,5}/g) ?? []).map(five => BASE32[Number.parseInt(five.padEnd(5, '0'), 2)]).join('');
 }
