@@ -2,9 +2,25 @@ import { resolveSrv } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import type { EtcdConfig, EtcdTls } from './config.ts';
 
-/** Where the settings come from; the process's own unless given. */
+/** Where an etcd is and who we are to it: the fields of a CalicoAPIConfig that speak of it. */
+export interface EtcdSettings {
+  /** With commas between. */
+  readonly etcdEndpoints?: string;
+  /** A domain with SRV records, instead of endpoints. */
+  readonly etcdDiscoverySrv?: string;
+  readonly etcdUsername?: string;
+  readonly etcdPassword?: string;
+  /** Paths; or the PEM texts themselves in the three below. */
+  readonly etcdCACertFile?: string;
+  readonly etcdCertFile?: string;
+  readonly etcdKeyFile?: string;
+  readonly etcdCACert?: string;
+  readonly etcdCert?: string;
+  readonly etcdKey?: string;
+}
+
+/** What loadEtcdConfig reads with; the system's own unless given. */
 export interface LoadEtcdConfigOptions {
-  readonly env?: Readonly<Record<string, string | undefined>>;
   /** The text of a file. */
   readonly read?: (path: string) => string;
   /** The hosts of a DNS SRV name; none when there is no such name. */
@@ -14,34 +30,42 @@ export interface LoadEtcdConfigOptions {
 const DEFAULT_ENDPOINT = 'http://127.0.0.1:2379';
 
 /**
- * The etcd that Calico's environment variables name: ETCD_ENDPOINTS (with commas) or ETCD_DISCOVERY_SRV, ETCD_USERNAME and
- * ETCD_PASSWORD, ETCD_CA_CERT_FILE, ETCD_CERT_FILE and ETCD_KEY_FILE, or with the texts themselves ETCD_CA_CERT, ETCD_CERT and
- * ETCD_KEY. Files are read anew for every connection. Rejects with TypeError on settings that contradict each other.
+ * The etcd that Calico's settings name; etcd on this host when they name none. Files are read anew for every connection, so
+ * that renewed certificates are taken. Rejects with TypeError on settings that contradict each other.
  */
-export async function loadEtcdConfig(options: LoadEtcdConfigOptions = {}): Promise<EtcdConfig> {
-  const { env = process.env, read = path => readFileSync(path, 'utf8'), resolve = srvHosts } = options;
-  const setting = (name: string): string | undefined => env[name]?.trim() || undefined;
-  const [endpoints, domain] = [setting('ETCD_ENDPOINTS'), setting('ETCD_DISCOVERY_SRV')];
+export async function loadEtcdConfig(
+  settings: EtcdSettings,
+  { read = path => readFileSync(path, 'utf8'), resolve = srvHosts }: LoadEtcdConfigOptions = {},
+): Promise<EtcdConfig> {
+  const setting = (name: keyof EtcdSettings): string | undefined => settings[name]?.trim() || undefined;
+  const [endpoints, domain] = [setting('etcdEndpoints'), setting('etcdDiscoverySrv')];
   if (endpoints !== undefined && domain !== undefined) {
     throw new TypeError(
-      `Cannot use etcd: ETCD_DISCOVERY_SRV is "${domain}" beside ETCD_ENDPOINTS "${endpoints}"; allowed: one of them`,
+      `Cannot use etcd: etcdDiscoverySrv (ETCD_DISCOVERY_SRV) is "${domain}" beside etcdEndpoints (ETCD_ENDPOINTS) "${endpoints}"; allowed: one of them`,
     );
   }
-  const files = [setting('ETCD_CERT_FILE') ?? setting('ETCD_CERT'), setting('ETCD_KEY_FILE') ?? setting('ETCD_KEY')];
-  if ((files[0] === undefined) !== (files[1] === undefined)) {
-    throw new TypeError('Cannot use etcd: of certificate and key only one is set; allowed: both or none');
+  const files = [setting('etcdCACertFile'), setting('etcdCertFile'), setting('etcdKeyFile')];
+  const texts = [setting('etcdCACert'), setting('etcdCert'), setting('etcdKey')];
+  const isSet = (value: string | undefined): boolean => value !== undefined;
+  if (files.some(isSet) && texts.some(isSet)) {
+    throw new TypeError(
+      'Cannot use etcd: certificates are given as files and as texts; allowed: etcdCACertFile, etcdCertFile and etcdKeyFile, or etcdCACert, etcdCert and etcdKey',
+    );
   }
-  const [username, password = ''] = [setting('ETCD_USERNAME'), setting('ETCD_PASSWORD')];
-  const given = (endpoints ?? DEFAULT_ENDPOINT).split(',').map(endpoint => endpoint.trim());
+  const given = files.some(isSet) ? files : texts;
+  if (isSet(given[1]) !== isSet(given[2])) {
+    throw new TypeError(
+      'Cannot use etcd: of certificate (etcdCertFile, ETCD_CERT_FILE) and key (etcdKeyFile, ETCD_KEY_FILE) only one is set; allowed: both or none',
+    );
+  }
+  const [username, password = ''] = [setting('etcdUsername'), setting('etcdPassword')];
+  const urls = (endpoints ?? DEFAULT_ENDPOINT).split(',').map(endpoint => endpoint.trim());
   return {
-    endpoints: domain === undefined ? given.filter(endpoint => endpoint !== '') : await discover(domain, resolve),
+    endpoints: domain === undefined ? urls.filter(endpoint => endpoint !== '') : await discover(domain, resolve),
     tls: () => {
-      const pem = (name: string): string | undefined => {
-        const path = setting(`${name}_FILE`);
-        return path === undefined ? setting(name) : read(path);
-      };
-      const parts = { ca: pem('ETCD_CA_CERT'), cert: pem('ETCD_CERT'), key: pem('ETCD_KEY') };
-      return Object.fromEntries(Object.entries(parts).filter(([, text]) => text !== undefined)) as EtcdTls;
+      const [ca, cert, key] = given === files ? files.map(path => path && read(path)) : texts;
+      const parts = { ca, cert, key };
+      return Object.fromEntries(Object.entries(parts).filter(([, text]) => isSet(text))) as EtcdTls;
     },
     ...(username === undefined ? {} : { auth: { username, password } }),
   };
@@ -57,7 +81,7 @@ async function discover(
   const found = [...(await of('etcd-client-ssl', 'https')), ...(await of('etcd-client', 'http'))];
   if (found.length > 0) return found;
   throw new TypeError(
-    `Cannot use etcd: ETCD_DISCOVERY_SRV is "${domain}"; allowed: a domain with SRV records of etcd-client or etcd-client-ssl`,
+    `Cannot use etcd: etcdDiscoverySrv (ETCD_DISCOVERY_SRV) is "${domain}"; allowed: a domain with SRV records of etcd-client or etcd-client-ssl`,
   );
 }
 

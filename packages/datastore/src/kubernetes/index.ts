@@ -10,5 +10,5 @@ export {
   tokenFileCredentials,
 } from './credentials.ts';
 export { type ExecPlugin, execCredentials } from './exec-credentials.ts';
-export { type KubeconfigOptions, readKubeconfigs } from './kubeconfig.ts';
+export { type KubeconfigOptions, parseKubeconfig, readKubeconfigs } from './kubeconfig.ts';
 export { inClusterConfig, type LoadKubeconfigOptions, loadKubeconfig } from './load-kubeconfig.ts';

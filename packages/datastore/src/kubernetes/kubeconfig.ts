@@ -75,6 +75,10 @@ function readKubeconfig(file: string): Section {
   } catch (err) {
     throw failure(file, err instanceof Error ? err.message : String(err), err);
   }
+  return parseSection(text, file);
+}
+
+function parseSection(text: string, file: string): Section {
   try {
     // YAML holds JSON, but JSON is read ten times as fast, and is what programs write.
     return new Section(text.trimStart().startsWith('{') ? JSON.parse(text) : Bun.YAML.parse(text), file);
@@ -142,7 +146,7 @@ function userCredentials(user: Section, cluster: Section, wallTime: () => number
   return sources.length === 0 ? undefined : combinedCredentials(sources);
 }
 
-/** Options of parseKubeconfigs. */
+/** Options of readKubeconfigs and parseKubeconfig. */
 export interface KubeconfigOptions {
   /** The context to use; the file's current-context when absent. */
   readonly context?: string;
@@ -155,8 +159,16 @@ export interface KubeconfigOptions {
  * names a thing wins; relative paths start at their file. Files named in it are read when used, so rotation is seen.
  */
 export function readKubeconfigs(paths: readonly string[], options: KubeconfigOptions = {}): KubernetesConfig {
-  const where = paths.join(':');
-  const files = paths.map(readKubeconfig);
+  return configOf(paths.map(readKubeconfig), options);
+}
+
+/** The configuration that the text of a kubeconfig gives. `name` is for errors; relative paths start at the working folder. */
+export function parseKubeconfig(text: string, name: string, options: KubeconfigOptions = {}): KubernetesConfig {
+  return configOf([parseSection(text, name)], options);
+}
+
+function configOf(files: readonly Section[], options: KubeconfigOptions): KubernetesConfig {
+  const where = files.map(({ file }) => file).join(':');
   const contextName = options.context ?? files.map(file => file.text('current-context')).find(Boolean);
   if (contextName === undefined) throw failure(where, 'current-context is missing');
   const context = named(files, 'contexts', 'context', contextName);

@@ -1,6 +1,6 @@
 import { ClusterInformation } from '@calico/api';
 import type { Client } from '@calico/datastore';
-import { loadConfig } from './config.ts';
+import { type DatastoreConfig, fileOrEnvironmentConfig } from '../datastore/config.ts';
 import { errorText } from './error-text.ts';
 import { Failure } from './failure.ts';
 import type { World } from './world.ts';
@@ -31,11 +31,19 @@ export async function openSession(flags: ConnectionFlags, world: World): Promise
 /** Opens the datastore without asking for its version. */
 export async function connect(flags: ConnectionFlags, world: World): Promise<Client> {
   const { context } = flags;
-  const config = await loadConfig(flags.config, world.env);
+  const config = await readConfig(flags.config, world);
   try {
-    return await world.openClient(context === undefined ? config : { ...config, context });
+    return await world.openClient(context === undefined ? config : { ...config, k8sCurrentContext: context });
   } catch (err) {
     throw new Failure(`Failed to create Calico API client: ${errorText(err)}`, 'out');
+  }
+}
+
+async function readConfig(path: string | undefined, world: World): Promise<DatastoreConfig> {
+  try {
+    return await fileOrEnvironmentConfig(path, world.env);
+  } catch (err) {
+    throw new Failure(errorText(err), 'out');
   }
 }
 

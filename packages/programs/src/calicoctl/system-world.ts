@@ -18,7 +18,7 @@ export function systemWorld(env: World['env']): World {
     err: text => writeAll(STDERR, text),
     readStdin: () => readFileSync(0, 'utf8'),
     sleep: ms => new Promise(resolve => setTimeout(resolve, ms)),
-    openClient: async config => (await import('./open-client.ts')).openClient(config, env),
+    openClient: async config => (await (await import('../datastore/open.ts')).openDatastore(config, { env })).client,
     openIpam: async client => {
       const [{ Ipam }, { systemClock, systemRandom }] = await Promise.all([
         import('@calico/ipam'),

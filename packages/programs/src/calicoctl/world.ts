@@ -1,7 +1,7 @@
 import type { BgpSessionState } from '@calico/bird';
 import type { Client } from '@calico/datastore';
 import type { Ipam } from '@calico/ipam';
-import type { CtlConfig } from './config.ts';
+import type { DatastoreConfig } from '../datastore/config.ts';
 
 /** What the daemons of this machine say. */
 export interface NodeState {
@@ -24,7 +24,7 @@ export interface World {
   readStdin(): string;
   sleep(ms: number): Promise<void>;
   /** Throws an Error that says what of the configuration cannot be used. Opens no connection. */
-  openClient(config: CtlConfig): Client | Promise<Client>;
+  openClient(config: DatastoreConfig): Client | Promise<Client>;
   openIpam(client: Client): Promise<Pick<Ipam, 'usage' | 'lookup'>>;
   nodeState(): Promise<NodeState>;
 }

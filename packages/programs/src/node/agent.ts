@@ -2,7 +2,6 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCniHandler, startCniServer } from '@calico/cni';
 import { type Client, type Syncer, startFelixSyncer } from '@calico/datastore';
-import { calicoClient, loadKubeconfig } from '@calico/datastore/kubernetes';
 import { Ipam, watchedSettings } from '@calico/ipam';
 import type { Kernel } from '@calico/kernel';
 import { fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
@@ -20,6 +19,8 @@ import {
   systemClock,
   systemRandom,
 } from '@calico/process';
+import { environmentConfig } from '../datastore/config.ts';
+import { openDatastore } from '../datastore/open.ts';
 import { bgpComponent } from './bgp.ts';
 import { type NodeEnvironment, readNodeEnvironment } from './environment.ts';
 import { Felix } from './felix.ts';
@@ -46,7 +47,8 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
   });
   for (const folder of [environment.runFolder, environment.libFolder]) mkdirSync(folder, { recursive: true });
 
-  const client = calicoClient(loadKubeconfig({ env }), { env, clock: systemClock, random: systemRandom });
+  const datastore = await openDatastore(environmentConfig(env), { env, clock: systemClock, random: systemRandom, log });
+  const { client } = datastore;
   const kernel = openKernel();
   const metrics = createMetrics();
   const health = new HealthAggregator(systemClock);
@@ -94,6 +96,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
   const lifecycle = new Lifecycle({ components, clock: systemClock, log });
   await runUntilSignal(lifecycle, { end: end.signal });
   kernel.close();
+  datastore.close();
   return Number(process.exitCode ?? 0);
 }
 

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import type { Client, Log } from '@calico/datastore';
+import type { KubernetesConfig } from '@calico/datastore/kubernetes';
+import type { Clock, Random } from '@calico/reconcile';
+import { type DatastoreConfig, type DatastoreType, datastoreType, type Environment, flag } from './config.ts';
+
+/** A datastore that is open. */
+export interface Datastore {
+  readonly type: DatastoreType;
+  readonly client: Client;
+  /** Ends its connections, after what is under way on them. */
+  close(): void;
+}
+
+/** What opening a datastore can be told; time and chance are the process's own unless given. */
+export interface OpenOptions {
+  /** Where kubectl's own settings are: HOME, and the service account of a pod. */
+  readonly env: Environment;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Told of values in etcd that cannot be read. */
+  readonly log?: Log;
+}
+
+/**
+ * The datastore that the configuration names; this is where every program opens it. Only the client that is used is
+ * loaded, and no connection is made before the first request. Rejects with an Error that says what cannot be used.
+ */
+export async function openDatastore(config: DatastoreConfig, options: OpenOptions): Promise<Datastore> {
+  const type = datastoreType(config);
+  if (type === 'kubernetes') return { type, client: await openKubernetes(config, options), close: () => {} };
+  const { env: _env, ...rest } = options;
+  const { etcdClient, loadEtcdConfig } = await import('@calico/datastore/etcd');
+  const client = etcdClient(await loadEtcdConfig(config), rest);
+  return { type, client, close: () => client.close() };
+}
+
+/** A client of the Kubernetes cluster that the configuration names, also where Calico's datastore is an etcd. */
+export async function openKubernetes(config: DatastoreConfig, options: OpenOptions): Promise<Client> {
+  const { log: _log, ...rest } = options;
+  const { calicoClient } = await import('@calico/datastore/kubernetes');
+  const env = { CALICO_API_GROUP: config.calicoAPIGroup };
+  return calicoClient(await kubernetesConfig(config, options.env), { ...rest, env });
+}
+
+/** The server of kubeconfig, context and service account, with what the configuration says itself before that. */
+async function kubernetesConfig(config: DatastoreConfig, env: Environment): Promise<KubernetesConfig> {
+  const { certificateCredentials, combinedCredentials, tokenCredentials } = await import(
+    '@calico/datastore/kubernetes'
+  );
+  const { k8sAPIEndpoint, k8sCAFile, k8sCertFile, k8sKeyFile, k8sAPIToken } = config;
+  if ((k8sCertFile === undefined) !== (k8sKeyFile === undefined))
+    throw new Error(
+      'of k8sCertFile (K8S_CERT_FILE) and k8sKeyFile (K8S_KEY_FILE) only one is set; allowed: both or none',
+    );
+  const base = await baseConfig(config, env);
+  const sources = [
+    ...(k8sAPIToken === undefined ? [] : [tokenCredentials(k8sAPIToken)]),
+    ...(k8sCertFile === undefined || k8sKeyFile === undefined
+      ? []
+      : [certificateCredentials({ path: k8sCertFile }, { path: k8sKeyFile })]),
+  ];
+  return {
+    ...base,
+    ...(k8sAPIEndpoint === undefined ? {} : { server: k8sAPIEndpoint }),
+    ...(k8sCAFile === undefined ? {} : { ca: () => readFileSync(k8sCAFile, 'utf8') }),
+    ...(flag(config, 'k8sInsecureSkipTLSVerify') ? { insecureSkipTlsVerify: true } : {}),
+    ...(sources.length === 0 ? {} : { credentials: combinedCredentials(sources) }),
+  };
+}
+
+async function baseConfig(config: DatastoreConfig, env: Environment): Promise<KubernetesConfig> {
+  const { kubeconfig, kubeconfigInline, k8sAPIEndpoint, k8sCurrentContext } = config;
+  const { loadKubeconfig, parseKubeconfig } = await import('@calico/datastore/kubernetes');
+  const context = k8sCurrentContext === undefined ? {} : { context: k8sCurrentContext };
+  if (kubeconfigInline !== undefined) return parseKubeconfig(kubeconfigInline, 'kubeconfigInline', context);
+  // As Calico: with an endpoint given, the user's own kubeconfig is not looked for.
+  if (kubeconfig === undefined && k8sAPIEndpoint !== undefined) return { server: k8sAPIEndpoint };
+  // It may list several files; the loader takes lists from the environment.
+  return loadKubeconfig({ env: { ...env, KUBECONFIG: kubeconfig }, ...context });
+}
