@@ -74,6 +74,7 @@ describe('generateCase', () => {
     expect(errors).toEqual([]);
     expect([...new Set(served.map(({ kind }) => kind.kind))].sort()).toEqual(
       expect.arrayContaining([
+        'ClusterNetworkPolicy',
         'GlobalNetworkPolicy',
         'GlobalNetworkSet',
         'Namespace',
@@ -173,6 +174,12 @@ describe('together the cases', () => {
     'port (range)',
     'port (name)',
     'port (protocol only)',
+    'cluster peer (namespaces)',
+    'cluster peer (pods)',
+    'cluster peer (networks)',
+    'cluster port (number)',
+    'cluster port (range)',
+    'cluster port (name)',
   ];
 
   test('make every kind of criterion hold and fail', () => {

@@ -88,11 +88,11 @@ function interestingPorts(policies: readonly RawResource[]): number[] {
   );
 }
 
-/** The port numbers in a piece of JSON: under `ports` and `notPorts`, `port` and `endPort`. */
+/** The port numbers in a piece of JSON: under `ports` and `notPorts`, `port` and `endPort`, `number`, `start` and `end`. */
 function numbersUnder(value: unknown): number[] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) => {
-    if (key === 'port' || key === 'endPort') return typeof inner === 'number' ? [inner] : [];
+    if (['port', 'endPort', 'number', 'start', 'end'].includes(key)) return typeof inner === 'number' ? [inner] : [];
     if (
       (key === 'ports' || key === 'notPorts') &&
       Array.isArray(inner) &&

@@ -7,22 +7,13 @@ import type {
   RawResource,
 } from '../oracle/resources.ts';
 import { blockAround, lengthOf } from './block.ts';
+import { clusterPolicy } from './cluster-policies.ts';
 import type { Dice } from './dice.ts';
 import { labelSelector, namespaceSelector, podSelector, serviceAccountSelector } from './selectors.ts';
-import { labels, portNames, type World } from './world.ts';
+import { block, type Subject, someAddress, someNumber } from './subject.ts';
+import { labels, portNames } from './world.ts';
 
-/** What random policies may speak about. */
-export interface Subject {
-  readonly world: World;
-  /** The pods' addresses. */
-  readonly inside: readonly string[];
-  /** Addresses of no pod. */
-  readonly outside: readonly string[];
-  /** The block that pod addresses come from. */
-  readonly pool: string;
-}
-
-/** Random policies of all three kinds, and network sets, as many as the size asks for; valid by the API's rules. */
+/** Random policies of all four kinds, and network sets, as many as the size asks for; valid by the API's rules. */
 export function makePolicies(dice: Dice, size: number, subject: Subject): RawResource[] {
   const { namespaces } = subject.world;
   return [
@@ -31,6 +22,7 @@ export function makePolicies(dice: Dice, size: number, subject: Subject): RawRes
     ...dice.times(dice.whole(1, 1 + size), index => calicoPolicy(dice, `g-${index}`, undefined, subject)),
     ...dice.times(dice.whole(0, size), index => networkSet(dice, `set-${index}`, dice.pick(namespaces), subject)),
     ...dice.times(dice.whole(0, size), index => networkSet(dice, `set-${index}`, undefined, subject)),
+    ...dice.times(dice.whole(0, 2), index => clusterPolicy(dice, `cluster-${index}`, subject)),
   ];
 }
 
@@ -207,12 +199,6 @@ function ephemeral(dice: Dice): number | string {
   return dice.pick(['1024:65535', '1:32767', '32768:40000', 40000, 40001]);
 }
 
-/** Port numbers from a short list, so that rules, pods and packets meet. */
-function someNumber(dice: Dice): number {
-  const known = Object.values(portNames).flatMap(ports => ports.map(({ containerPort }) => containerPort));
-  return dice.pick([...known, 443, 9000, 1, 65_480]);
-}
-
 /** One end of a rule: nothing, or one to three kinds of criteria. */
 function entity(dice: Dice, isGlobal: boolean, subject: Subject, net: (low: number, high: number) => string): Entity {
   const { namespaces } = subject.world;
@@ -252,23 +238,6 @@ function entity(dice: Dice, isGlobal: boolean, subject: Subject, net: (low: numb
       }),
     ],
   ])();
-}
-
-function someAddress(dice: Dice, { inside, outside }: Subject): string {
-  return dice.pick(outside.length > 0 && dice.percent(35) ? outside : inside);
-}
-
-/** A block of a length in these bounds around an address that packets use; now and then the pool or everything. */
-function block(dice: Dice, subject: Subject, low: number, high: number): string {
-  if (low <= 16 && dice.percent(5)) return dice.pick([subject.pool, '0.0.0.0/0']);
-  return blockAround(
-    someAddress(dice, subject),
-    dice.weighted([
-      [1, 32],
-      [3, dice.whole(low, high)],
-      [2, dice.whole(Math.max(low, 26), high)],
-    ]),
-  );
 }
 
 function sixBlock(dice: Dice): string {

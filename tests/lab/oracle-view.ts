@@ -72,7 +72,7 @@ export function knownPods(manifests: readonly RawResource[], report: Report): Kn
   });
 }
 
-const policyKinds = ['NetworkPolicy', 'GlobalNetworkPolicy'];
+const policyKinds = ['NetworkPolicy', 'GlobalNetworkPolicy', 'ClusterNetworkPolicy'];
 
 /** The oracle for the cluster of a report, with or without the policies of the manifests. */
 export function oracleFor(

@@ -1,4 +1,4 @@
-import type { CalicoPolicySpec, KubernetesPolicySpec, RawResource } from './resources.ts';
+import type { CalicoPolicySpec, ClusterPolicySpec, KubernetesPolicySpec, RawResource } from './resources.ts';
 import type { Labels } from './selector.ts';
 
 /** Short ways to write resources in tests; each gives plain JSON as a user would write it. */
@@ -46,6 +46,10 @@ export function calico(key: string, spec: CalicoPolicySpec): RawResource {
 
 export function global(name: string, spec: CalicoPolicySpec): RawResource {
   return { apiVersion: 'projectcalico.org/v3', kind: 'GlobalNetworkPolicy', metadata: { name }, spec };
+}
+
+export function clusterWide(name: string, spec: ClusterPolicySpec): RawResource {
+  return { apiVersion: 'policy.networking.k8s.io/v1alpha2', kind: 'ClusterNetworkPolicy', metadata: { name }, spec };
 }
 
 export function tier(name: string, order: number, defaultAction?: 'Deny' | 'Pass'): RawResource {

@@ -1,9 +1,9 @@
 import { blockHolds } from './address.ts';
 import { type Cluster, namespaceOf, podAt } from './cluster.ts';
+import { labelsFit } from './label-selector.ts';
 import { type Direction, portAt, protocolNumber, type WirePacket } from './packet.ts';
 import type { Criterion, Policy } from './policy.ts';
-import type { KubernetesPolicySpec, KubernetesPort, LabelSelector, Peer, RawResource } from './resources.ts';
-import type { Labels } from './selector.ts';
+import type { KubernetesPolicySpec, KubernetesPort, Peer, RawResource } from './resources.ts';
 
 /**
  * networking.k8s.io/v1 NetworkPolicy in Kubernetes' own terms (Kubernetes documentation, "Network Policies"): it only
@@ -48,21 +48,6 @@ export function kubernetesPolicy(resource: RawResource, cluster: Cluster): Polic
 function policyTypes(spec: KubernetesPolicySpec): readonly Direction[] {
   if (spec.policyTypes !== undefined && spec.policyTypes.length > 0) return spec.policyTypes;
   return (spec.egress ?? []).length > 0 ? ['Ingress', 'Egress'] : ['Ingress'];
-}
-
-/** Every stated requirement holds; an empty selector fits everything. */
-function labelsFit(selector: LabelSelector, labels: Labels): boolean {
-  const exact = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
-  return (
-    exact &&
-    (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
-      const value = labels[key];
-      if (operator === 'Exists') return value !== undefined;
-      if (operator === 'DoesNotExist') return value === undefined;
-      const listed = value !== undefined && values.includes(value);
-      return operator === 'In' ? listed : !listed;
-    })
-  );
 }
 
 /** The other end of the connection: an address block less its exceptions, or pods by their labels and namespace. */

@@ -1,6 +1,7 @@
 import { type Address, readAddress } from './address.ts';
 import { calicoPolicy } from './calico-policy.ts';
 import { type Cluster, felixSettings, nodeAt, podAt, readCluster, type Thing } from './cluster.ts';
+import { clusterNetworkPolicy } from './cluster-network-policy.ts';
 import { kubernetesPolicy } from './kubernetes-policy.ts';
 import type { Direction, Packet, Place, WirePacket } from './packet.ts';
 import type { Observe, Policy } from './policy.ts';
@@ -34,7 +35,7 @@ export interface Oracle {
 
 /**
  * An oracle for the resources as they are now: Pods (with their addresses in `status`), Namespaces, ServiceAccounts,
- * Nodes, policies of all three kinds, Tiers, network sets, EndpointSlices, FelixConfigurations; other kinds are ignored,
+ * Nodes, policies of all four kinds, Tiers, network sets, EndpointSlices, FelixConfigurations; other kinds are ignored,
  * staged policies among them, since they never change a verdict.
  */
 export function oracleOf(resources: readonly RawResource[]): Oracle {
@@ -180,7 +181,7 @@ function readPolicies(resources: readonly RawResource[], cluster: Cluster): read
     const { apiVersion, kind } = resource;
     if (kind === 'NetworkPolicy' && apiVersion === 'networking.k8s.io/v1') return [kubernetesPolicy(resource, cluster)];
     if (kind === 'NetworkPolicy' || kind === 'GlobalNetworkPolicy') return [calicoPolicy(resource, cluster)];
-    return [];
+    return kind === 'ClusterNetworkPolicy' ? [clusterNetworkPolicy(resource, cluster)] : [];
   });
 }
 

@@ -3,7 +3,7 @@ import type { Direction, WirePacket } from './packet.ts';
 
 /** A policy of any kind, as the oracle sees it: whom it governs, and what it says about a packet. */
 export interface Policy {
-  readonly kind: 'NetworkPolicy' | 'GlobalNetworkPolicy' | 'KubernetesNetworkPolicy';
+  readonly kind: 'NetworkPolicy' | 'GlobalNetworkPolicy' | 'KubernetesNetworkPolicy' | 'KubernetesClusterNetworkPolicy';
   readonly namespace: string | undefined;
   readonly name: string;
   readonly tier: string;

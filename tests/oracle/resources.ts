@@ -66,6 +66,47 @@ export interface KubernetesPort {
   readonly endPort?: number;
 }
 
+/** policy.networking.k8s.io/v1alpha2 ClusterNetworkPolicy: spec. */
+export interface ClusterPolicySpec {
+  readonly tier: 'Admin' | 'Baseline';
+  readonly priority: number;
+  readonly subject: ClusterPodSelector;
+  readonly ingress?: readonly (ClusterRule & { readonly from: readonly ClusterPeer[] })[];
+  readonly egress?: readonly (ClusterRule & { readonly to: readonly ClusterPeer[] })[];
+}
+
+export interface ClusterRule {
+  readonly action: 'Accept' | 'Deny' | 'Pass';
+  readonly protocols?: readonly ClusterPort[];
+}
+
+/** One of the two. */
+export interface ClusterPodSelector {
+  readonly namespaces?: LabelSelector;
+  readonly pods?: { readonly namespaceSelector?: LabelSelector; readonly podSelector: LabelSelector };
+}
+
+/** One of the three; networks in egress rules only. */
+export interface ClusterPeer extends ClusterPodSelector {
+  readonly networks?: readonly string[];
+}
+
+/** One of the four. */
+export interface ClusterPort {
+  readonly tcp?: ClusterTransport;
+  readonly udp?: ClusterTransport;
+  readonly sctp?: ClusterTransport;
+  readonly destinationNamedPort?: string;
+}
+
+/** One of number and range. */
+export interface ClusterTransport {
+  readonly destinationPort: {
+    readonly number?: number;
+    readonly range?: { readonly start: number; readonly end: number };
+  };
+}
+
 /** projectcalico.org/v3 NetworkPolicy and GlobalNetworkPolicy: spec. */
 export interface CalicoPolicySpec {
   readonly tier?: string;

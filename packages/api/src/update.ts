@@ -8,6 +8,7 @@ export type ModelKind =
   | 'NetworkPolicy'
   | 'GlobalNetworkPolicy'
   | 'KubernetesNetworkPolicy'
+  | 'KubernetesClusterNetworkPolicy'
   | 'StagedNetworkPolicy'
   | 'StagedGlobalNetworkPolicy'
   | 'StagedKubernetesNetworkPolicy'

@@ -132,6 +132,40 @@ describe('CalcGraph says', () => {
     expect(tiers(state, 'shop/cart')).toEqual([]);
   });
 
+  test('cluster network policies in the tiers before and after the others, which are there without being written', () => {
+    const rules = { types: ['Ingress'], ingress: [{ action: 'Deny' }] };
+    const state = play([
+      LOCAL,
+      given('KubernetesClusterNetworkPolicy', 'late', { tier: 'kube-baseline', order: 1, ...rules }),
+      given('KubernetesClusterNetworkPolicy', 'b', { tier: 'kube-admin', order: 7, ...rules }),
+      given('KubernetesClusterNetworkPolicy', 'a', { tier: 'kube-admin', order: 8, ...rules }),
+      given('GlobalNetworkPolicy', 'b', { tier: 'kube-admin', order: 7, ...rules }),
+      given('GlobalNetworkPolicy', 'lost', { tier: 'lost', ...rules }),
+      ALLOW_FROM_WEB,
+    ]);
+    expect(tiers(state, 'shop/cart')).toEqual([
+      'kube-admin!: gnp/b kcnp/b kcnp/a',
+      'default: np/shop/p',
+      'kube-baseline!: kcnp/late',
+      'lost: gnp/lost',
+    ]);
+  });
+
+  test('staged policies beside the others, marked as such; those that only say what is to be deleted not', () => {
+    const kinds = ['StagedNetworkPolicy', 'StagedKubernetesNetworkPolicy'] as const;
+    const staged = (stagedAction: string) => [
+      LOCAL,
+      ...kinds.map(kind => given(kind, 'shop/s', { stagedAction, types: ['Ingress'] })),
+      given('StagedGlobalNetworkPolicy', 's', { stagedAction, types: ['Ingress'] }),
+    ];
+    const set = play(staged('Set'));
+    expect(tiers(set, 'shop/cart')).toEqual(['default: sgnp/s sknp/shop/s snp/shop/s']);
+    expect([...set.policies.values()].map(policy => policy.staged)).toEqual([true, true, true]);
+    for (const action of ['Learn', 'Ignore']) expect(play(staged(action)).policies.size).toBe(3);
+    expect(play(staged('Delete')).policies.size).toBe(0);
+    expect(play([...staged('Set'), ...staged('Delete')]).policies.size).toBe(0);
+  });
+
   test('labels of the namespace as labels of its workloads', () => {
     const policy = given('GlobalNetworkPolicy', 'g', { namespaceSelector: "env == 'prod'", types: ['Ingress'] });
     const prod = namespaceProfile('shop', { env: 'prod' });

@@ -162,6 +162,7 @@ export class CalcGraph {
       NetworkPolicy: policy('NetworkPolicy'),
       GlobalNetworkPolicy: policy('GlobalNetworkPolicy'),
       KubernetesNetworkPolicy: policy('KubernetesNetworkPolicy'),
+      KubernetesClusterNetworkPolicy: policy('KubernetesClusterNetworkPolicy'),
       StagedNetworkPolicy: policy('StagedNetworkPolicy'),
       StagedGlobalNetworkPolicy: policy('StagedGlobalNetworkPolicy'),
       StagedKubernetesNetworkPolicy: policy('StagedKubernetesNetworkPolicy'),

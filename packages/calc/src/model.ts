@@ -26,6 +26,7 @@ interface Model {
   NetworkPolicy: NetworkPolicy;
   GlobalNetworkPolicy: GlobalNetworkPolicy;
   KubernetesNetworkPolicy: NetworkPolicy;
+  KubernetesClusterNetworkPolicy: GlobalNetworkPolicy;
   StagedNetworkPolicy: NetworkPolicy;
   StagedGlobalNetworkPolicy: GlobalNetworkPolicy;
   StagedKubernetesNetworkPolicy: NetworkPolicy;

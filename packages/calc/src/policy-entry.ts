@@ -10,6 +10,7 @@ export const POLICY_KINDS = {
   NetworkPolicy: 'np',
   GlobalNetworkPolicy: 'gnp',
   KubernetesNetworkPolicy: 'knp',
+  KubernetesClusterNetworkPolicy: 'kcnp',
   StagedNetworkPolicy: 'snp',
   StagedGlobalNetworkPolicy: 'sgnp',
   StagedKubernetesNetworkPolicy: 'sknp',

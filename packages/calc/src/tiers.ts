@@ -1,4 +1,4 @@
-import type { Tier } from '@calico/api';
+import { BUILT_IN_TIERS, type Tier } from '@calico/api';
 
 /** A tier as far as it orders policies; one that is only named by policies does not exist. */
 interface TierInfo {
@@ -6,6 +6,19 @@ interface TierInfo {
   readonly exists: boolean;
   readonly order: number;
   readonly defaultAction: 'deny' | 'pass';
+}
+
+const BUILT_IN: ReadonlyMap<string, TierInfo> = new Map(
+  Object.entries(BUILT_IN_TIERS).map(([name, spec]) => [name, tierInfo(name, spec)]),
+);
+
+function tierInfo(name: string, { order, defaultAction }: Tier['spec']): TierInfo {
+  return {
+    name,
+    exists: true,
+    order: order ?? Number.POSITIVE_INFINITY,
+    defaultAction: defaultAction === 'Pass' ? 'pass' : 'deny',
+  };
 }
 
 /** The tiers of the cluster: their order and what they do by default. */
@@ -18,14 +31,15 @@ export class Tiers {
       this.#tiers.delete(name);
       return;
     }
-    const order = resource.spec.order ?? Number.POSITIVE_INFINITY;
-    const defaultAction = resource.spec.defaultAction === 'Pass' ? 'pass' : 'deny';
-    this.#tiers.set(name, { name, exists: true, order, defaultAction });
+    this.#tiers.set(name, tierInfo(name, resource.spec));
   }
 
-  /** What is known of a tier. */
+  /** What is known of a tier. The built-in ones are always there, also where nobody has written them down yet. */
   get(name: string): TierInfo {
-    return this.#tiers.get(name) ?? { name, exists: false, order: Number.POSITIVE_INFINITY, defaultAction: 'deny' };
+    return (
+      this.#tiers.get(name) ??
+      BUILT_IN.get(name) ?? { name, exists: false, order: Number.POSITIVE_INFINITY, defaultAction: 'deny' }
+    );
   }
 
   /** Sorts names of tiers: those that exist first, by order (none is last), then by name. */

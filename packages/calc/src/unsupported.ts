@@ -6,7 +6,6 @@ const HOST_FIELDS = ['doNotTrack', 'preDNAT', 'applyOnForward'] as const;
 /** Kinds of which nothing is enforced. */
 const UNENFORCED_KINDS: { readonly [kind: string]: string } = {
   HostEndpoint: 'policy of host endpoints is not enforced yet; allowed: policy for pods',
-  ClusterNetworkPolicy: 'cluster network policies are not enforced yet; allowed: GlobalNetworkPolicy in a tier',
 };
 
 /**

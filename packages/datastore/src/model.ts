@@ -3,6 +3,8 @@ import {
   BGPPeer,
   BlockAffinity,
   ClusterInformation,
+  ClusterNetworkPolicy,
+  clusterNetworkPolicyToPolicy,
   EndpointSlice,
   FelixConfiguration,
   GlobalNetworkPolicy,
@@ -49,6 +51,8 @@ export interface ModelSource<R extends Resource = Resource> {
   convert(object: R, key: ObjectKey): Converted | { readonly errors: readonly string[] } | undefined;
   /** Whether the model's object has a namespace. */
   readonly namespaced: boolean;
+  /** The API server may not serve the kind: then there is nothing of it. */
+  readonly optional?: boolean;
 }
 
 /** A kind that is in the model as it is stored, once defaults are filled in and it is found valid. */
@@ -112,6 +116,18 @@ const KUBERNETES_POLICIES: ModelSource<KubernetesNetworkPolicy> = {
   },
 };
 
+const KUBERNETES_CLUSTER_POLICIES: ModelSource<ClusterNetworkPolicy> = {
+  kind: ClusterNetworkPolicy,
+  model: 'KubernetesClusterNetworkPolicy',
+  namespaced: false,
+  optional: true,
+  convert: (object, { name }) => {
+    const { policy, errors } = clusterNetworkPolicyToPolicy(object);
+    if (policy === undefined) return { errors };
+    return { name, resource: policy, ...(errors.length === 0 ? {} : { errors }) };
+  },
+};
+
 const NODES: ModelSource<Node> = {
   kind: Node,
   model: 'CalicoNode',
@@ -136,6 +152,7 @@ export const FELIX_SOURCES: readonly ModelSource[] = [
   source(stored(NetworkPolicy, 'NetworkPolicy')),
   source(stored(GlobalNetworkPolicy, 'GlobalNetworkPolicy')),
   source(KUBERNETES_POLICIES),
+  source(KUBERNETES_CLUSTER_POLICIES),
   source(stored(NetworkSet, 'NetworkSet')),
   source(stored(GlobalNetworkSet, 'GlobalNetworkSet')),
   source(NAMESPACES),

@@ -4,7 +4,7 @@ import { ClockFake, seededRandom } from '@calico/reconcile';
 import { globalNetworkSet } from './contract/objects.ts';
 import { DatastoreError } from './error.ts';
 import { type MemoryClient, memoryClient } from './memory/index.ts';
-import { type Reflector, startReflector } from './reflector.ts';
+import { type Reflector, type ReflectorOptions, startReflector } from './reflector.ts';
 import { eventually } from './testing/collect.ts';
 
 let client: MemoryClient;
@@ -20,7 +20,7 @@ beforeEach(() => {
 });
 afterEach(() => stop.abort());
 
-function start(): Reflector {
+function start(options: ReflectorOptions = {}): Reflector {
   return startReflector(
     client,
     GlobalNetworkSet,
@@ -36,6 +36,7 @@ function start(): Reflector {
       },
     },
     { clock, random: seededRandom(1), signal: stop.signal },
+    options,
   );
 }
 
@@ -141,6 +142,31 @@ test('startReflector lists anew when watches time out again and again', async ()
   client.endWatches();
   await clock.advance(10_000);
   await eventually(() => said.includes('waiting: Internal'));
+});
+
+test('startReflector takes an optional kind that is not served for one without objects, and asks again', async () => {
+  client.failNext('list', { code: 'NotFound' });
+  const reflector = start({ optional: true });
+  await eventually(() => said.includes('waiting'));
+  expect({ inSync: reflector.inSync, status: reflector.status }).toEqual({
+    inSync: true,
+    status: { state: 'waiting', error: undefined },
+  });
+  await create('a');
+  await clock.advance(30_000);
+  await hear('set a');
+  expect(said).toEqual(['sync', 'waiting', 'listing', 'set a', 'watching']);
+});
+
+test('startReflector forgets no object because its optional kind is no longer served', async () => {
+  await create('a');
+  start({ optional: true });
+  await hear('watching');
+  await clock.advance(5000);
+  client.failNext('watch', { code: 'NotFound' });
+  client.endWatches();
+  await hear('waiting: NotFound');
+  expect(said).toEqual(['sync a', 'watching', 'waiting: NotFound']);
 });
 
 test('startReflector knows how old its view may be', async () => {

@@ -1,7 +1,7 @@
 import type { Kind, Resource } from '@calico/api';
 import { type Backoff, backoff, type Clock, type Random } from '@calico/reconcile';
 import { type Client, keyOf, type ObjectKey, printKey, type Selection, type WatchEvent } from './client.ts';
-import { DatastoreError, isGone } from './error.ts';
+import { DatastoreError, isGone, isNotFound } from './error.ts';
 
 /** Where things that need no answer are told. A pino logger is one. */
 export interface Log {
@@ -33,6 +33,13 @@ export interface ReflectorStatus {
   readonly error: DatastoreError | undefined;
 }
 
+/** Of what a reflector keeps a view. */
+export interface ReflectorOptions {
+  readonly selection?: Selection;
+  /** The server may not serve the kind: then there are no objects of it, and it is asked again now and then. */
+  readonly optional?: boolean;
+}
+
 /** Whom a reflector tells. */
 export interface ReflectorHandler<R> {
   /** The first list, once. A promise is waited for before changes follow. */
@@ -57,6 +64,8 @@ export interface Reflector {
 const DELAYS = { base: 100, max: 30_000 };
 /** A watch that lived for this long worked; ms. */
 const SHORTEST_WATCH_MS = 1000;
+/** How long a kind that the server does not serve is left alone; ms. */
+const UNSERVED_PAUSE_MS = 30_000;
 /** So many timeouts in a row, and the version may be one that the server never had (a restored backup). */
 const TIMEOUTS_UNTIL_LIST = 3;
 
@@ -70,6 +79,7 @@ class KindReflector<R extends Resource> implements Reflector {
   readonly #client: Client;
   readonly #kind: Kind<R>;
   readonly #selection: Selection;
+  readonly #optional: boolean;
   readonly #handler: ReflectorHandler<R>;
   readonly #deps: ReflectorDeps;
   readonly #delays: Backoff;
@@ -83,10 +93,17 @@ class KindReflector<R extends Resource> implements Reflector {
   /** The present watch has told of objects. */
   #told = false;
 
-  constructor(client: Client, kind: Kind<R>, selection: Selection, handler: ReflectorHandler<R>, deps: ReflectorDeps) {
+  constructor(
+    client: Client,
+    kind: Kind<R>,
+    handler: ReflectorHandler<R>,
+    deps: ReflectorDeps,
+    { selection = {}, optional = false }: ReflectorOptions,
+  ) {
     this.#client = client;
     this.#kind = kind;
     this.#selection = selection;
+    this.#optional = optional;
     this.#handler = handler;
     this.#deps = deps;
     this.#delays = backoff(DELAYS, deps.random);
@@ -135,6 +152,11 @@ class KindReflector<R extends Resource> implements Reflector {
       return undefined;
     } catch (err) {
       if (!(err instanceof DatastoreError)) throw err;
+      // Objects that we know of are not gone because a server no longer serves their kind: it would have told.
+      if (this.#optional && isNotFound(err) && this.#seen.size === 0) {
+        await this.#standWithout();
+        return undefined;
+      }
       // History was compacted past our version: a new list shows what we missed. At once, but not twice in a row.
       if (isGone(err) && this.#version !== undefined) {
         this.#version = undefined;
@@ -149,11 +171,16 @@ class KindReflector<R extends Resource> implements Reflector {
   }
 
   async #pause(failure: DatastoreError): Promise<void> {
-    const { clock, log, signal } = this.#deps;
+    const { log } = this.#deps;
     const ms = Math.max(this.#delays.next(), failure.retryAfterMs ?? 0);
     if (failure.code === 'Timeout' && this.#delays.failures >= TIMEOUTS_UNTIL_LIST) this.#version = undefined;
     this.#setStatus('waiting', failure);
     log?.warn({ kind: this.#kind.kind, err: failure, retryInMs: Math.round(ms) }, 'datastore does not answer');
+    await this.#sleep(ms);
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    const { clock, signal } = this.#deps;
     try {
       await clock.sleep(ms, signal);
     } catch (err) {
@@ -161,9 +188,22 @@ class KindReflector<R extends Resource> implements Reflector {
     }
   }
 
+  /** The server does not serve the kind, or no longer does: it has none. */
+  async #standWithout(): Promise<void> {
+    this.#version = undefined;
+    await this.#takeList([]);
+    this.#setStatus('waiting', undefined);
+    await this.#sleep(UNSERVED_PAUSE_MS);
+  }
+
   async #list(): Promise<void> {
     this.#setStatus('listing', this.#status.error);
     const { items, resourceVersion } = await this.#client.list(this.#kind, this.#selection);
+    await this.#takeList(items);
+    this.#version = resourceVersion;
+  }
+
+  async #takeList(items: R[]): Promise<void> {
     this.#confirm();
     if (this.#inSync) this.#replace(items);
     else {
@@ -171,7 +211,6 @@ class KindReflector<R extends Resource> implements Reflector {
       await this.#handler.onSync(items);
       this.#inSync = true;
     }
-    this.#version = resourceVersion;
   }
 
   #note(object: R): void {
@@ -260,7 +299,7 @@ export function startReflector<R extends Resource>(
   kind: Kind<R>,
   handler: ReflectorHandler<R>,
   deps: ReflectorDeps,
-  selection: Selection = {},
+  options: ReflectorOptions = {},
 ): Reflector {
-  return new KindReflector(client, kind, selection, handler, deps);
+  return new KindReflector(client, kind, handler, deps, options);
 }

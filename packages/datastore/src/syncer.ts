@@ -156,6 +156,7 @@ export function startSyncer(
         onStatus: () => handler.onStatus?.(kindStatus(source, reflector)),
       },
       inner,
+      { optional: source.optional ?? false },
     );
     return { source, reflector };
   });

@@ -23,7 +23,14 @@ export interface LabUpOptions {
 }
 
 /** Kinds that are applied after the first matrix: what decides about packets. */
-const policyKinds = new Set(['NetworkPolicy', 'GlobalNetworkPolicy', 'Tier', 'NetworkSet', 'GlobalNetworkSet']);
+const policyKinds = new Set([
+  'NetworkPolicy',
+  'GlobalNetworkPolicy',
+  'ClusterNetworkPolicy',
+  'Tier',
+  'NetworkSet',
+  'GlobalNetworkSet',
+]);
 
 /**
  * Brings a lab up, checks every connection without and with policies, prints the screen, and keeps the lab until a

@@ -162,7 +162,7 @@ function word(value: unknown): string {
 
 /** Whether objects of this kind ask something of the nodes that they may be unable to do. */
 function isEnforcedByNodes({ group }: Kind): boolean {
-  return group === 'projectcalico.org' || group === 'policy.networking.k8s.io';
+  return group === 'projectcalico.org';
 }
 
 function withNamespace(resource: Resource, kind: Kind): Resource {

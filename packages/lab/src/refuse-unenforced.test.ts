@@ -36,12 +36,12 @@ const untracked = { ...GlobalNetworkPolicy.example(), spec: { doNotTrack: true, 
 
 test('what no node enforces is refused, and says so', () => {
   expect(refusal(HostEndpoint, HostEndpoint.example())).toContain('host endpoints is not enforced yet');
-  expect(refusal(ClusterNetworkPolicy, ClusterNetworkPolicy.example())).toContain('not enforced yet');
   expect(refusal(GlobalNetworkPolicy, untracked)).toContain('spec.doNotTrack');
 });
 
 test('what is enforced, what only tries out and what goes is let through', () => {
   expect(refusal(GlobalNetworkPolicy, GlobalNetworkPolicy.example())).toBe('');
+  expect(refusal(ClusterNetworkPolicy, ClusterNetworkPolicy.example())).toBe('');
   expect(refusal(StagedGlobalNetworkPolicy, { ...untracked, kind: 'StagedGlobalNetworkPolicy' })).toBe('');
   expect(refusal(HostEndpoint, HostEndpoint.example(), 'delete')).toBe('');
 });

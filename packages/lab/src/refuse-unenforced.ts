@@ -6,7 +6,6 @@ const resources = new Set([
   'projectcalico.org/networkpolicies',
   'projectcalico.org/globalnetworkpolicies',
   'projectcalico.org/hostendpoints',
-  'policy.networking.k8s.io/clusternetworkpolicies',
 ]);
 
 /** Refuses policies and endpoints that ask for what the nodes do not enforce: stored and not enforced, they would look like protection. */

@@ -96,7 +96,11 @@ const policies = fc
   )
   .map(([kind, path, spec]) => given(kind, path, spec));
 const globalPolicies = fc
-  .tuple(pick(['GlobalNetworkPolicy', 'StagedGlobalNetworkPolicy'] as const), pick(['p', 'q']), policySpec)
+  .tuple(
+    pick(['GlobalNetworkPolicy', 'StagedGlobalNetworkPolicy', 'KubernetesClusterNetworkPolicy'] as const),
+    pick(['p', 'q']),
+    policySpec,
+  )
   .map(([kind, path, spec]) => given(kind, path, spec));
 const tiers = fc
   .tuple(pick(['default', 'early']), maybe(pick([1, 2])), pick(['Pass', 'Deny']))
