@@ -25,6 +25,8 @@ export interface Wanted extends Claim {
   readonly cooldownSeconds: number;
   /** Only while the block has this affinity. */
   readonly affinity?: string;
+  /** The most addresses of the family that the handle may have; 0 or absent: any number. */
+  readonly maxPerHandle?: number | undefined;
 }
 
 /** Writes addresses of a block to a handle: first the handle, then the block, so that no address is without owner. */
@@ -64,7 +66,7 @@ export class Assignment {
       const want = Math.min(count, this.spare(cell, wanted));
       if (want <= 0) return [];
       try {
-        return await this.#write(cell, want, wanted.handle, job(want));
+        return await this.#write(cell, want, wanted, job(want));
       } catch (err) {
         if (isIpamError(err, 'NotFound')) return [];
         throw err;
@@ -92,7 +94,7 @@ export class Assignment {
         );
       },
     };
-    await retrying(`assign from block ${printCidr(cell.cidr)}`, () => this.#write(cell, 1, wanted.handle, job));
+    await retrying(`assign from block ${printCidr(cell.cidr)}`, () => this.#write(cell, 1, wanted, job));
   }
 
   #collected(block: IPAMBlock, { cooldownSeconds }: Wanted): IPAMBlock {
@@ -100,12 +102,14 @@ export class Assignment {
   }
 
   /** Counts in the handle, writes the block, and takes back what was counted too much. */
-  async #write(cell: BlockCell, count: number, handle: string, job: Job<number[]>): Promise<number[] | typeof AGAIN> {
+  async #write(cell: BlockCell, count: number, wanted: Wanted, job: Job<number[]>): Promise<number[] | typeof AGAIN> {
+    const { handle, maxPerHandle } = wanted;
     const cidr = printCidr(cell.cidr);
     const done = cell.hold(count);
+    const { epoch } = cell;
     try {
-      await this.#handles.increment(handle, cidr, count);
-      const ordinals = await this.#submit(cell, count, handle, job);
+      await this.#handles.increment(handle, cidr, count, maxPerHandle);
+      const ordinals = await this.#submit(cell, count, handle, { ...job, epoch });
       // Counted anew on the next try: whoever releases this handle meanwhile must see it change.
       const over = ordinals === 'lost' ? count : count - ordinals.length;
       if (over > 0) await this.#handles.decrement(handle, cidr, over);

@@ -34,6 +34,8 @@ export interface FamilyRequest {
   readonly nodeLabels: Labels;
   /** 0: as configured. */
   readonly maxBlocks: number;
+  /** 0: any number. */
+  readonly maxPerHandle: number;
 }
 
 /** What was given out, and why it is not more. */
@@ -100,6 +102,18 @@ export class AutoAssign {
       return { addresses, notes };
     }
     return { addresses, notes: [] };
+  }
+
+  /** A block of the owner with or without addresses to spare, newly taken when there is none; else why there is none. */
+  async ensureBlock(request: FamilyRequest, own: OwnerBlocks): Promise<Cidr | string> {
+    await own.load();
+    await this.#dropUnselected(request, own);
+    for (const cidr of own.cidrs()) {
+      if (!request.pools.some(pool => cidrCovers(pool.cidr, cidr))) continue;
+      if ((await own.settle(cidr)) !== undefined) return cidr;
+    }
+    const cell = await this.#grow(request, own, { ...wantedOf(request), affinity: printOwner(own.owner) });
+    return typeof cell === 'string' ? cell : cell.cidr;
   }
 
   /** Gives up empty blocks whose pools do not select the node (any more); tried once for each; a release tries again. Best effort. */
@@ -225,9 +239,9 @@ export class AutoAssign {
 const BLOCK_LIMIT = 'the node has as many blocks as it may have';
 const NO_BLOCKS = 'no block is free';
 
-function wantedOf({ handle, attributes, settings }: FamilyRequest): Wanted {
+function wantedOf({ handle, attributes, settings, maxPerHandle }: FamilyRequest): Wanted {
   const { reservations, config } = settings;
-  return { handle, attributes, reservations, cooldownSeconds: config.ipCooldownSeconds };
+  return { handle, attributes, reservations, cooldownSeconds: config.ipCooldownSeconds, maxPerHandle };
 }
 
 /** The smaller of the limits that are set. */

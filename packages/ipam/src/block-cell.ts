@@ -24,6 +24,8 @@ export interface Job<T> {
   readonly apply: (block: IPAMBlock) => Outcome<T>;
   /** `tell`: when somebody else changed the block first the job ends as 'lost', else it is applied to the new state. */
   readonly onLost: 'tell' | 'repeat';
+  /** Lost too when somebody else changed the block since this epoch of the cell. */
+  readonly epoch?: number;
 }
 
 interface Waiting extends Job<unknown> {
@@ -57,6 +59,7 @@ export class BlockCell {
   #waiting: Waiting[] = [];
   #running = false;
   #held = 0;
+  #epoch = 0;
 
   constructor(store: IpamStore, cidr: Cidr) {
     this.#store = store;
@@ -71,6 +74,11 @@ export class BlockCell {
   /** Addresses promised to jobs that are not written yet. */
   get held(): number {
     return this.#held;
+  }
+
+  /** Grows whenever the last state is replaced by one that this cell did not write. */
+  get epoch(): number {
+    return this.#epoch;
   }
 
   /** Whether no job is under way or announced. */
@@ -89,7 +97,7 @@ export class BlockCell {
   /** Takes a block that was read or written elsewhere; undefined forgets it. */
   accept(block: IPAMBlock | undefined): void {
     if (this.#running) return;
-    this.#last = block;
+    this.#see(block);
     this.#stale = false;
     this.#lastAt = 0;
   }
@@ -137,10 +145,18 @@ export class BlockCell {
 
   async #read(): Promise<IPAMBlock | undefined> {
     const at = ++this.#tick;
-    this.#last = await this.#store.block(this.cidr);
+    this.#see(await this.#store.block(this.cidr));
     this.#stale = false;
     this.#lastAt = at;
     return this.#last;
+  }
+
+  /** Takes a state that was read. */
+  #see(block: IPAMBlock | undefined): void {
+    const { uid, resourceVersion } = this.#last?.metadata ?? {};
+    const same = block?.metadata.uid === uid && block?.metadata.resourceVersion === resourceVersion;
+    if (this.#last === undefined || !same) this.#epoch++;
+    this.#last = block;
   }
 
   /** One compare-and-swap. Gives the jobs to be tried again. */
@@ -173,6 +189,10 @@ export class BlockCell {
     const idle: Waiting[] = [];
     for (const job of batch) {
       const certain = draft === base && this.#lastAt > job.since;
+      if (job.epoch !== undefined && job.epoch !== this.#epoch) {
+        job.resolve('lost');
+        continue;
+      }
       try {
         const outcome = job.apply(draft);
         if (outcome.block !== draft) written.push({ job, outcome });

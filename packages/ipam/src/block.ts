@@ -145,6 +145,30 @@ function take(block: IPAMBlock, ordinals: readonly number[], claim: Claim): IPAM
   return withSpec(block, { allocations, unallocated, attributes, sequenceNumberForAllocation: sequences });
 }
 
+/** Notes other owners of an address in use: the active one, and the other of a live migration. */
+export function withOwners(
+  block: IPAMBlock,
+  ordinal: number,
+  owners: {
+    readonly active: Readonly<Record<string, string>> | undefined;
+    readonly alternate: Readonly<Record<string, string>> | undefined;
+  },
+): IPAMBlock {
+  const index = block.spec.allocations[ordinal];
+  const before = block.spec.attributes[index ?? -1];
+  if (index === null || index === undefined || before === undefined) return block;
+  const { secondary: _, alternateOwnerAttrs: __, ...rest } = before;
+  const { attributes, index: at } = withAttribute(block.spec.attributes, {
+    ...rest,
+    ...(owners.active === undefined ? {} : { secondary: { ...owners.active } }),
+    ...(owners.alternate === undefined ? {} : { alternateOwnerAttrs: { ...owners.alternate } }),
+  });
+  if (at === index) return block;
+  const allocations = [...block.spec.allocations];
+  allocations[ordinal] = at;
+  return withSpec(block, compact(allocations, attributes));
+}
+
 /** Takes addresses back: from now on they cool, until `collectCooled` frees them. Those not in use are left alone. */
 export function release(block: IPAMBlock, ordinals: readonly number[], wallTime: number): IPAMBlock {
   const mine = ordinals.filter(ordinal => addressState(block, ordinal).state === 'allocated');

@@ -12,6 +12,10 @@ export type IpamErrorCode =
   | 'NoPool'
   /** The pools that may serve the request have nothing left for it. */
   | 'NoAddress'
+  /** The handle has as many addresses as it may have. */
+  | 'HandleFull'
+  /** The configuration would contradict itself. */
+  | 'Invalid'
   /** The block has addresses in use. */
   | 'NotEmpty'
   /** The same compare-and-swap lost too many times. */

@@ -1,5 +1,7 @@
 import { IPAMHandle } from '@calico/api';
 import { isAlreadyExists, isOutcomeUnknown } from '@calico/datastore';
+import { cidr } from '@calico/ip';
+import { IpamError } from './error.ts';
 import { handleName } from './names.ts';
 import { AGAIN, retrying } from './retry.ts';
 import { type IpamStore, lostRace } from './store.ts';
@@ -32,10 +34,16 @@ export class Handles {
     return this.#known.get(handleName(id)) ?? (await this.read(id));
   }
 
-  /** Counts more addresses of a block; creates the handle when there is none. */
-  async increment(id: string, block: string, count: number): Promise<void> {
+  /**
+   * Counts more addresses of a block; creates the handle when there is none. Throws HandleFull when it would count more
+   * than `most` of the block's family (0: any number).
+   */
+  async increment(id: string, block: string, count: number, most = 0): Promise<void> {
     let known = this.#known.get(handleName(id));
     await retrying(`add to handle "${id}"`, async () => {
+      if (most > 0 && known !== undefined && countOf(known, block) + count > most) {
+        throw new IpamError('HandleFull', `Cannot add to handle "${id}": it has addresses; allowed: ${most}`);
+      }
       try {
         if (known === undefined) this.#remember(id, await this.#store.create(newHandle(id, block, count)));
         else
@@ -89,6 +97,14 @@ export class Handles {
       this.#known.delete(oldest);
     }
   }
+}
+
+/** How many addresses a handle counts, in all blocks of the family of one. */
+function countOf(handle: IPAMHandle, block: string): number {
+  const { family } = cidr(block).addr;
+  return Object.entries(handle.spec.block)
+    .filter(([text]) => cidr(text).addr.family === family)
+    .reduce((sum, [, count]) => sum + count, 0);
 }
 
 function newHandle(id: string, block: string, count: number): IPAMHandle {

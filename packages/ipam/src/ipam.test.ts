@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { BlockAffinity, IPAMBlock, IPAMHandle, Node } from '@calico/api';
-import { addr, cidr, printAddr } from '@calico/ip';
+import { addr, cidr, printAddr, printCidr } from '@calico/ip';
 import { seededRandom } from '@calico/reconcile';
 import { Ipam } from './ipam.ts';
 import { assign, everything, newNode, newWorld, podRequest } from './testing.ts';
@@ -425,4 +425,179 @@ test('an object that was marked but not deleted counts as deleted', async () => 
   await assign(ipam, podRequest('node-1', 'a'));
   expect(await ipam.check()).toEqual([]);
   expect((await everything(world)).handles[0]?.spec.deleted).toBe(false);
+});
+
+describe('of the pools asked for', () => {
+  test.each(['named', '10.1.0.0/24', '10.1.0.77/24'])('%s is found, whatever it selects', async text => {
+    const world = newWorld();
+    await world.pool('other', { cidr: '10.0.0.0/24' });
+    await world.pool('named', { cidr: '10.1.0.0/24', nodeSelector: 'zone == "a"', assignmentMode: 'Manual' });
+    const [given] = await assign(world.open(), podRequest('node-1', 'a', { pools4: [text] }));
+    expect(block(given)).toBe('10.1.0');
+  });
+});
+
+describe('a handle that may have one address of a family', () => {
+  const machine = (pod: string) =>
+    podRequest('node-1', pod, { handle: 'net.vmi.default.vm', maxPerHandle: 1, ipv6: 1 });
+
+  async function prepared() {
+    const world = newWorld();
+    await world.pool('four', { cidr: '10.0.0.0/24' });
+    await world.pool('six', { cidr: 'fd00::/64' });
+    return world;
+  }
+
+  test('keeps it from pod to pod, on any node', async () => {
+    const world = await prepared();
+    const first = await assign(world.open(), machine('virt-launcher-1'));
+    expect(await assign(world.open(2), { ...machine('virt-launcher-2'), node: 'node-2' })).toEqual(first);
+    expect(await world.open().check()).toEqual([]);
+  });
+
+  test('gets one when two agents ask at once', async () => {
+    const world = await prepared();
+    const [a, b] = await Promise.all([assign(world.open(), machine('a')), assign(world.open(2), machine('b'))]);
+    expect(a).toEqual(b);
+    expect((await everything(world)).handles[0]?.spec.block).toEqual(expect.objectContaining({}));
+    expect(await world.open().addressesByHandle('net.vmi.default.vm')).toHaveLength(2);
+  });
+
+  test('gets one although a crash left a count without an address', async () => {
+    const world = await prepared();
+    await world.client.create(IPAMHandle, {
+      apiVersion: IPAMHandle.apiVersion,
+      kind: 'IPAMHandle',
+      metadata: { name: 'net.vmi.default.vm' },
+      spec: { handleID: 'net.vmi.default.vm', block: { '10.0.0.64/26': 1 } },
+    });
+    expect(await assign(world.open(), machine('a'))).toHaveLength(2);
+    expect(await world.open().check()).toEqual([]);
+  });
+});
+
+describe('setOwnerAttributes', () => {
+  const [source, target] = [
+    { pod: 'source', namespace: 'default' },
+    { pod: 'target', namespace: 'default' },
+  ];
+
+  test('notes both owners of a migration, and refuses what it was not told to expect', async () => {
+    const world = newWorld();
+    await world.pool('pool', { cidr: '10.0.0.0/24' });
+    const ipam = world.open();
+    const address = addr((await assign(ipam, podRequest('node-1', 'source')))[0] ?? '');
+    const change = (change: Parameters<Ipam['setOwnerAttributes']>[2]) =>
+      ipam.setOwnerAttributes(address, 'net.source', change);
+    await change({ alternate: target, expect: { active: source, alternate: null } });
+    expect(await ipam.lookup(address)).toMatchObject({ attributes: source, alternateAttributes: target });
+    await expect(change({ alternate: source, expect: { alternate: null } })).rejects.toMatchObject({
+      code: 'Conflict',
+    });
+    await change({ active: target, alternate: null, expect: { active: { pod: 'source' }, alternate: target } });
+    expect(await ipam.lookup(address)).toMatchObject({ attributes: target, alternateAttributes: undefined });
+    await change({ active: null });
+    expect((await ipam.lookup(address)).attributes).toEqual({});
+    await expect(ipam.setOwnerAttributes(address, 'net.other', {})).rejects.toMatchObject({ code: 'Conflict' });
+    await expect(ipam.setOwnerAttributes(addr('10.9.0.1'), 'net.other', {})).rejects.toMatchObject({
+      code: 'NotFound',
+    });
+    expect(await ipam.check()).toEqual([]);
+  });
+});
+
+describe('blocks asked for by themselves', () => {
+  test('ensureBlock takes one of each family, once, and no address', async () => {
+    const world = newWorld();
+    await world.pool('four', { cidr: '10.0.0.0/24' });
+    await world.pool('six', { cidr: 'fd00::/64' });
+    const request = { node: 'node-1', nodeLabels: {}, families: [4, 6] as const };
+    const ensured = await world.open().ensureBlock(request);
+    expect(await world.open(2).ensureBlock(request)).toEqual(ensured);
+    const { blocks, handles } = await everything(world);
+    expect(blocks.map(({ spec }) => spec.affinity)).toEqual(['host:node-1', 'host:node-1']);
+    expect(handles).toEqual([]);
+    await world.configure({ autoAllocateBlocks: false, strictAffinity: true });
+    await expect(world.open().ensureBlock({ ...request, node: 'node-2' })).rejects.toMatchObject({ code: 'NoAddress' });
+  });
+
+  test('claimAffinity takes the blocks of a CIDR that nobody has, and names the others', async () => {
+    const world = newWorld();
+    await world.pool('pool', { cidr: '10.0.0.0/28', blockSize: 30 });
+    await world.open().claimAffinity(cidr('10.0.0.4/30'), 'node-2');
+    const { claimed, failed } = await world.open().claimAffinity(cidr('10.0.0.0/29'), 'node-1');
+    expect([claimed.map(printCidr), failed.map(printCidr)]).toEqual([['10.0.0.0/30'], ['10.0.0.4/30']]);
+    await expect(world.open().claimAffinity(cidr('10.0.0.0/31'), 'node-1')).rejects.toMatchObject({ code: 'NoPool' });
+    await expect(world.open().claimAffinity(cidr('10.9.0.0/24'), 'node-1')).rejects.toMatchObject({ code: 'NoPool' });
+    await world.open().releaseAffinity({ node: 'node-2', cidr: cidr('10.0.0.0/28'), requireEmpty: true });
+    expect((await everything(world)).blocks.map(({ spec }) => spec.affinity)).toEqual(['host:node-1']);
+  });
+
+  test('releaseAffinity keeps a block that was written since it was looked at', async () => {
+    const world = newWorld();
+    await world.pool('pool', { cidr: '10.0.0.0/24' });
+    const ipam = world.open();
+    const [range = cidr('10.0.0.0/26')] = await ipam.ensureBlock({ node: 'node-1', nodeLabels: {}, families: [4] });
+    const before = (await everything(world)).blocks[0]?.spec.sequenceNumber;
+    await assign(ipam, podRequest('node-1', 'a'));
+    await ipam.releaseByHandle('net.a');
+    const request = { node: 'node-1', cidr: range, requireEmpty: true };
+    await expect(ipam.releaseAffinity({ ...request, sequenceNumber: BigInt(before ?? 0) })).rejects.toMatchObject({
+      code: 'Conflict',
+    });
+    expect((await everything(world)).blocks).toHaveLength(1);
+    const now = (await everything(world)).blocks[0]?.spec.sequenceNumber;
+    await ipam.releaseAffinity({ ...request, sequenceNumber: BigInt(now ?? 0) });
+    expect(await everything(world)).toEqual({ blocks: [], affinities: [], handles: [] });
+  });
+
+  test('upgradeNode labels the affinities that an old Calico wrote, so that they are found', async () => {
+    const world = newWorld();
+    await world.pool('pool', { cidr: '10.0.0.0/24' });
+    const [given] = await assign(world.open(), podRequest('node-1', 'a'));
+    const [affinity] = (await everything(world)).affinities;
+    await world.client.patch(
+      BlockAffinity,
+      { name: affinity?.metadata.name ?? '' },
+      { metadata: { labels: null } },
+      { type: 'merge' },
+    );
+    await world.open().upgradeNode('node-2');
+    expect((await everything(world)).affinities[0]?.metadata.labels).toBeUndefined();
+    await world.open().upgradeNode('node-1');
+    expect((await everything(world)).affinities[0]?.metadata.labels).toEqual(affinity?.metadata.labels);
+    expect(block((await assign(world.open(2), podRequest('node-1', 'b')))[0])).toBe(block(given));
+  });
+
+  test('freeCooled frees what has cooled long enough, and only that', async () => {
+    const world = newWorld();
+    await world.pool('pool', { cidr: '10.0.0.0/24' });
+    await world.configure({ ipCooldownSeconds: 30 });
+    const ipam = world.open();
+    await assign(ipam, podRequest('node-1', 'a'));
+    const range = cidr((await everything(world)).blocks[0]?.spec.cidr ?? '');
+    await ipam.releaseByHandle('net.a');
+    for (const [seconds, cooling] of [
+      [10, 1],
+      [30, 0],
+    ] as const) {
+      await world.clock.advance(seconds * 1000);
+      await ipam.freeCooled(range);
+      expect((await everything(world)).blocks[0]?.spec.attributes).toHaveLength(cooling);
+    }
+    await ipam.freeCooled(cidr('10.9.0.0/26'));
+  });
+});
+
+describe('configure', () => {
+  test('stores what is asked for over the defaults, and refuses contradictions', async () => {
+    const world = newWorld();
+    const ipam = world.open();
+    expect(await ipam.configuration()).toEqual({ strictAffinity: false, autoAllocateBlocks: true });
+    await expect(ipam.configure({ maxBlocksPerHost: 3 })).rejects.toMatchObject({ code: 'Invalid' });
+    await expect(ipam.configure({ autoAllocateBlocks: false })).rejects.toMatchObject({ code: 'Invalid' });
+    await ipam.configure({ strictAffinity: true, maxBlocksPerHost: 3 });
+    expect(await ipam.configuration()).toMatchObject({ strictAffinity: true, maxBlocksPerHost: 3 });
+    await expect(ipam.configure({ strictAffinity: false })).rejects.toMatchObject({ code: 'Invalid' });
+  });
 });

@@ -1,4 +1,4 @@
-import { Node } from '@calico/api';
+import { type IPAMConfiguration, Node } from '@calico/api';
 import { type Client, isNotFound } from '@calico/datastore';
 import {
   type Addr,
@@ -6,7 +6,6 @@ import {
   cidr,
   cidrContains,
   cidrCovers,
-  compareAddr,
   type Family,
   hostCidr,
   maskCidr,
@@ -17,31 +16,47 @@ import {
 } from '@calico/ip';
 import type { Clock, Random } from '@calico/reconcile';
 import type { Labels } from '@calico/selector';
-import { Affinities, type ReleaseConditions } from './affinities.ts';
+import { Affinities } from './affinities.ts';
 import { Assignment } from './assignment.ts';
 import { AutoAssign, type FamilyResult } from './auto-assign.ts';
-import { blockCidr, isEmpty, ordinalsOfHandle, stateOf } from './block.ts';
+import { blockCidr, collectCooled, ordinalsOfHandle, stateOf } from './block.ts';
+import type { BlockCell } from './block-cell.ts';
 import { BlockCells } from './block-cells.ts';
+import { blocksFrom } from './block-order.ts';
+import { type BlockClaim, BlockReleases } from './block-releases.ts';
 import { checkIpam, type Finding } from './check.ts';
+import { changeConfiguration, readConfiguration } from './configuration.ts';
 import { IpamError, isIpamError } from './error.ts';
 import { Handles } from './handles.ts';
 import type { Logger } from './log.ts';
-import { type Owner, parseOwner, printOwner } from './owner.ts';
+import { type Owner, printOwner } from './owner.ts';
+import { changeOwners, type OwnerChange } from './owner-attributes.ts';
 import { OwnerBlocks } from './owner-blocks.ts';
 import {
   allowsUse,
   choosePools,
   type IntendedUse,
   needsNodeLabels,
+  type Pool,
   poolOfAddress,
   poolOfBlock,
-  selectsNode,
 } from './pools.ts';
 import { type ReleaseRequest, Releases } from './releases.ts';
+import type {
+  AssignIpRequest,
+  AutoAssignRequest,
+  AutoAssignResult,
+  ClaimedAffinities,
+  EnsureBlockRequest,
+  Lookup,
+  ReleaseAffinityRequest,
+  TunnelRequest,
+} from './requests.ts';
 import { AGAIN, retrying } from './retry.ts';
 import { type Settings, type SettingsSource, storedSettings } from './settings.ts';
 import { IpamStore } from './store.ts';
-import { type TunnelKind, tunnelPlan, tunnelPools } from './tunnel.ts';
+import { ensureTunnelAddress } from './tunnel-address.ts';
+import { labelAffinities } from './upgrade.ts';
 import { type Usage, usageOf } from './usage.ts';
 
 /** What IPAM needs of the world. */
@@ -52,74 +67,6 @@ export interface IpamDeps {
   readonly log?: Logger;
   /** Where pools, configuration and reservations come from; by default they are read on each call. */
   readonly settings?: SettingsSource;
-}
-
-/** Addresses wanted for one owner. */
-export interface AutoAssignRequest {
-  readonly node: string;
-  /** Read from the Node when absent and some pool asks. */
-  readonly nodeLabels?: Labels;
-  /** Whose the addresses are: `<network>.<container>` for pods. */
-  readonly handle: string;
-  /** What the block says of them: pod, namespace, node, timestamp … */
-  readonly attributes: Readonly<Record<string, string>>;
-  /** How many. */
-  readonly ipv4: number;
-  readonly ipv6: number;
-  /** CIDRs of the pools to take them from, whatever their selectors say. */
-  readonly pools4?: readonly string[];
-  readonly pools6?: readonly string[];
-  /** For pools that select namespaces. */
-  readonly namespace?: { readonly name: string; readonly labels: Labels };
-  readonly intendedUse: IntendedUse;
-  /** The most blocks the node may have; 0 or absent: as configured. */
-  readonly maxBlocks?: number;
-}
-
-/** One address wanted for one owner. */
-export interface AssignIpRequest {
-  readonly address: Addr;
-  readonly handle: string;
-  readonly attributes: Readonly<Record<string, string>>;
-  readonly node: string;
-  /** Checked against the pool when given. */
-  readonly intendedUse?: IntendedUse;
-  /** It is no error when the handle has the address already. */
-  readonly reuse?: boolean;
-}
-
-/** Which blocks a node gives up. */
-export interface ReleaseAffinityRequest {
-  readonly node: string;
-  /** One block; all when absent. */
-  readonly cidr?: Cidr;
-  readonly requireEmpty: boolean;
-}
-
-/** The tunnel of a node. */
-export interface TunnelRequest {
-  readonly node: string;
-  readonly kind: TunnelKind;
-  /** Read from the Node when absent and some pool asks. */
-  readonly nodeLabels?: Labels;
-}
-
-/** Whose an address is. */
-export interface Lookup {
-  readonly handle: string | undefined;
-  readonly attributes: Readonly<Record<string, string>>;
-  /** Of the other owner, during a live migration. */
-  readonly alternateAttributes: Readonly<Record<string, string>> | undefined;
-  readonly sequenceNumber: bigint | undefined;
-  readonly block: Cidr;
-}
-
-/** Addresses given out, as /32 and /128. */
-export interface AutoAssignResult {
-  readonly ipv4: Cidr[];
-  readonly ipv6: Cidr[];
-  /** Why there are fewer than asked for; empty when there are not. */
-  readonly notes: string[];
 }
 
 /** The node under which load balancer addresses are kept. */
@@ -140,13 +87,14 @@ export class Ipam {
   readonly #assignment: Assignment;
   readonly #autoAssign: AutoAssign;
   readonly #releases: Releases;
-  readonly #log: Logger | undefined;
+  readonly #blockReleases: BlockReleases;
+  readonly #clock: Clock;
   readonly #owners = new Map<string, OwnerBlocks>();
 
   constructor(deps: IpamDeps) {
     const { client, clock, random, log } = deps;
     this.#client = client;
-    this.#log = log;
+    this.#clock = clock;
     this.#settings = deps.settings ?? storedSettings(client);
     this.#store = new IpamStore(client);
     this.#cells = new BlockCells(this.#store);
@@ -156,6 +104,7 @@ export class Ipam {
     const parts = { store: this.#store, cells: this.#cells, affinities: this.#affinities, handles: this.#handles };
     this.#autoAssign = new AutoAssign({ ...parts, assignment: this.#assignment, clock, random, log });
     this.#releases = new Releases({ ...parts, clock, log });
+    this.#blockReleases = new BlockReleases({ ...parts, blocksOf: this.#blocksOf.bind(this), log });
   }
 
   /** Gives out addresses, IPv4 first. Rejects with NoPool when no pool may serve the request. */
@@ -182,12 +131,23 @@ export class Ipam {
       nodeLabels,
       namespaceLabels: request.namespace?.labels,
     });
-    const { handle, attributes, maxBlocks = 0 } = request;
-    const owner = ownerOf(request.node, request.intendedUse);
-    return await this.#autoAssign.assign(
-      { family, count, handle, attributes, pools, settings, nodeLabels, maxBlocks },
-      this.#blocksOf(owner, family),
-    );
+    const { handle, attributes, maxBlocks = 0, maxPerHandle = 0 } = request;
+    const own = this.#blocksOf(ownerOf(request.node, request.intendedUse), family);
+    const wanted = { family, count, handle, attributes, pools, settings, nodeLabels, maxBlocks, maxPerHandle };
+    if (maxPerHandle === 0) return await this.#autoAssign.assign(wanted, own);
+    return await retrying(`assign to handle "${handle}"`, async () => {
+      const held = (await this.addressesByHandle(handle)).filter(({ addr }) => addr.family === family);
+      if (held.length >= count) return { addresses: held.slice(0, count), notes: [] };
+      try {
+        const more = await this.#autoAssign.assign({ ...wanted, count: count - held.length }, own);
+        return { addresses: [...held, ...more.addresses], notes: more.notes };
+      } catch (err) {
+        if (!isIpamError(err, 'HandleFull')) throw err;
+        // It may count what a crash left, or what another is about to get: either is clear once it is settled.
+        await this.settleHandle(handle);
+        return AGAIN;
+      }
+    });
   }
 
   /**
@@ -195,7 +155,7 @@ export class Ipam {
    * NoPool, with AlreadyExists when it is in use or cooling, with Conflict when affinity is strict and the block another's.
    */
   async assignIp(request: AssignIpRequest): Promise<void> {
-    const { address, handle, attributes, node, intendedUse, reuse = false } = request;
+    const { address, handle, attributes, node, intendedUse, reuse = false, maxPerHandle } = request;
     const settings = await this.#settings.read();
     const { config, reservations } = settings;
     const pool = poolOfAddress(settings.pools, address);
@@ -212,7 +172,14 @@ export class Ipam {
     const cell = this.#cells.of(maskCidr({ addr: address, length: pool.blockSize }));
     const ordinal = Number(ordinalOf(cell.cidr, address));
     const strict = config.strictAffinity ? { affinity: printOwner(owner) } : {};
-    const wanted = { handle, attributes, reservations, cooldownSeconds: config.ipCooldownSeconds, ...strict };
+    const wanted = {
+      handle,
+      attributes,
+      reservations,
+      cooldownSeconds: config.ipCooldownSeconds,
+      maxPerHandle,
+      ...strict,
+    };
     await retrying(`assign ${printAddr(address)}`, async () => {
       // Somebody else may be first with the block: then it is borrowed from.
       if ((await cell.load()) === undefined && (await own.claim(cell.cidr)) === undefined) await cell.load();
@@ -259,12 +226,8 @@ export class Ipam {
 
   /** Whose an address is. Rejects with NotFound when nobody's, with InCooldown when it was released a short while ago. */
   async lookup(address: Addr): Promise<Lookup> {
-    const { pools } = await this.#settings.read();
-    const pool = poolOfAddress(pools, address);
-    const block =
-      pool === undefined
-        ? (await this.#store.blocks()).find(candidate => cidrContains(blockCidr(candidate), address))
-        : await this.#store.block(maskCidr({ addr: address, length: pool.blockSize }));
+    const cell = await this.#cellOf(address, (await this.#settings.read()).pools);
+    const block = cell && (await this.#store.block(cell.cidr));
     const found = block && stateOf(block, address);
     const what = `Cannot look up ${printAddr(address)}`;
     if (block === undefined || found === undefined || found.state === 'free') {
@@ -275,56 +238,128 @@ export class Ipam {
     return { handle, attributes, alternateAttributes, sequenceNumber, block: blockCidr(block) };
   }
 
+  /** Notes other owners of an address, as while a virtual machine moves. Rejects with NotFound, and Conflict as expected. */
+  async setOwnerAttributes(address: Addr, handle: string, change: OwnerChange): Promise<void> {
+    const cell = await this.#cellOf(address, (await this.#settings.read()).pools);
+    if (cell === undefined) {
+      throw new IpamError('NotFound', `Cannot change the owners of ${printAddr(address)}: no block has it`);
+    }
+    const ordinal = Number(ordinalOf(cell.cidr, address));
+    await cell.submit({
+      onLost: 'repeat',
+      apply: before => ({
+        block: changeOwners(before, ordinal, handle, change),
+        result: undefined,
+        landed: () => undefined,
+      }),
+    });
+  }
+
+  /** The cell of the block that has an address: by the pools' block sizes, else by looking at all blocks. */
+  async #cellOf(address: Addr, pools: readonly Pool[]): Promise<BlockCell | undefined> {
+    const pool = poolOfAddress(pools, address);
+    if (pool !== undefined) return this.#cells.of(maskCidr({ addr: address, length: pool.blockSize }));
+    const found = (await this.#store.blocks()).find(block => cidrContains(blockCidr(block), address));
+    return found && this.#cells.of(blockCidr(found));
+  }
+
+  /** Makes sure that a node has a block of each family, and takes no address. Rejects with NoPool and NoAddress. */
+  async ensureBlock(request: EnsureBlockRequest): Promise<Cidr[]> {
+    const { families, node, maxBlocks = 0, pools4, pools6 } = request;
+    const settings = await this.#settings.read();
+    const nodeLabels = await this.#labelsOf({ ...request, intendedUse: 'Workload' }, settings);
+    const ensured: Cidr[] = [];
+    for (const family of families) {
+      const requested = family === 4 ? pools4 : pools6;
+      const pools = choosePools(settings.pools, { family, use: 'Workload', requested, nodeLabels });
+      const none = { count: 0, handle: '', attributes: {}, maxPerHandle: 0 };
+      const wanted = { ...none, family, pools, settings, nodeLabels, maxBlocks };
+      const block = await this.#autoAssign.ensureBlock(wanted, this.#blocksOf(hostOwner(node), family));
+      if (typeof block === 'string') {
+        throw new IpamError('NoAddress', `Cannot give node "${node}" an IPv${family} block: ${block}`);
+      }
+      ensured.push(block);
+    }
+    return ensured;
+  }
+
+  /** Takes all blocks of a CIDR for a node, whatever limits say; those of others are not taken. Rejects with NoPool. */
+  async claimAffinity(range: Cidr, node: string): Promise<ClaimedAffinities> {
+    const { pools } = await this.#settings.read();
+    const pool = pools.find(candidate => candidate.enabled && cidrCovers(candidate.cidr, range));
+    if (pool === undefined || range.length > pool.blockSize) {
+      const reason = pool === undefined ? 'no enabled pool covers it' : `blocks of its pool are /${pool.blockSize}`;
+      throw new IpamError('NoPool', `Cannot claim ${printCidr(range)} for "${node}": ${reason}`);
+    }
+    const own = this.#blocksOf(hostOwner(node), range.addr.family);
+    const result: ClaimedAffinities = { claimed: [], failed: [] };
+    for (const block of blocksFrom({ ...pool, cidr: range }, 0n)) {
+      const cell = await own.claim(block);
+      (cell === undefined ? result.failed : result.claimed).push(block);
+    }
+    return result;
+  }
+
   /**
    * Gives up a node's blocks, or one of them: deleted when empty, else left without owner. With requireEmpty, one in use
    * is kept and rejects with NotEmpty; the others are given up first.
    */
   async releaseAffinity(request: ReleaseAffinityRequest): Promise<void> {
+    const { node, type = 'host', cidr: range, requireEmpty, sequenceNumber } = request;
     const { config } = await this.#settings.read();
-    const owner = ownerOf(request.node, undefined);
-    const cidrs = request.cidr === undefined ? await this.#cidrsOf(owner) : [request.cidr];
-    await this.#release(
-      cidrs.map(block => ({ owner, cidr: block })),
-      { requireEmpty: request.requireEmpty, cooldownSeconds: config.ipCooldownSeconds },
-    );
+    const owner: Owner = node === LOAD_BALANCER.name ? LOAD_BALANCER : { type, name: node };
+    const claims = range === undefined ? await this.#blockReleases.claimsOf(owner) : await this.#claimsOf(owner, range);
+    await this.#blockReleases.release(claims, {
+      requireEmpty,
+      cooldownSeconds: config.ipCooldownSeconds,
+      ...(sequenceNumber === undefined ? {} : { sequenceNumber }),
+    });
   }
 
-  /** The blocks of which the owner has the affinity, or that say so themselves. */
-  async #cidrsOf(owner: Owner): Promise<Cidr[]> {
-    const [affinities, blocks] = await Promise.all([this.#store.affinities(owner), this.#store.blocks()]);
-    const own = blocks.filter(({ spec }) => spec.affinity === printOwner(owner));
-    const texts = new Set([...affinities, ...own].map(({ spec }) => spec.cidr));
-    return [...texts].map(text => cidr(text));
+  /** The claims of an owner within a CIDR. One block needs no look at the others. */
+  async #claimsOf(owner: Owner, range: Cidr): Promise<readonly BlockClaim[]> {
+    const { pools } = await this.#settings.read();
+    if (range.length >= (poolOfBlock(pools, range)?.blockSize ?? range.length)) return [{ owner, cidr: range }];
+    return (await this.#blockReleases.claimsOf(owner)).filter(({ cidr: block }) => cidrCovers(range, block));
   }
 
   /** Gives up all blocks in a pool, whosever they are; those in use are left without owner. */
   async releasePoolAffinities(pool: Cidr): Promise<void> {
     const { config } = await this.#settings.read();
-    const [blocks, affinities] = await Promise.all([this.#store.blocks(), this.#store.allAffinities()]);
-    const claims = new Map<string, { owner: Owner; cidr: Cidr }>();
-    const add = (owner: Owner | undefined, block: Cidr) => {
-      if (owner === undefined || !cidrCovers(pool, block)) return;
-      claims.set(`${printOwner(owner)} ${printCidr(block)}`, { owner, cidr: block });
-    };
-    for (const block of blocks) add(parseOwner(block.spec.affinity), blockCidr(block));
-    for (const { spec } of affinities) add({ type: spec.type ?? 'host', name: spec.node }, cidr(spec.cidr));
-    await this.#release([...claims.values()], { requireEmpty: false, cooldownSeconds: config.ipCooldownSeconds });
+    const claims = await this.#blockReleases.claimsIn(pool);
+    await this.#blockReleases.release(claims, { requireEmpty: false, cooldownSeconds: config.ipCooldownSeconds });
   }
 
-  /** All of them, whatever happens to some; rejects with the first failure. */
-  async #release(claims: readonly { owner: Owner; cidr: Cidr }[], conditions: ReleaseConditions): Promise<void> {
-    const failures: unknown[] = [];
-    for (const { owner, cidr: block } of claims) {
-      try {
-        await this.#affinities.release(owner, block, conditions);
-        this.#blocksOf(owner, block.addr.family).forget(block);
-      } catch (err) {
-        // A stale affinity beside a block that is somebody else's is gone by now, which is all there was to do.
-        if (!isIpamError(err, 'Conflict')) failures.push(err);
-      }
-      this.#cells.of(block).accept(undefined);
+  /** Labels a node's affinities that an old Calico wrote without, so that they are listed; to be called when a node starts. */
+  async upgradeNode(node: string): Promise<void> {
+    await labelAffinities(this.#store, hostOwner(node));
+  }
+
+  /** Frees the addresses of a block that have cooled long enough; otherwise they are freed with its next write. */
+  async freeCooled(block: Cidr): Promise<void> {
+    const { config } = await this.#settings.read();
+    try {
+      await this.#cells.of(block).submit({
+        onLost: 'repeat',
+        apply: before => ({
+          block: collectCooled(before, this.#clock.wallTime(), config.ipCooldownSeconds),
+          result: undefined,
+          landed: () => undefined,
+        }),
+      });
+    } catch (err) {
+      if (!isIpamError(err, 'NotFound')) throw err;
     }
-    if (failures.length > 0) throw failures[0];
+  }
+
+  /** How addresses are given out, as stored; the defaults when nothing is. */
+  configuration(): Promise<IPAMConfiguration['spec']> {
+    return readConfiguration(this.#client);
+  }
+
+  /** Changes how addresses are given out. Rejects with Invalid when the fields contradict each other. */
+  configure(changes: Partial<IPAMConfiguration['spec']>): Promise<IPAMConfiguration['spec']> {
+    return changeConfiguration(this.#client, changes);
   }
 
   /**
@@ -332,46 +367,9 @@ export class Ipam {
    * when no pool wants such a tunnel. Whether WireGuard runs on the node, and noting the address there, is the caller's.
    */
   async ensureTunnelAddress(request: TunnelRequest): Promise<Addr | undefined> {
-    const { node, kind } = request;
     const settings = await this.#settings.read();
     const nodeLabels = await this.#labelsOf({ ...request, intendedUse: 'Tunnel' }, settings);
-    const { family, handle, attributes } = tunnelPlan(kind, node);
-    const pools = tunnelPools(settings.pools, kind, nodeLabels);
-    const fitting = async (): Promise<Addr | undefined> => {
-      const [first, ...others] = (await this.addressesByHandle(handle)).map(({ addr }) => addr).sort(compareAddr);
-      if (first === undefined) return undefined;
-      // Two agents of one node may both have asked: both keep the same.
-      if (others.length > 0) await this.releaseIps(others.map(address => ({ address, handle })));
-      const found = await this.lookup(first);
-      const same = found.attributes.node === node && found.attributes.type === attributes.type;
-      return same && poolOfAddress(pools, first) !== undefined ? first : undefined;
-    };
-    const present = pools.length === 0 ? undefined : await fitting();
-    if (present !== undefined) return present;
-    try {
-      await this.releaseByHandle(handle);
-    } catch (err) {
-      if (!isIpamError(err, 'NotFound')) throw err;
-    }
-    if (pools.length === 0) return undefined;
-    const cidrs = pools.map(pool => printCidr(pool.cidr));
-    const assigned = await this.autoAssign({
-      node,
-      nodeLabels,
-      handle,
-      attributes,
-      ipv4: family === 4 ? 1 : 0,
-      ipv6: family === 6 ? 1 : 0,
-      ...(family === 4 ? { pools4: cidrs } : { pools6: cidrs }),
-      intendedUse: 'Tunnel',
-    });
-    if (assigned.notes.length > 0) {
-      throw new IpamError(
-        'NoAddress',
-        `Cannot assign the ${kind} tunnel of node "${node}": ${assigned.notes.join('; ')}`,
-      );
-    }
-    return await fitting();
+    return await ensureTunnelAddress(this, { ...request, nodeLabels, pools: settings.pools });
   }
 
   /** Makes a handle count what it has, when `check` finds that it counts more. */
@@ -396,23 +394,8 @@ export class Ipam {
     return checkIpam({ pools, blocks, affinities, handles });
   }
 
-  /** After a release: gives up blocks that stand empty and whose pool no longer selects their node. Best effort. */
   async #tidy(cidrs: readonly Cidr[], settings: Settings): Promise<void> {
-    for (const block of cidrs) {
-      const last = this.#cells.of(block).last;
-      const owner = parseOwner(last?.spec.affinity);
-      if (last === undefined || owner === undefined || !isEmpty(last)) continue;
-      try {
-        const pool = poolOfBlock(settings.pools, block);
-        const nodeLabels =
-          owner.type === 'virtual' || pool === undefined ? {} : await this.#labelsOf({ node: owner.name }, settings);
-        if (pool !== undefined && selectsNode(pool, nodeLabels)) continue;
-        const conditions = { requireEmpty: true, cooldownSeconds: settings.config.ipCooldownSeconds };
-        await this.#release([{ owner, cidr: block }], conditions);
-      } catch (err) {
-        this.#log?.warn({ err, block: printCidr(block) }, 'block that no pool selects was not given up');
-      }
-    }
+    await this.#blockReleases.tidy(cidrs, settings, node => this.#labelsOf({ node }, settings));
   }
 
   async #labelsOf(
@@ -439,6 +422,10 @@ export class Ipam {
     this.#owners.set(key, blocks);
     return blocks;
   }
+}
+
+function hostOwner(node: string): Owner {
+  return { type: 'host', name: node };
 }
 
 function ownerOf(node: string, use: IntendedUse | undefined): Owner {

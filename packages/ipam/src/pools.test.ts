@@ -57,7 +57,7 @@ const cases: { name: string; request: Partial<PoolRequest>; want: string[] | Reg
   {
     name: 'no requested pool that is disabled',
     request: { requested: ['10.4.0.0/16'] },
-    want: /requested pool is "10.4.0.0\/16"; allowed: 10.1.0.0\/16, /,
+    want: /requested pool is "10.4.0.0\/16"; allowed: "b-any" \(10.1.0.0\/16\), /,
   },
   { name: 'no requested pool that is refused', request: { requested: ['10.7.0.0/16'] }, want: /requested pool is/ },
   { name: 'no requested pool that is leaving', request: { requested: ['10.8.0.0/16'] }, want: /requested pool is/ },

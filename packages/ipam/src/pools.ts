@@ -6,6 +6,7 @@ import {
   cidrCovers,
   cidrEquals,
   type Family,
+  maskCidr,
   parseCidr,
   printCidr,
 } from '@calico/ip';
@@ -53,7 +54,7 @@ export function readPools(resources: readonly IPPool[]): Pool[] {
 export interface PoolRequest {
   readonly family: Family;
   readonly use: IntendedUse;
-  /** CIDRs of pools; selectors and assignment mode do not count then. */
+  /** Names or CIDRs of pools; selectors and assignment mode do not count then. */
   readonly requested?: readonly string[] | undefined;
   readonly nodeLabels: Labels;
   readonly namespaceLabels?: Labels | undefined;
@@ -85,10 +86,11 @@ export function choosePools(pools: readonly Pool[], request: PoolRequest): Pool[
 }
 
 function requestedPool(enabled: readonly Pool[], text: string, family: Family): Pool {
-  const wanted = parseCidr(text);
-  const found = wanted && enabled.find(pool => cidrEquals(pool.cidr, wanted));
+  const parsed = parseCidr(text);
+  const wanted = parsed && maskCidr(parsed);
+  const found = enabled.find(pool => (wanted === undefined ? pool.name === text : cidrEquals(pool.cidr, wanted)));
   if (found !== undefined) return found;
-  const allowed = enabled.map(pool => printCidr(pool.cidr)).join(', ') || 'none is enabled';
+  const allowed = enabled.map(pool => `"${pool.name}" (${printCidr(pool.cidr)})`).join(', ') || 'none is enabled';
   throw new IpamError('NoPool', `Cannot choose an IPv${family} pool: requested pool is "${text}"; allowed: ${allowed}`);
 }
 

@@ -2,7 +2,8 @@ import { BlockAffinity, IPAMBlock, IPAMConfiguration, IPAMHandle, IPPool, IPRese
 import { type MemoryClient, memoryClient } from '@calico/datastore/memory';
 import { printCidr } from '@calico/ip';
 import { ClockFake, seededRandom } from '@calico/reconcile';
-import { type AutoAssignRequest, Ipam } from './ipam.ts';
+import { Ipam } from './ipam.ts';
+import type { AutoAssignRequest } from './requests.ts';
 
 /** A datastore in memory with IPAM on it, for tests. */
 export interface World {

@@ -24,6 +24,9 @@ const TUNNELS: Readonly<Record<TunnelKind, Tunnel>> = {
   'vxlan-v6': { family: 6, type: 'vxlanV6TunnelAddress', wants: vxlan },
 };
 
+/** All of them, in the order in which nodes ask for their addresses. */
+export const TUNNEL_KINDS = Object.keys(TUNNELS) as readonly TunnelKind[];
+
 /** What is asked of IPAM for a tunnel's address. */
 export interface TunnelPlan {
   readonly family: Family;
