@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -22,6 +22,13 @@ export const testPackages = [
   { name: 'etcd-server', command: 'etcd', without: 'tests of the etcd datastore and of a real kube-apiserver' },
   { name: 'etcd-client', command: 'etcdctl', without: 'tests of etcd with users' },
   { name: 'openssl', command: 'openssl', without: 'tests of etcd with client certificates' },
+  { name: 'containerd', command: 'containerd', without: 'tests of the plugin under containerd' },
+  { name: 'runc', command: 'runc', without: 'tests of the plugin under containerd' },
+  { name: 'podman', command: 'podman', without: 'tests of the plugin under podman' },
+  { name: 'busybox-static', command: 'busybox', without: 'images for the tests of container runtimes' },
+  { name: 'containernetworking-plugins', command: '/usr/lib/cni/portmap', without: 'tests of chains of plugins' },
+  { name: 'iptables', command: 'iptables', without: 'tests of ports of the host' },
+  { name: 'curl', command: 'curl', without: 'tests of container runtimes' },
 ];
 
 /** Prints one line of progress on standard error, so that standard output stays for results. */
@@ -98,6 +105,7 @@ export function run(command, args) {
 
 /** The path of a command, looked for on PATH and where Debian keeps the administrator's commands. */
 export function findCommand(name) {
+  if (isAbsolute(name)) return isExecutable(name) ? name : undefined;
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin', '/usr/local/sbin'];
   return folders.map(f => join(f, name)).find(isExecutable);
 }

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { createCertificates, startApiServer, writeKubeconfig } from '@calico/apiserver';
+import { startApiServer, writeKubeconfig } from '@calico/apiserver';
 import { createLogger, Lifecycle, runUntilSignal, systemClock } from '@calico/process';
 import { Command } from 'commander';
+import { loadApiIdentity } from './api-identity.ts';
 
 /** Runs `calico api serve`: the embedded API server by itself, on this machine's loopback. */
 export async function runApi(args: string[]): Promise<number> {
@@ -21,8 +21,7 @@ export async function runApi(args: string[]): Promise<number> {
 async function serve({ folder, port }: { folder: string; port: string }): Promise<void> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const log = createLogger({ component: 'api' });
-  const certificates = createCertificates({ hosts: ['localhost', '127.0.0.1', '::1'], now: systemClock.wallTime() });
-  const token = randomBytes(24).toString('hex');
+  const { certificates, token } = loadApiIdentity(folder, systemClock.wallTime());
   let server: Awaited<ReturnType<typeof startApiServer>> | undefined;
   const component = {
     name: 'API server',
