@@ -10,7 +10,7 @@ const root = join(import.meta.dir, '..');
 const layers = {
   values: ['ip', 'selector', 'api', 'reconcile'],
   edges: ['kernel', 'datastore', 'bird', 'process'],
-  systems: ['policy', 'calc', 'dataplane', 'ipam', 'cni', 'bgp', 'apiserver', 'lab'],
+  systems: ['policy', 'calc', 'dataplane', 'ipam', 'cni', 'bgp', 'apiserver', 'controllers', 'lab'],
   programs: ['programs'],
 } as const;
 
@@ -20,6 +20,7 @@ const sideways: Record<string, readonly string[]> = {
   calc: ['policy'],
   dataplane: ['policy', 'calc'],
   cni: ['ipam'],
+  controllers: ['ipam'],
   lab: ['apiserver', 'calc', 'policy'],
 };
 
