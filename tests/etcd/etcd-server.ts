@@ -98,8 +98,17 @@ export class EtcdServer {
   }
 
   /** Ends the process as a crash does; the data stays. */
-  async kill(): Promise<void> {
-    this.#process?.kill('SIGKILL');
+  kill(): Promise<void> {
+    return this.#end('SIGKILL');
+  }
+
+  /** Asks the process to end; the data stays. */
+  terminate(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    this.#process?.kill(signal);
     await this.#process?.exited;
     this.#process = undefined;
   }

@@ -1,16 +1,19 @@
 import type { Kind, Resource } from '@calico/api';
-import { type Client, keyOf, printKey, type Reflector, startReflector } from '@calico/datastore';
+import { type Client, keyOf, printKey, type Reflector, type ReflectorStatus, startReflector } from '@calico/datastore';
 import { systemClock, systemRandom } from '@calico/process';
 
 /** What a reflector's user would see. */
 export interface View<R> extends Reflector {
   readonly objects: ReadonlyMap<string, R>;
+  /** Every state that it was in, the present one last. */
+  readonly states: readonly ReflectorStatus['state'][];
   stop(): Promise<void>;
 }
 
 /** Starts to watch all objects of a kind. */
 export function startView<R extends Resource>(client: Client, kind: Kind<R>): View<R> {
   const objects = new Map<string, R>();
+  const states: ReflectorStatus['state'][] = [];
   const controller = new AbortController();
   const reflector = startReflector(
     client,
@@ -23,11 +26,13 @@ export function startView<R extends Resource>(client: Client, kind: Kind<R>): Vi
         if (event.type === 'set') objects.set(printKey(event.key), event.object);
         else objects.delete(printKey(event.key));
       },
+      onStatus: ({ state }) => states.push(state),
     },
     { clock: systemClock, random: systemRandom, signal: controller.signal },
   );
   return {
     objects,
+    states,
     get status() {
       return reflector.status;
     },
