@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import type { Clock } from '@calico/reconcile';
 import { DatastoreError } from '../error.ts';
 import type { Credential, CredentialSource } from './config.ts';
 
@@ -86,25 +87,28 @@ function parseAnswer(plugin: ExecPlugin, output: string): { credential: Credenti
 
 /**
  * Credentials that a program gives (Kubernetes documentation, "client-go credential plugins"). Its answer is kept until it
- * expires or the server refuses it; calls at one time share one run. `wallTime` gives ms since 1970.
+ * expires or the server refuses it; calls at one time share one run. How long it lives is told by the wall clock when it comes, and
+ * counted by the other one: a clock that is set meanwhile neither keeps an answer too long nor asks for one at every use.
  */
-export function execCredentials(plugin: ExecPlugin, wallTime: () => number): CredentialSource {
+export function execCredentials(plugin: ExecPlugin, clock: Pick<Clock, 'now' | 'wallTime'>): CredentialSource {
   if (!API_VERSIONS.includes(plugin.apiVersion)) {
     throw failure(plugin, `exec.apiVersion is "${plugin.apiVersion}"; allowed: ${API_VERSIONS.join(', ')}`);
   }
-  let known: { credential: Credential; expiresAt: number } | undefined;
+  /** `renewAt` by `clock.now`. */
+  let known: { credential: Credential; renewAt: number } | undefined;
   let running: Promise<Credential> | undefined;
   const renew = async (): Promise<Credential> => {
     try {
-      known = parseAnswer(plugin, await run(plugin));
-      return known.credential;
+      const { credential, expiresAt } = parseAnswer(plugin, await run(plugin));
+      known = { credential, renewAt: clock.now() + expiresAt - clock.wallTime() - EXPIRY_MARGIN_MS };
+      return credential;
     } finally {
       running = undefined;
     }
   };
   return {
     get: () => {
-      if (known !== undefined && wallTime() < known.expiresAt - EXPIRY_MARGIN_MS) return known.credential;
+      if (known !== undefined && clock.now() < known.renewAt) return known.credential;
       running ??= renew();
       return running;
     },

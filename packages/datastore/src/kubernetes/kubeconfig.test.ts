@@ -168,19 +168,26 @@ describe('a user with an exec plugin', () => {
   }
   const runs = async (): Promise<number> => (await Bun.file(join(directory, 'runs')).text()).trim().split('\n').length;
 
-  test('gets its token, once until it expires or is refused', async () => {
-    let now = Date.parse('2026-01-01T00:00:00Z');
+  test('gets its token, once until it expires or is refused, whatever the wall clock does meanwhile', async () => {
+    const clock = { now: () => now, wallTime: () => now + wallStart };
+    let now = 5000;
+    let wallStart = Date.parse('2026-01-01T00:00:00Z') - now;
     const user = plugin({ token: 'abc', expirationTimestamp: '2026-01-01T01:00:00Z' });
-    const config = readKubeconfigs([write('config', kubeconfig(user))], { wallTime: () => now });
+    const config = readKubeconfigs([write('config', kubeconfig(user))], { clock });
     const get = () => credential(config);
     const both = await Promise.all([get(), get()]);
     expect(both.map(found => found?.authorization ?? '')).toEqual(['Bearer abc', 'Bearer abc']);
-    await get();
+    for (const jump of [5, -10, 5]) {
+      wallStart += jump * 3_600_000;
+      await get();
+    }
     expect(await runs()).toBe(1);
-    now = Date.parse('2026-01-01T00:59:55Z');
+    now += 3_595_000;
+    wallStart -= 5 * 3_600_000;
     await get();
     expect(await runs()).toBe(2);
-    now = Date.parse('2026-01-01T00:00:00Z');
+    await get();
+    expect(await runs()).toBe(2);
     expect(config.credentials?.refused()).toBe(true);
     await get();
     expect(await runs()).toBe(3);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
+import type { Clock } from '@calico/reconcile';
 import { DatastoreError } from '../error.ts';
 import { CachedFile } from './cached-file.ts';
 import type { CredentialSource, KubernetesConfig } from './config.ts';
@@ -11,6 +12,7 @@ import {
   tokenFileCredentials,
 } from './credentials.ts';
 import { type ExecPlugin, execCredentials } from './exec-credentials.ts';
+import { processClock } from './system-time.ts';
 
 /** A section of a kubeconfig: plain data that came from outside, and the file it stands in. */
 class Section {
@@ -123,7 +125,7 @@ function execPlugin(user: Section, cluster: Section): ExecPlugin | undefined {
   };
 }
 
-function userCredentials(user: Section, cluster: Section, wallTime: () => number): CredentialSource | undefined {
+function userCredentials(user: Section, cluster: Section, clock: KubeconfigClock): CredentialSource | undefined {
   const sources: CredentialSource[] = [];
   const tokenFile = user.path('tokenFile');
   const token = user.text('token');
@@ -142,16 +144,18 @@ function userCredentials(user: Section, cluster: Section, wallTime: () => number
     throw failure(user.file, `the user has a client ${cert === undefined ? 'key' : 'certificate'} only; allowed: both`);
   }
   if (cert !== undefined && key !== undefined) sources.push(certificateCredentials(cert, key));
-  if (plugin !== undefined) sources.push(execCredentials(plugin, wallTime));
+  if (plugin !== undefined) sources.push(execCredentials(plugin, clock));
   return sources.length === 0 ? undefined : combinedCredentials(sources);
 }
+
+type KubeconfigClock = Pick<Clock, 'now' | 'wallTime'>;
 
 /** Options of readKubeconfigs and parseKubeconfig. */
 export interface KubeconfigOptions {
   /** The context to use; the file's current-context when absent. */
   readonly context?: string;
-  /** ms since 1970, for the expiry of credentials; the system's when absent. */
-  readonly wallTime?: () => number;
+  /** For the expiry of credentials; the system's when absent. */
+  readonly clock?: KubeconfigClock;
 }
 
 /**
@@ -184,7 +188,7 @@ function configOf(files: readonly Section[], options: KubeconfigOptions): Kubern
   const proxyUrl = cluster.text('proxy-url');
   const namespace = context.text('namespace');
   const impersonated = user.text('as');
-  const credentials = userCredentials(user, cluster, options.wallTime ?? Date.now);
+  const credentials = userCredentials(user, cluster, options.clock ?? processClock);
   return {
     server,
     ...(caFile !== undefined ? { ca: () => caFile.text() } : typeof ca === 'string' ? { ca } : {}),
