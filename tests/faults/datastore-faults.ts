@@ -226,9 +226,7 @@ export function datastoreFaults(start: () => Promise<FaultServer>, startMs = 60_
     proxy.delay(5000);
     const err = await failure(impatient.create(GlobalNetworkSet, set('b')));
     expect([err.code, err.outcomeUnknown]).toEqual(['Timeout', true]);
-    expect(['Timeout', 'Unavailable']).toContain(
-      (await failure(impatient.get(GlobalNetworkSet, { name: 'a' }))).code,
-    );
+    expect(['Timeout', 'Unavailable']).toContain((await failure(impatient.get(GlobalNetworkSet, { name: 'a' }))).code);
   });
 
   test('a write whose answer is lost says so, was done once, and cannot be done twice by mistake', async () => {

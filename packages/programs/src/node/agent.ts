@@ -13,6 +13,7 @@ import {
   healthServer,
   Lifecycle,
   type Logger,
+  type Metrics,
   metricsServer,
   parseLogLevel,
   runUntilSignal,
@@ -29,6 +30,7 @@ import { countRuleHits, felixMetrics } from './felix-metrics.ts';
 import { defaultPodMtu } from './mtu.ts';
 import { publishNode, whenNodeExists } from './node-object.ts';
 import { PoolView } from './pool-view.ts';
+import { watchViewHealth } from './view-health.ts';
 
 /** Exit code by which a process asks to be started again with its new configuration; Calico's own. */
 const restartExitCode = 129;
@@ -86,7 +88,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
       { host: parameters.PrometheusMetricsHost ?? '', port: Number(parameters.PrometheusMetricsPort ?? 9091) },
       metrics.registry,
     ),
-    felixComponent(felix, client, pools, health, log, end),
+    felixComponent(felix, client, pools, { health, metrics }, log, end),
     nodeObjectComponent(client, ipam, pools, environment, log, end.signal),
     cniComponent({ environment, client, ipam, kernel, felix, pools, log }),
     ...(environment.bird
@@ -105,28 +107,18 @@ function felixComponent(
   felix: Felix,
   client: Client,
   pools: PoolView,
-  health: HealthAggregator,
+  { health, metrics }: { readonly health: HealthAggregator; readonly metrics: Metrics },
   log: Logger,
   end: AbortController,
 ): Component {
   const stop = new AbortController();
-  const reporter = 'Datastore';
   let syncer: Syncer | undefined;
   let timer: { cancel(): void } | undefined;
-  const reportAge = () => {
-    if (syncer === undefined) return;
-    const lost = syncer.status().filter(kind => kind.error !== undefined);
-    const detail =
-      lost.length === 0
-        ? `view is ${(syncer.age() / 1000).toFixed(1)} s old`
-        : lost.map(kind => `${kind.kind}: ${kind.error?.message}`).join('; ');
-    health.report(reporter, { live: true, ready: lost.length === 0, detail });
-  };
+  let reportHealth = (): void => {};
   return {
     name: 'felix',
     start() {
       felix.start();
-      health.register({ name: reporter });
       syncer = startFelixSyncer(
         client,
         {
@@ -135,13 +127,14 @@ function felixComponent(
             felix.onUpdates(updates);
           },
           onInSync: () => felix.onInSync(),
-          onStatus: reportAge,
+          onStatus: () => reportHealth(),
         },
         { clock: systemClock, random: systemRandom, log, signal: stop.signal },
       );
       syncer.done.catch(error => end.abort(error));
-      reportAge();
-      timer = systemClock.setInterval(reportAge, 1_000);
+      reportHealth = watchViewHealth(syncer, health, metrics);
+      reportHealth();
+      timer = systemClock.setInterval(reportHealth, 1_000);
     },
     async stop() {
       timer?.cancel();

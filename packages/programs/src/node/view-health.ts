@@ -1,0 +1,26 @@
+import type { Syncer } from '@calico/datastore';
+import type { HealthAggregator, Metrics } from '@calico/process';
+
+/** The name under which readiness tells of the view. */
+const REPORTER = 'Datastore';
+
+/**
+ * Makes the age of a view a metric, and whether it can be trusted a part of readiness. Gives what reports it anew: to be called when
+ * the syncer's status changes, and every second or so.
+ */
+export function watchViewHealth(syncer: Syncer, health: HealthAggregator, metrics: Metrics): () => void {
+  health.register({ name: REPORTER });
+  const gauge = metrics.gauge(
+    'felix_datastore_view_age_seconds',
+    'How old the view of the datastore may be: seconds since the server last confirmed its oldest part.',
+  );
+  // prom-client calls this before every scrape.
+  Object.assign(gauge, { collect: () => gauge.set(syncer.age() / 1000) });
+  return () => {
+    const lost = syncer.status().filter(kind => kind.error !== undefined);
+    const age = syncer.inSync ? `${(syncer.age() / 1000).toFixed(1)} s old` : 'not complete yet';
+    const causes = lost.map(kind => `${kind.kind}: ${kind.error?.message}`);
+    const detail = [`view is ${age}`, ...causes].join('; ');
+    health.report(REPORTER, { live: true, ready: syncer.inSync && lost.length === 0, detail });
+  };
+}
