@@ -8,9 +8,12 @@ const executable = join(import.meta.dir, '../../dist/calico');
 
 const nodeName = 'node-1';
 const apiPort = 6443;
-/** Where the plugins are, and the configuration that runtimes read. */
+/** Where the plugins are, and the configuration that runtimes read: Calico's and the plugin for ports of the host. */
 export const pluginFolder = '/opt/cni/bin';
 export const configFolder = '/etc/cni/net.d';
+/** The newest configuration, with Calico's plugin alone: not every plugin knows it yet. */
+export const aloneFolder = '/etc/cni/alone.d';
+export const networkName = 'k8s-pod-network';
 /** Debian's reference plugins (containernetworking-plugins). */
 const referencePlugins = '/usr/lib/cni';
 
@@ -47,7 +50,7 @@ export class KubernetesNode {
           spec: { cidr: '10.77.0.0/16', natOutgoing: true },
         },
       );
-      node.installPlugins();
+      node.#install();
       await node.startAgent();
       return node;
     } catch (error) {
@@ -148,16 +151,26 @@ export class KubernetesNode {
     await this.machine.stop();
   }
 
-  /** Puts the plugins and the network configuration where runtimes look for them. */
-  installPlugins(config: object = calicoConflist(this.kubeconfig)): void {
-    const bin = this.machine.path(pluginFolder);
+  /** Puts the plugins and the network configurations where runtimes look for them. */
+  #install(): void {
+    const { machine } = this;
+    const bin = machine.path(pluginFolder);
     mkdirSync(bin, { recursive: true });
     for (const plugin of ['loopback', 'portmap', 'bandwidth', 'host-local']) {
       symlinkSync(join(referencePlugins, plugin), join(bin, plugin));
     }
     for (const plugin of ['calico', 'calico-ipam']) symlinkSync(executable, join(bin, plugin));
-    mkdirSync(this.machine.path(configFolder), { recursive: true });
-    writeFileSync(this.machine.path(`${configFolder}/10-calico.conflist`), JSON.stringify(config), { mode: 0o600 });
+    const calico = calicoPlugin(this.kubeconfig);
+    const portmap = { type: 'portmap', snat: true, capabilities: { portMappings: true } };
+    const configurations = [
+      { folder: configFolder, cniVersion: '1.0.0', plugins: [calico, portmap] },
+      { folder: aloneFolder, cniVersion: '1.1.0', plugins: [calico] },
+    ];
+    for (const { folder, ...list } of configurations) {
+      mkdirSync(machine.path(folder), { recursive: true });
+      const path = machine.path(join(folder, '10-calico.conflist'));
+      writeFileSync(path, JSON.stringify({ name: networkName, ...list }), { mode: 0o600 });
+    }
   }
 
   async #untilUp(program: Running, probe: () => Promise<boolean>): Promise<void> {
@@ -183,23 +196,16 @@ export class KubernetesNode {
   }
 }
 
-/** What Calico's installer writes: the plugin, then ports of the host. */
-function calicoConflist(kubeconfig: string): object {
+/** The plugin as Calico's installer configures it. */
+function calicoPlugin(kubeconfig: string): object {
   return {
-    name: 'k8s-pod-network',
-    cniVersion: '1.0.0',
-    plugins: [
-      {
-        type: 'calico',
-        log_level: 'info',
-        datastore_type: 'kubernetes',
-        nodename: nodeName,
-        ipam: { type: 'calico-ipam' },
-        policy: { type: 'k8s' },
-        kubernetes: { kubeconfig },
-        agent_timeout_seconds: 2,
-      },
-      { type: 'portmap', snat: true, capabilities: { portMappings: true } },
-    ],
+    type: 'calico',
+    log_level: 'info',
+    datastore_type: 'kubernetes',
+    nodename: nodeName,
+    ipam: { type: 'calico-ipam' },
+    policy: { type: 'k8s' },
+    kubernetes: { kubeconfig },
+    agent_timeout_seconds: 2,
   };
 }
