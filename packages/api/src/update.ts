@@ -21,6 +21,7 @@ export type ModelKind =
   | 'CalicoNode'
   | 'FelixConfiguration'
   | 'BGPConfiguration'
+  | 'BGPFilter'
   | 'BGPPeer'
   | 'ClusterInformation'
   | 'Service'

@@ -103,6 +103,14 @@ describe('CalcGraph says', () => {
     expect(play(others).endpoints.size).toBe(0);
   });
 
+  test('that the profile which allows everything is there without being written down', () => {
+    const name = 'projectcalico-default-allow';
+    const spec = { orchestrator: 'cni', node: NODE, interfaceName: 'cali1', ipNetworks: ['10.0.0.1/32'], profiles: [name] };
+    const endpoint = given('WorkloadEndpoint', 'shop/one', spec);
+    const allow = [{ index: 0, action: 'allow', matches: [] }];
+    expect(play([endpoint]).profiles.get(name)).toMatchObject({ ingress: allow, egress: allow });
+  });
+
   test('that a missing profile denies both ways, until it comes', () => {
     const deny = [{ index: 0, action: 'deny', matches: [] }];
     expect(play([LOCAL]).profiles.get('kns.shop')).toMatchObject({ ingress: deny, egress: deny });

@@ -1,9 +1,11 @@
-import type { Profile } from '@calico/api';
+import { defaultAllowProfile, type Profile } from '@calico/api';
 import type { ProfileProgram } from '@calico/policy';
 import { Counter } from './counter.ts';
 import { validOrAbsent } from './invalid.ts';
 import { missingProfile, type Translated, translateProfile } from './policy-entry.ts';
 import type { Programs } from './programs.ts';
+
+const DEFAULT_ALLOW = defaultAllowProfile.metadata.name;
 
 /** The rules of the profiles that local endpoints name. One that is named and does not exist denies everything. */
 export class Profiles {
@@ -39,6 +41,11 @@ export class Profiles {
   }
 
   #activate(name: string): void {
-    this.#programs.set(name, this.#translated.get(name) ?? missingProfile(name));
+    this.#programs.set(name, this.#translated.get(name) ?? absentProfile(name));
   }
+}
+
+/** What stands for a profile that nobody has written down. */
+function absentProfile(name: string): Translated<ProfileProgram> {
+  return name === DEFAULT_ALLOW ? translateProfile(name, defaultAllowProfile) : missingProfile(name);
 }

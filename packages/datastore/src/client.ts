@@ -1,5 +1,8 @@
 import type { Kind, Resource } from '@calico/api';
 
+/** The datastores that Calico can have. */
+export type DatastoreType = 'kubernetes' | 'etcdv3';
+
 /** The name of one object of a kind. */
 export interface ObjectKey {
   readonly name: string;

@@ -1,6 +1,7 @@
 export { affinityName, blockName, hostnameHash } from './block-names.ts';
 export {
   type Client,
+  type DatastoreType,
   type DeleteOptions,
   keyOf,
   type ListResult,
@@ -28,7 +29,14 @@ export {
   isUnauthorized,
   printResource,
 } from './error.ts';
-export { BGP_SOURCES, type Converted, FELIX_SOURCES, type ModelSource } from './model.ts';
+export {
+  BGP_ETCD_SOURCES,
+  BGP_SOURCES,
+  type Converted,
+  FELIX_ETCD_SOURCES,
+  FELIX_SOURCES,
+  type ModelSource,
+} from './model.ts';
 export {
   type Log,
   type Reflector,

@@ -1,7 +1,9 @@
 import {
   BGPConfiguration,
+  BGPFilter,
   BGPPeer,
   BlockAffinity,
+  CalicoNode,
   ClusterInformation,
   ClusterNetworkPolicy,
   clusterNetworkPolicyToPolicy,
@@ -9,6 +11,7 @@ import {
   FelixConfiguration,
   GlobalNetworkPolicy,
   GlobalNetworkSet,
+  HostEndpoint,
   IPAMBlock,
   IPPool,
   type Kind,
@@ -23,14 +26,20 @@ import {
   namespaceToProfile,
   nodeToCalicoNode,
   Pod,
+  Profile,
   podToWorkloadEndpoint,
   printFieldError,
   type Resource,
   Service,
   ServiceAccount,
+  StagedGlobalNetworkPolicy,
+  StagedKubernetesNetworkPolicy,
+  StagedNetworkPolicy,
   serviceAccountProfileName,
   serviceAccountToProfile,
+  stagedKubernetesNetworkPolicyToPolicy,
   Tier,
+  WorkloadEndpoint,
 } from '@calico/api';
 import type { ObjectKey } from './client.ts';
 
@@ -57,16 +66,29 @@ export interface ModelSource<R extends Resource = Resource> {
 
 /** A kind that is in the model as it is stored, once defaults are filled in and it is found valid. */
 function stored<R extends Resource>(kind: Kind<R>, model: ModelKind): ModelSource<R> {
+  return converted(kind, model, (resource, { name }) => ({ name, resource }));
+}
+
+/** A kind that becomes another one in the model, once defaults are filled in and it is found valid. */
+function converted<R extends Resource>(
+  kind: Kind<R>,
+  model: ModelKind,
+  convert: ModelSource<R>['convert'],
+): ModelSource<R> {
   return {
     kind,
     model,
     namespaced: kind.namespaced,
-    convert: (object, { name }) => {
+    convert: (object, key) => {
       const resource = kind.default(object);
       const errors = kind.validate(resource);
-      return errors.length > 0 ? { errors: errors.map(printFieldError) } : { name, resource };
+      return errors.length > 0 ? { errors: errors.map(printFieldError) } : convert(resource, key);
     },
   };
+}
+
+function optional<R extends Resource>(source: ModelSource<R>): ModelSource<R> {
+  return { ...source, optional: true };
 }
 
 /** A kind of Kubernetes' own, which its API server has validated. */
@@ -135,26 +157,44 @@ const NODES: ModelSource<Node> = {
   convert: (node, { name }) => ({ name, resource: nodeToCalicoNode(node) }),
 };
 
+const STAGED_KUBERNETES_POLICIES = converted(
+  StagedKubernetesNetworkPolicy,
+  'StagedKubernetesNetworkPolicy',
+  (staged, { name }) => {
+    const { policy, errors } = stagedKubernetesNetworkPolicyToPolicy(staged);
+    return { name, resource: policy, ...(errors.length === 0 ? {} : { errors }) };
+  },
+);
+
 /** A source whose type of objects does not matter to the caller. */
 function source<R extends Resource>(of: ModelSource<R>): ModelSource {
   return of as unknown as ModelSource;
 }
 
-/** Everything that Felix's calculation reads. */
-export const FELIX_SOURCES: readonly ModelSource[] = [
+/** What Felix's calculation reads from every datastore. */
+const FELIX_COMMON: readonly ModelSource[] = [
   source(stored(ClusterInformation, 'ClusterInformation')),
   source(stored(FelixConfiguration, 'FelixConfiguration')),
   source(stored(BGPConfiguration, 'BGPConfiguration')),
   source(stored(IPPool, 'IPPool')),
   source(stored(IPAMBlock, 'IPAMBlock')),
-  source(NODES),
   source(stored(Tier, 'Tier')),
   source(stored(NetworkPolicy, 'NetworkPolicy')),
   source(stored(GlobalNetworkPolicy, 'GlobalNetworkPolicy')),
-  source(KUBERNETES_POLICIES),
-  source(KUBERNETES_CLUSTER_POLICIES),
+  source(optional(stored(StagedNetworkPolicy, 'StagedNetworkPolicy'))),
+  source(optional(stored(StagedGlobalNetworkPolicy, 'StagedGlobalNetworkPolicy'))),
+  source(optional(STAGED_KUBERNETES_POLICIES)),
   source(stored(NetworkSet, 'NetworkSet')),
   source(stored(GlobalNetworkSet, 'GlobalNetworkSet')),
+  source(stored(HostEndpoint, 'HostEndpoint')),
+];
+
+/** Everything that Felix's calculation reads from Kubernetes. */
+export const FELIX_SOURCES: readonly ModelSource[] = [
+  ...FELIX_COMMON,
+  source(NODES),
+  source(KUBERNETES_POLICIES),
+  source(KUBERNETES_CLUSTER_POLICIES),
   source(NAMESPACES),
   source(SERVICE_ACCOUNTS),
   source(PODS),
@@ -162,13 +202,30 @@ export const FELIX_SOURCES: readonly ModelSource[] = [
   source(asIs(EndpointSlice, 'EndpointSlice')),
 ];
 
-/** Everything that the BGP configuration is made of. */
-export const BGP_SOURCES: readonly ModelSource[] = [
+/** The same from etcd, which holds Calico's kinds only: what stems from Kubernetes has been copied there by the controllers. */
+export const FELIX_ETCD_SOURCES: readonly ModelSource[] = [
+  ...FELIX_COMMON,
+  source(stored(CalicoNode, 'CalicoNode')),
+  source(stored(Profile, 'Profile')),
+  source(stored(WorkloadEndpoint, 'WorkloadEndpoint')),
+];
+
+/** What the BGP configuration is made of in every datastore. */
+const BGP_COMMON: readonly ModelSource[] = [
   source(stored(IPPool, 'IPPool')),
   source(stored(BlockAffinity, 'BlockAffinity')),
   source(stored(BGPConfiguration, 'BGPConfiguration')),
   source(stored(BGPPeer, 'BGPPeer')),
+  source(optional(stored(BGPFilter, 'BGPFilter'))),
+];
+
+/** Everything that the BGP configuration is made of on Kubernetes. */
+export const BGP_SOURCES: readonly ModelSource[] = [
+  ...BGP_COMMON,
   source(NODES),
   source(asIs(Service, 'Service')),
   source(asIs(EndpointSlice, 'EndpointSlice')),
 ];
+
+/** The same from etcd. */
+export const BGP_ETCD_SOURCES: readonly ModelSource[] = [...BGP_COMMON, source(stored(CalicoNode, 'CalicoNode'))];

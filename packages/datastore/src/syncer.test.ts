@@ -1,19 +1,29 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import {
+  BGPFilter,
+  CalicoNode,
+  HostEndpoint,
   IPPool,
+  type Kind,
   KubernetesNetworkPolicy,
   Namespace,
   Node,
   Pod,
+  Profile,
+  type Resource,
   type ResourceUpdate,
   ServiceAccount,
+  StagedGlobalNetworkPolicy,
+  StagedKubernetesNetworkPolicy,
+  StagedNetworkPolicy,
   Tier,
+  WorkloadEndpoint,
 } from '@calico/api';
 import { ClockFake, seededRandom } from '@calico/reconcile';
 import { namespace, node, pod } from './contract/objects.ts';
 import { type MemoryClient, memoryClient } from './memory/index.ts';
-import { BGP_SOURCES, FELIX_SOURCES } from './model.ts';
-import { type Syncer, startFelixSyncer, startSyncer } from './syncer.ts';
+import { BGP_ETCD_SOURCES, BGP_SOURCES, FELIX_ETCD_SOURCES, FELIX_SOURCES } from './model.ts';
+import { type Syncer, startBgpSyncer, startFelixSyncer, startSyncer } from './syncer.ts';
 import { eventually } from './testing/collect.ts';
 
 let client: MemoryClient;
@@ -219,8 +229,52 @@ test('a fault of the handler ends the whole syncer and is told', async () => {
   expect(client.watches).toBe(0);
 });
 
+const example = <R extends Resource>(kind: Kind<R>) => client.create(kind, kind.example());
+
+describe('from etcd, where there is nothing of Kubernetes,', () => {
+  test('endpoints, profiles, nodes and policies are in the model as they are stored', async () => {
+    startFelixSyncer(client, handler, deps(), 'etcdv3');
+    await eventually(() => inSync === 1 && client.watches === FELIX_ETCD_SOURCES.length);
+    await example(WorkloadEndpoint);
+    await example(Profile);
+    await example(CalicoNode);
+    await example(HostEndpoint);
+    await example(StagedNetworkPolicy);
+    await example(StagedGlobalNetworkPolicy);
+    await hear(`set StagedGlobalNetworkPolicy ${StagedGlobalNetworkPolicy.example().metadata.name}`);
+    expect(said()).toEqual([
+      'set WorkloadEndpoint shop/node--1-k8s-web--0-eth0',
+      'set Profile kns.shop',
+      'set CalicoNode node-1',
+      `set HostEndpoint ${HostEndpoint.example().metadata.name}`,
+      `set StagedNetworkPolicy shop/${StagedNetworkPolicy.example().metadata.name}`,
+      `set StagedGlobalNetworkPolicy ${StagedGlobalNetworkPolicy.example().metadata.name}`,
+    ]);
+  });
+
+  test('BGP has its nodes and filters', async () => {
+    startBgpSyncer(client, handler, deps(), 'etcdv3');
+    await eventually(() => inSync === 1 && client.watches === BGP_ETCD_SOURCES.length);
+    await example(CalicoNode);
+    await example(BGPFilter);
+    await hear(`set BGPFilter ${BGPFilter.example().metadata.name}`);
+    expect(said()).toContain('set CalicoNode node-1');
+  });
+});
+
+test('a staged policy in Kubernetes\' form is a staged policy of Calico\'s form in the model', async () => {
+  await start();
+  await example(StagedKubernetesNetworkPolicy);
+  const { name } = StagedKubernetesNetworkPolicy.example().metadata;
+  await hear(`set StagedKubernetesNetworkPolicy shop/${name}`);
+  expect(batches.flat().at(-1)?.resource).toMatchObject({
+    kind: 'StagedNetworkPolicy',
+    spec: { stagedAction: 'Set', types: ['Ingress'], ingress: [{ action: 'Allow', destination: { ports: [7070] } }] },
+  });
+});
+
 test('every kind is watched once by each syncer', () => {
-  for (const sources of [FELIX_SOURCES, BGP_SOURCES]) {
+  for (const sources of [FELIX_SOURCES, FELIX_ETCD_SOURCES, BGP_SOURCES, BGP_ETCD_SOURCES]) {
     const kinds = sources.map(({ kind }) => `${kind.group}/${kind.kind}`);
     expect(new Set(kinds).size).toBe(kinds.length);
   }

@@ -1,7 +1,7 @@
 import type { ModelKind, Resource, ResourceUpdate } from '@calico/api';
-import { type Client, keyOf, type ObjectKey, printKey } from './client.ts';
+import { type Client, type DatastoreType, keyOf, type ObjectKey, printKey } from './client.ts';
 import type { DatastoreError } from './error.ts';
-import { BGP_SOURCES, FELIX_SOURCES, type ModelSource } from './model.ts';
+import { BGP_ETCD_SOURCES, BGP_SOURCES, FELIX_ETCD_SOURCES, FELIX_SOURCES, type ModelSource } from './model.ts';
 import {
   type Reflector,
   type ReflectorDeps,
@@ -182,11 +182,21 @@ function kindStatus({ kind }: ModelSource, reflector: Reflector): KindStatus {
 }
 
 /** Everything that the calculation of a node's policy and routes reads, in the model's words. */
-export function startFelixSyncer(client: Client, handler: SyncerHandler, deps: ReflectorDeps): Syncer {
-  return startSyncer(client, FELIX_SOURCES, handler, deps);
+export function startFelixSyncer(
+  client: Client,
+  handler: SyncerHandler,
+  deps: ReflectorDeps,
+  datastore: DatastoreType = 'kubernetes',
+): Syncer {
+  return startSyncer(client, datastore === 'etcdv3' ? FELIX_ETCD_SOURCES : FELIX_SOURCES, handler, deps);
 }
 
 /** Everything that the BGP configuration is made of, in the model's words. */
-export function startBgpSyncer(client: Client, handler: SyncerHandler, deps: ReflectorDeps): Syncer {
-  return startSyncer(client, BGP_SOURCES, handler, deps);
+export function startBgpSyncer(
+  client: Client,
+  handler: SyncerHandler,
+  deps: ReflectorDeps,
+  datastore: DatastoreType = 'kubernetes',
+): Syncer {
+  return startSyncer(client, datastore === 'etcdv3' ? BGP_ETCD_SOURCES : BGP_SOURCES, handler, deps);
 }

@@ -59,3 +59,11 @@ export const Profile: Kind<Profile> = defineKind<Profile>({
     spec: { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }], labelsToApply: { 'pcns.team': 'checkout' } },
   }),
 });
+
+/** The profile that allows everything; it exists in every cluster and is stored in none. */
+export const defaultAllowProfile: Profile = {
+  apiVersion: CALICO_API_VERSION,
+  kind: 'Profile',
+  metadata: { name: 'projectcalico-default-allow' },
+  spec: { ingress: [{ action: 'Allow' }], egress: [{ action: 'Allow' }] },
+};
