@@ -5,7 +5,8 @@ import { FELIX_SOURCES } from '@calico/datastore';
 import { addrEquals, cidr, parseAddr } from '@calico/ip';
 import type { Kernel, Namespace } from '@calico/kernel';
 import { createNamespace, deleteNamespace, openKernel } from '@calico/kernel/linux';
-import { buildFabric, type Fabric, type LabPlan, planLab, raiseLoopback } from '@calico/lab';
+import { buildFabric, type Fabric, type LabPlan, planLab } from '@calico/lab';
+import { connectPod } from './pod-interface.ts';
 
 /** A node of the test cluster: its kernel, its calculation and its dataplane, without any process in between. */
 export interface TestNode {
@@ -83,28 +84,8 @@ export class TestCluster {
   addPod(key: string, node: string, ip: string, interfaceName: string): TestPod {
     const machine = this.#node(node);
     const path = `/run/netns/${this.#prefix}p${this.#podSerial++}`;
-    const namespace = createNamespace(path);
     this.#paths.push(path);
-    const inside = openKernel({ namespace });
-    raiseLoopback(inside);
-    const mac = 'ee:ee:ee:ee:ee:ee';
-    const host = machine.kernel.createLink({
-      kind: 'veth',
-      name: interfaceName,
-      mac,
-      peer: { name: 'eth0', namespace },
-    });
-    machine.kernel.setLink(host.index, { up: true });
-    machine.kernel.setSysctl(`net/ipv4/conf/${interfaceName}/proxy_arp`, '1');
-    const link = inside.link('eth0')?.index ?? 0;
-    inside.setLink(link, { up: true });
-    inside.replaceAddress({ link, address: cidr(`${ip}/32`), scope: 'universe' });
-    const gateway = cidr('169.254.1.1/32');
-    const main = { table: 254, protocol: 3, type: 'unicast', link } as const;
-    inside.replaceRoute({ ...main, destination: gateway, scope: 'link' });
-    inside.replaceRoute({ ...main, destination: cidr('0.0.0.0/0'), scope: 'universe', gateway: gateway.addr });
-    inside.replaceNeighbour({ link, address: gateway.addr, mac, permanent: true });
-    inside.close();
+    const namespace = connectPod(machine.kernel, path, ip, interfaceName);
     const pod: TestPod = { key, node, ip, namespace };
     this.pods.set(key, pod);
     return pod;

@@ -105,7 +105,13 @@ describe('CalcGraph says', () => {
 
   test('that the profile which allows everything is there without being written down', () => {
     const name = 'projectcalico-default-allow';
-    const spec = { orchestrator: 'cni', node: NODE, interfaceName: 'cali1', ipNetworks: ['10.0.0.1/32'], profiles: [name] };
+    const spec = {
+      orchestrator: 'cni',
+      node: NODE,
+      interfaceName: 'cali1',
+      ipNetworks: ['10.0.0.1/32'],
+      profiles: [name],
+    };
     const endpoint = given('WorkloadEndpoint', 'shop/one', spec);
     const allow = [{ index: 0, action: 'allow', matches: [] }];
     expect(play([endpoint]).profiles.get(name)).toMatchObject({ ingress: allow, egress: allow });

@@ -262,7 +262,7 @@ describe('from etcd, where there is nothing of Kubernetes,', () => {
   });
 });
 
-test('a staged policy in Kubernetes\' form is a staged policy of Calico\'s form in the model', async () => {
+test("a staged policy in Kubernetes' form is a staged policy of Calico's form in the model", async () => {
   await start();
   await example(StagedKubernetesNetworkPolicy);
   const { name } = StagedKubernetesNetworkPolicy.example().metadata;

@@ -1,6 +1,8 @@
 export { enterLab } from './enter.ts';
 export { buildFabric, type Fabric, type Machine, raiseLoopback } from './fabric.ts';
 export { runFateProbe } from './fate-probe.ts';
+export { type Forwarder, forwardToUnixSocket } from './forwarder.ts';
+export { type HttpAnswer, httpGet } from './http-in-namespace.ts';
 export { runInner } from './inner.ts';
 export { unmanagedAnnotation } from './kubelet.ts';
 export { type LabUpOptions, runLabUp } from './lab-up.ts';

@@ -21,14 +21,14 @@ import {
   systemRandom,
 } from '@calico/process';
 import { environmentConfig } from '../datastore/config.ts';
-import { openDatastore } from '../datastore/open.ts';
+import { type Datastore, openDatastore } from '../datastore/open.ts';
 import { bgpComponent } from './bgp.ts';
 import { type NodeEnvironment, readNodeEnvironment } from './environment.ts';
 import { Felix } from './felix.ts';
 import { felixEnvironment, felixParameters } from './felix-config.ts';
 import { countRuleHits, felixMetrics } from './felix-metrics.ts';
 import { defaultPodMtu } from './mtu.ts';
-import { publishNode, whenNodeExists } from './node-object.ts';
+import { publishCalicoNode, publishNode, whenNodeExists } from './node-object.ts';
 import { PoolView } from './pool-view.ts';
 import { watchViewHealth } from './view-health.ts';
 
@@ -88,11 +88,11 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
       { host: parameters.PrometheusMetricsHost ?? '', port: Number(parameters.PrometheusMetricsPort ?? 9091) },
       metrics.registry,
     ),
-    felixComponent(felix, client, pools, { health, metrics }, log, end),
-    nodeObjectComponent(client, ipam, pools, environment, log, end.signal),
+    felixComponent(felix, datastore, pools, { health, metrics }, log, end),
+    nodeObjectComponent(datastore, ipam, pools, environment, log, end.signal),
     cniComponent({ environment, client, ipam, kernel, felix, pools, log }),
     ...(environment.bird
-      ? [bgpComponent({ client, environment, health, clock: systemClock, random: systemRandom, log })]
+      ? [bgpComponent({ datastore, environment, health, clock: systemClock, random: systemRandom, log })]
       : []),
   ];
   const lifecycle = new Lifecycle({ components, clock: systemClock, log });
@@ -105,7 +105,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
 /** Felix with its view of the cluster. Ends the process when the view is lost for good. */
 function felixComponent(
   felix: Felix,
-  client: Client,
+  { client, type }: Datastore,
   pools: PoolView,
   { health, metrics }: { readonly health: HealthAggregator; readonly metrics: Metrics },
   log: Logger,
@@ -130,6 +130,7 @@ function felixComponent(
           onStatus: () => reportHealth(),
         },
         { clock: systemClock, random: systemRandom, log, signal: stop.signal },
+        type,
       );
       syncer.done.catch(error => end.abort(error));
       reportHealth = watchViewHealth(syncer, health, metrics);
@@ -145,9 +146,9 @@ function felixComponent(
   };
 }
 
-/** Publishes the node's addresses once the kubelet has made its object, and again whenever pools change. */
+/** Publishes the node's addresses, on Kubernetes once the kubelet has made its object, and again whenever pools change. */
 function nodeObjectComponent(
-  client: Client,
+  { client, type }: Datastore,
   ipam: Ipam,
   pools: PoolView,
   environment: NodeEnvironment,
@@ -158,10 +159,11 @@ function nodeObjectComponent(
   return {
     name: 'node object',
     async start() {
-      await whenNodeExists(client, nodeName, systemClock, signal);
-      await publishNode(client, ipam, nodeName, address);
+      if (type === 'kubernetes') await whenNodeExists(client, nodeName, systemClock, signal);
+      const publish = type === 'kubernetes' ? publishNode : publishCalicoNode;
+      await publish(client, ipam, nodeName, address);
       pools.onPoolsChanged(() => {
-        publishNode(client, ipam, nodeName, address).catch(error =>
+        publish(client, ipam, nodeName, address).catch(error =>
           log.warn({ err: error }, 'Node addresses could not be published'),
         );
       });

@@ -1,13 +1,14 @@
 import { BgpModel } from '@calico/bgp';
 import { BirdDaemon } from '@calico/bird';
-import { type Client, type Syncer, startBgpSyncer } from '@calico/datastore';
+import { type Syncer, startBgpSyncer } from '@calico/datastore';
 import type { Component, HealthAggregator, Logger } from '@calico/process';
 import type { Clock, Random, Timer } from '@calico/reconcile';
+import type { Datastore } from '../datastore/open.ts';
 import type { NodeEnvironment } from './environment.ts';
 
 /** What BGP works with. */
 export interface BgpOptions {
-  readonly client: Client;
+  readonly datastore: Datastore;
   readonly environment: NodeEnvironment;
   readonly health: HealthAggregator;
   readonly clock: Clock;
@@ -24,7 +25,7 @@ const healthInterval = 2_000;
  * fault here never ends Felix or the CNI server.
  */
 export function bgpComponent(options: BgpOptions): Component {
-  const { client, environment, health, clock, random } = options;
+  const { datastore, environment, health, clock, random } = options;
   const log = options.log.child({ component: 'bgp' });
   const stop = new AbortController();
   const routerId = environment.routerId;
@@ -58,7 +59,7 @@ export function bgpComponent(options: BgpOptions): Component {
       report();
       timer = clock.setInterval(report, healthInterval);
       syncer = startBgpSyncer(
-        client,
+        datastore.client,
         {
           onUpdates(updates) {
             for (const update of updates) model.update(update);
@@ -70,6 +71,7 @@ export function bgpComponent(options: BgpOptions): Component {
           },
         },
         { clock, random, log, signal: stop.signal },
+        datastore.type,
       );
       syncer.done.catch(error => {
         log.error({ err: error }, 'The view that BGP is made of is lost');

@@ -1,4 +1,5 @@
-import { IPPool, Node } from '@calico/api';
+import { isDeepStrictEqual } from 'node:util';
+import { CalicoNode, IPPool, Node } from '@calico/api';
 import { type Client, isNotFound } from '@calico/datastore';
 import { type Addr, printAddr } from '@calico/ip';
 import type { Ipam } from '@calico/ipam';
@@ -41,6 +42,42 @@ export async function publishNode(
   const changed = Object.entries(wanted).filter(([key, value]) => (present[key] ?? null) !== value);
   if (changed.length === 0) return;
   await client.patch(Node, { name }, { metadata: { annotations: Object.fromEntries(changed) } }, { type: 'merge' });
+}
+
+/**
+ * The same on etcd, where Calico's node is an object of its own: makes it when it is not there. Rejects when others change
+ * it at the same time.
+ */
+export async function publishCalicoNode(
+  client: Client,
+  ipam: Ipam,
+  name: string,
+  address: string | undefined,
+): Promise<void> {
+  const [present, tunnel] = await Promise.all([calicoNode(client, name), vxlanAddress(client, ipam, name)]);
+  const { ipv4VXLANTunnelAddr: _, ...spec } = present?.spec ?? {};
+  const node: CalicoNode = {
+    apiVersion: CalicoNode.apiVersion,
+    kind: CalicoNode.kind,
+    metadata: { name },
+    ...present,
+    spec: {
+      ...spec,
+      ...(address === undefined ? {} : { bgp: { ...spec.bgp, ipv4Address: address } }),
+      ...(tunnel === undefined ? {} : { ipv4VXLANTunnelAddr: printAddr(tunnel) }),
+    },
+  };
+  if (present === undefined) await client.create(CalicoNode, node);
+  else if (!isDeepStrictEqual(node.spec, present.spec)) await client.update(CalicoNode, node);
+}
+
+async function calicoNode(client: Client, name: string): Promise<CalicoNode | undefined> {
+  try {
+    return await client.get(CalicoNode, { name });
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 async function vxlanAddress(client: Client, ipam: Ipam, node: string): Promise<Addr | undefined> {
