@@ -10,7 +10,7 @@ const root = join(import.meta.dir, '..');
 const layers = {
   values: ['ip', 'selector', 'api', 'reconcile'],
   edges: ['kernel', 'datastore', 'bird', 'process'],
-  systems: ['policy', 'calc', 'dataplane', 'ipam', 'cni', 'bgp', 'apiserver', 'controllers', 'lab'],
+  systems: ['policy', 'calc', 'dataplane', 'ipam', 'cni', 'bgp', 'node', 'apiserver', 'controllers', 'lab'],
   programs: ['programs'],
 } as const;
 
@@ -21,6 +21,7 @@ const sideways: Record<string, readonly string[]> = {
   dataplane: ['policy', 'calc'],
   cni: ['ipam'],
   controllers: ['ipam'],
+  node: ['ipam'],
   lab: ['apiserver', 'calc', 'policy'],
 };
 
