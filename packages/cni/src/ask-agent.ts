@@ -1,9 +1,12 @@
+import { statSync } from 'node:fs';
 import { CniError, errorCodes } from './cni-error.ts';
 import type { CniAnswer, CniRequest } from './protocol.ts';
 
-/** Time for {@link askAgent}: milliseconds from any fixed moment, and a wait. */
+/** Time for {@link askAgent}: milliseconds from any fixed moment, the time of day, and a wait. */
 export interface AskTime {
   now(): number;
+  /** Milliseconds since 1970. */
+  wallTime(): number;
   sleep(ms: number): Promise<void>;
 }
 
@@ -28,7 +31,8 @@ export async function askAgent(request: CniRequest, options: AskOptions): Promis
   const { socketPath, patienceMs, time } = options;
   const line = `${JSON.stringify(request)}\n`;
   const end = time.now() + patienceMs;
-  for (let delay = firstDelayMs; ; delay = Math.min(delay * 2, longestDelayMs)) {
+  const since = new Date(time.wallTime()).toISOString();
+  for (let delay = firstDelayMs, tries = 1; ; delay = Math.min(delay * 2, longestDelayMs), tries++) {
     try {
       return parseAnswer(await exchange(socketPath, line));
     } catch (error) {
@@ -37,7 +41,7 @@ export async function askAgent(request: CniRequest, options: AskOptions): Promis
         throw new CniError(
           errorCodes.tryAgainLater,
           `Cannot ${request.command} network: no node agent answers on ${socketPath} within ${patienceMs / 1000} s`,
-          causeOf(error),
+          `${causeOf(error)}; asked ${tries} times since ${since}${socketAge(socketPath)}`,
         );
       }
       await time.sleep(Math.min(delay, left));
@@ -80,6 +84,17 @@ function parseAnswer(text: string): CniAnswer {
     return answer as CniAnswer;
   }
   throw new Error('the agent gave an answer that is none');
+}
+
+/** When the agent that is gone has made its socket, or when the socket's folder was last seen to change. */
+function socketAge(socketPath: string): string {
+  const socket = statSync(socketPath, { throwIfNoEntry: false });
+  if (socket !== undefined) return `; the socket was made at ${socket.mtime.toISOString()}`;
+  const path = socketPath.slice(0, socketPath.lastIndexOf('/')) || '/';
+  const folder = statSync(path, { throwIfNoEntry: false });
+  return folder === undefined
+    ? `; its folder ${path} is not there`
+    : `; its folder was last changed at ${folder.mtime.toISOString()}`;
 }
 
 function causeOf(error: unknown): string {

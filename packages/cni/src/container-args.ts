@@ -6,11 +6,8 @@ export interface PodName {
   readonly name: string;
 }
 
-/**
- * The pod that CNI_ARGS names by K8S_POD_NAMESPACE and K8S_POD_NAME, or undefined when it names none: use without
- * Kubernetes. Throws CniError 4 on text that is no list of `KEY=value` with semicolons between, and on half a name.
- */
-export function podNameOf(args: string): PodName | undefined {
+/** What CNI_ARGS says. Throws CniError 4 on text that is no list of `KEY=value` with semicolons between. */
+export function containerArgs(args: string): Map<string, string> {
   const values = new Map<string, string>();
   for (const pair of args.split(';').filter(text => text !== '')) {
     const at = pair.indexOf('=');
@@ -22,6 +19,15 @@ export function podNameOf(args: string): PodName | undefined {
     }
     values.set(pair.slice(0, at), pair.slice(at + 1));
   }
+  return values;
+}
+
+/**
+ * The pod that CNI_ARGS names by K8S_POD_NAMESPACE and K8S_POD_NAME, or undefined when it names none: use without
+ * Kubernetes. Throws CniError 4 on what is no CNI_ARGS, and on half a name.
+ */
+export function podNameOf(args: string): PodName | undefined {
+  const values = containerArgs(args);
   const namespace = values.get('K8S_POD_NAMESPACE') ?? '';
   const name = values.get('K8S_POD_NAME') ?? '';
   if (namespace === '' && name === '') return undefined;

@@ -11,18 +11,34 @@ export interface CniLog {
   warn(fields: Readonly<Record<string, unknown>>, message: string): void;
 }
 
+/** How long `policy_setup_timeout_seconds` has the pod wait for its rules, and where Felix notes that they are there. */
+export interface PolicyWait {
+  readonly timeoutMs: number;
+  readonly statusFolder: string;
+}
+
 /** What the CNI server needs of Felix. */
 export interface CniFelix {
-  /** Resolves when the endpoint's own rules and routes are in the kernel; rejects when the kernel refuses them. */
-  endpointAdded(endpoint: WorkloadEndpoint): Promise<void>;
+  /**
+   * Resolves when the endpoint's own rules and routes are in the kernel, or the time to wait for them is over; rejects when
+   * the kernel refuses them.
+   */
+  endpointAdded(endpoint: WorkloadEndpoint, wait: PolicyWait | undefined): Promise<void>;
   /** Takes the endpoint's rules and routes out of the kernel; one that is not there is no error. */
   endpointRemoved(endpoint: Pick<WorkloadEndpoint, 'metadata'>): Promise<void>;
+  /** Why the rules of a workload's interface are not in force, in words; undefined when they are, or nobody here can tell. */
+  interfaceProblem(hostName: string): string | undefined;
 }
 
 /** What the CNI handler works with. */
 export interface CniDeps {
   readonly nodeName: string;
+  /** Calico's datastore. */
   readonly client: Client;
+  /** What it is. In `kubernetes` an endpoint is noted in its pod's status, in `etcdv3` it is a WorkloadEndpoint. */
+  readonly datastoreType: 'kubernetes' | 'etcdv3';
+  /** The API of Kubernetes, for pods, namespaces and nodes; undefined where there is none. */
+  readonly kubernetes: Client | undefined;
   readonly ipam: CniIpam;
   /** Of the node's own namespace. */
   readonly kernel: Kernel;
@@ -31,7 +47,11 @@ export interface CniDeps {
   readonly felix: CniFelix;
   /** The MTU for pods where the configuration gives none, in bytes. */
   mtu(): number;
+  /** The file that says so to others; `require_mtu_file` asks for it. */
+  readonly mtuFile: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: CniLog;
+  /** Told which part of a call has just been done: `ADD veth`, `DEL ipam` … Tests end the process there. */
+  onPhase?(phase: string): void;
 }

@@ -203,11 +203,6 @@ describe('a failed ADD leaves nothing:', () => {
   const pods: { name: string; change: Parameters<World['addPod']>[1]; says: string }[] = [
     { name: 'a pod of another node', change: { spec: { nodeName: 'node-2' } }, says: 'spec.nodeName is "node-2"' },
     { name: 'a pod of the host network', change: { spec: { hostNetwork: true } }, says: 'spec.hostNetwork is true' },
-    ...['ipAddrs', 'ipAddrsNoIpam', 'hwAddr', 'floatingIPs'].map(annotation => ({
-      name: `annotation ${annotation}`,
-      change: { annotations: { [`cni.projectcalico.org/${annotation}`]: '["10.65.0.7"]' } },
-      says: `annotation cni.projectcalico.org/${annotation} is`,
-    })),
     {
       name: 'pools that are no list',
       change: { annotations: { 'cni.projectcalico.org/ipv4pools': '10.65.0.0/24' } },
@@ -297,7 +292,26 @@ describe('CHECK', () => {
     pod.deleteRoute(route);
     await world.felix.endpointRemoved({ metadata: { name: 'node--1-k8s-web-eth0' } });
     await expect(check()).rejects.toThrow(
-      `the host lacks route 10.65.0.64/32 to ${hostName}; the pod lacks its default route via 169.254.1.1`,
+      `the host lacks route 10.65.0.64/32 to ${hostName}; the pod lacks its route 0.0.0.0/0 via 169.254.1.1; no rules for ${hostName}`,
+    );
+    world.kernel.setSysctl(`net/ipv4/conf/${hostName}/proxy_arp`, '0');
+    pod.setSysctl('net/ipv4/ip_forward', '1');
+    await world.client.patch(
+      Pod,
+      { name: 'web', namespace: 'shop' },
+      { metadata: { annotations: { 'cni.projectcalico.org/podIPs': '10.65.0.9/32' } } },
+      { type: 'merge' },
+    );
+    const says = async () => {
+      const answer = await world.handler(request('CHECK', { config: { prevResult } }));
+      return 'error' in answer ? answer.error.msg.split('; ') : [];
+    };
+    expect(await says()).toEqual(
+      expect.arrayContaining([
+        expect.stringContaining(`the host's sysctl net/ipv4/conf/${hostName}/proxy_arp is 0, not 1`),
+        "the pod's sysctl net/ipv4/ip_forward is 1, not 0",
+        'the datastore does not note address 10.65.0.64/32',
+      ]),
     );
     pod.deleteLink(pod.link('eth0')?.index ?? 0);
     await expect(check()).rejects.toThrow(`interface ${hostName} is absent; the pod's interface eth0 is absent`);
@@ -338,6 +352,14 @@ describe('GC and STATUS', () => {
     expect(await outputOf(world.handler(gc([{ containerID: 'c2', ifname: 'eth0' }])))).toBeNull();
     const { handles, links } = await traces(world);
     expect({ handles, links }).toEqual({ handles: ['net.c2'], links: ['lo'] });
+    // An address whose container has left nothing else behind; those of other networks, nodes and machines stay.
+    const kept = ['other.c3', 'net.vmi.shop.vm', 'net.c2'];
+    for (const handle of ['net.c9', 'other.c3', 'net.vmi.shop.vm']) {
+      const attributes = { node: 'node-1' };
+      await world.ipam.autoAssign({ node: 'node-1', handle, attributes, ipv4: 1, ipv6: 0, intendedUse: 'Workload' });
+    }
+    await outputOf(world.handler(gc([{ containerID: 'c2', ifname: 'eth0' }])));
+    expect((await traces(world)).handles.sort()).toEqual(kept.sort());
     await expect(outputOf(world.handler(gc(undefined)))).rejects.toThrow('7: Cannot GC network');
   });
 

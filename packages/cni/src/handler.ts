@@ -1,20 +1,23 @@
 import { ClusterInformation, Namespace } from '@calico/api';
 import { DatastoreError, isConflict, isNotFound, isOutcomeUnknown, isTransient } from '@calico/datastore';
-import { hostCidr } from '@calico/ip';
+import { type Addr, hostCidr, parseAddr } from '@calico/ip';
 import { isIpamError } from '@calico/ipam';
-import { addPod, logFields } from './add-pod.ts';
-import { checkPod } from './check-pod.ts';
-import { type CniCall, readCall } from './cni-call.ts';
+import { addNetwork } from './add-network.ts';
+import { checkNetwork } from './check-network.ts';
+import { type CniCall, logFields, readCall } from './cni-call.ts';
 import { CniError, errorCodes } from './cni-error.ts';
-import { deletePod } from './delete-pod.ts';
+import { containerArgs } from './container-args.ts';
+import { delegateFor } from './delegated-config.ts';
+import { deleteNetwork } from './delete-network.ts';
 import type { CniDeps } from './deps.ts';
-import { collectGarbage } from './garbage.ts';
+import { collectAddresses, collectGarbage } from './garbage.ts';
 import { releaseHandle } from './ipam.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { LinkTrash } from './link-trash.ts';
 import { parseNetworkConfig } from './network-config.ts';
 import { assignAddresses } from './pod-addresses.ts';
-import type { CniAnswer, CniFailure, CniRequest } from './protocol.ts';
+import { wishOf } from './pod-annotations.ts';
+import type { CniAnswer, CniDelegate, CniFailure, CniRequest } from './protocol.ts';
 import { renderResult } from './result.ts';
 
 /** Does one call of the plugin; never rejects. */
@@ -30,7 +33,7 @@ export function createCniHandler(deps: CniDeps): CniHandler {
   return async request => {
     try {
       const call = readCall(request);
-      return { output: await mutex.run(keysOf(call), () => perform(deps, trash, request, call)) };
+      return await mutex.run(keysOf(call), () => perform(deps, trash, call));
     } catch (error) {
       const failure = failureOf(error);
       const { command, parameters } = request;
@@ -43,30 +46,64 @@ export function createCniHandler(deps: CniDeps): CniHandler {
   };
 }
 
-function keysOf({ handle, pod, parameters }: CniCall): string[] {
-  if (parameters.containerId === '') return [];
-  return [`container ${handle}`, ...(pod === undefined ? [] : [`pod ${pod.namespace}/${pod.name}`])];
+/** Whatever works on the same names in the kernel, or with the same handle. */
+function keysOf({ handle, workload, parameters }: CniCall): string[] {
+  return parameters.containerId === '' ? [] : [`handle ${handle}`, `link ${workload.hostName}`];
 }
 
-/** What the plugin prints; null for nothing. */
+/** What the plugin prints, null for nothing, and which IPAM plugin it has to run. */
 async function perform(
   deps: CniDeps,
   trash: LinkTrash,
-  { plugin, command }: CniRequest,
   call: CniCall,
-): Promise<object | null> {
-  const whole = plugin === 'calico';
-  switch (command) {
+): Promise<Exclude<CniAnswer, { error: unknown }>> {
+  if (call.plugin === 'calico-ipam') return { output: await performIpam(deps, call) };
+  const delegate = await delegateOfCall(deps, call);
+  const answer = (output: object | null) => (delegate === undefined ? { output } : { output, delegate });
+  switch (call.command) {
     case 'ADD':
-      return await (whole ? addPod(deps, trash, call) : addAddresses(deps, call));
+      if (delegate !== undefined) return answer(null);
+      return { output: await addNetwork(deps, trash, call) };
     case 'DEL':
-      await (whole ? deletePod(deps, trash, call) : releaseHandle(deps.ipam, call.handle));
+      await deleteNetwork(deps, trash, call);
+      return answer(null);
+    case 'CHECK':
+      await checkNetwork(deps, call);
+      return answer(null);
+    case 'GC':
+      await collectGarbage(deps, trash, call);
+      return answer(null);
+    case 'STATUS':
+      await checkReady(deps);
+      return answer(null);
+  }
+}
+
+/** A DEL goes on with what it finds in a configuration that cannot be used. */
+async function delegateOfCall(deps: CniDeps, call: CniCall): Promise<CniDelegate | undefined> {
+  if (call.command === 'STATUS' || call.delegated !== undefined) return undefined;
+  try {
+    return await delegateFor(deps, call);
+  } catch (error) {
+    if (call.command !== 'DEL' || !(error instanceof CniError)) throw error;
+    deps.log.warn({ ...logFields(call), err: error }, 'No IPAM plugin is asked to release addresses');
+    return undefined;
+  }
+}
+
+/** The IPAM plugin alone: addresses, no interface. */
+async function performIpam(deps: CniDeps, call: CniCall): Promise<object | null> {
+  switch (call.command) {
+    case 'ADD':
+      return await addAddresses(deps, call);
+    case 'DEL':
+      await releaseHandle(deps.ipam, call.handle);
       return null;
     case 'CHECK':
-      await (whole ? checkPod(deps, call) : checkAddresses(deps, call));
+      await checkAddresses(deps, call);
       return null;
     case 'GC':
-      if (whole) await collectGarbage(deps, trash, call);
+      await collectAddresses(deps, call);
       return null;
     case 'STATUS':
       await checkReady(deps);
@@ -74,12 +111,13 @@ async function perform(
   }
 }
 
-/** ADD of the IPAM plugin alone: addresses, no interface. */
 async function addAddresses(deps: CniDeps, call: CniCall): Promise<object> {
-  const config = parseNetworkConfig(call.config, deps.nodeName);
+  const config = parseNetworkConfig(call.config, deps);
   try {
-    const [held, labels] = await Promise.all([deps.ipam.addressesByHandle(call.handle), namespaceLabels(deps, call)]);
-    const addresses = await assignAddresses(deps, call, config, held, labels);
+    const [held, container] = await Promise.all([deps.ipam.addressesByHandle(call.handle), readOwner(deps, call)]);
+    const wish = wishOf(undefined, container, config);
+    const owner = { held, namespaceLabels: container?.metadata.labels ?? {}, earlier: '' };
+    const addresses = await assignAddresses(deps, call, { ...wish, exact: wish.exact ?? wantedAddress(call) }, owner);
     return renderResult(config.cniVersion, { addresses: addresses.map(hostCidr) });
   } catch (error) {
     await releaseHandle(deps.ipam, call.handle).catch(err =>
@@ -89,14 +127,24 @@ async function addAddresses(deps: CniDeps, call: CniCall): Promise<object> {
   }
 }
 
-async function namespaceLabels({ client }: CniDeps, { pod }: CniCall): Promise<Record<string, string>> {
-  if (pod === undefined) return {};
+/** The namespace of a pod, where there is an API to ask. */
+async function readOwner({ kubernetes }: CniDeps, { workload }: CniCall): Promise<Namespace | undefined> {
+  if (workload.pod === undefined || kubernetes === undefined) return undefined;
   try {
-    return (await client.get(Namespace, { name: pod.namespace })).metadata.labels ?? {};
+    return await kubernetes.get(Namespace, { name: workload.pod.namespace });
   } catch (error) {
-    if (isNotFound(error)) return {};
+    if (isNotFound(error)) return undefined;
     throw error;
   }
+}
+
+/** The address that CNI_ARGS asks for by `IP=`, as Calico's IPAM plugin takes it. */
+function wantedAddress({ parameters }: CniCall): Addr[] | undefined {
+  const text = containerArgs(parameters.args).get('IP');
+  if (text === undefined || text === '') return undefined;
+  const address = parseAddr(text);
+  if (address !== undefined) return [address];
+  throw new CniError(errorCodes.invalidEnvironment, `Cannot read CNI_ARGS: IP is "${text}"; allowed: an address`);
 }
 
 async function checkAddresses({ ipam }: CniDeps, { handle }: CniCall): Promise<void> {

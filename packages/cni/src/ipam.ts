@@ -2,7 +2,7 @@ import type { Ipam } from '@calico/ipam';
 import { isIpamError } from '@calico/ipam';
 
 /** What the CNI server needs of IPAM. */
-export type CniIpam = Pick<Ipam, 'autoAssign' | 'addressesByHandle' | 'releaseByHandle'>;
+export type CniIpam = Pick<Ipam, 'autoAssign' | 'assignIp' | 'addressesByHandle' | 'releaseByHandle' | 'releaseIps'>;
 
 /** Releases all addresses of a handle; without such a handle nothing happens. */
 export async function releaseHandle(ipam: Pick<CniIpam, 'releaseByHandle'>, handle: string): Promise<void> {

@@ -3,6 +3,7 @@ import { CniError } from './cni-error.ts';
 import { podNameOf } from './container-args.ts';
 import { parseNetworkConfig } from './network-config.ts';
 
+const context = { nodeName: 'node-1', datastoreType: 'kubernetes' } as const;
 const minimal = { cniVersion: '1.0.0', name: 'net', type: 'calico' };
 
 function errorOf(work: () => unknown): CniError {
@@ -17,16 +18,24 @@ function errorOf(work: () => unknown): CniError {
 
 describe('parseNetworkConfig', () => {
   test('gives one IPv4 address, the MTU of the agent and no forwarding by default', () => {
-    expect(parseNetworkConfig(minimal, 'node-1')).toEqual({
+    expect(parseNetworkConfig(minimal, context)).toEqual({
       cniVersion: '1.0.0',
       name: 'net',
       families: [4],
       ipv4Pools: [],
       ipv6Pools: [],
+      delegate: undefined,
       mtu: 0,
+      requireMtuFile: false,
+      queues: 1,
       allowIpForwarding: false,
+      includeDefaultRoutes: false,
+      readinessGates: [],
       policyTimeoutMs: undefined,
-      previousAddresses: undefined,
+      statusFolder: '/var/run/calico/endpoint-status',
+      features: { ipAddrsNoIpam: false, floatingIps: false },
+      kubernetesPolicy: false,
+      prevResult: undefined,
     });
   });
 
@@ -50,28 +59,57 @@ describe('parseNetworkConfig', () => {
       policy_setup_timeout_seconds: 3,
       prevResult: { ips: [{ address: '10.0.0.1/32' }] },
     };
-    expect(parseNetworkConfig(config, 'node-1')).toMatchObject({
+    expect(parseNetworkConfig(config, context)).toMatchObject({
       families: [4, 6],
       ipv4Pools: ['10.0.0.7/24', 'default-ipv4-ippool'],
       ipv6Pools: ['fd00::/64'],
       mtu: 1440,
       allowIpForwarding: true,
       policyTimeoutMs: 3000,
-      previousAddresses: ['10.0.0.1/32'],
+      kubernetesPolicy: true,
+      prevResult: { ips: [{ address: '10.0.0.1/32' }] },
+    });
+  });
+
+  test('takes the fields that change how a pod is made', () => {
+    const config = {
+      ...minimal,
+      ipam: { type: 'host-local', subnet: 'usePodCidr' },
+      num_queues: 4,
+      require_mtu_file: true,
+      include_default_routes: true,
+      readiness_gates: ['http://localhost:9099/readiness'],
+      endpoint_status_dir: '/run/status',
+      feature_control: { ip_addrs_no_ipam: true, floating_ips: true },
+      datastore_type: 'kubernetes',
+      device_type: 'veth',
+    };
+    expect(parseNetworkConfig(config, context)).toMatchObject({
+      delegate: 'host-local',
+      families: [],
+      queues: 4,
+      requireMtuFile: true,
+      includeDefaultRoutes: true,
+      readinessGates: ['http://localhost:9099/readiness'],
+      statusFolder: '/run/status',
+      features: { ipAddrsNoIpam: true, floatingIps: true },
     });
   });
 
   const refusals: { name: string; config: Record<string, unknown>; says: string }[] = [
-    { name: 'another IPAM plugin', config: { ipam: { type: 'host-local' } }, says: 'ipam.type is "host-local"' },
+    { name: 'an IPAM plugin by its path', config: { ipam: { type: '/bin/sh' } }, says: 'ipam.type is "/bin/sh"' },
+    { name: 'another datastore', config: { datastore_type: 'etcdv3' }, says: 'datastore_type is "etcdv3"' },
+    { name: 'a policy type that is none', config: { policy: { type: 'k9s' } }, says: 'policy.type is "k9s"' },
+    { name: 'fields of Windows', config: { windows_loopback_DSR: true }, says: 'windows_loopback_DSR is true' },
+    { name: 'more queues than there can be', config: { num_queues: 5000 }, says: 'num_queues is 5000' },
     { name: 'netkit devices', config: { device_type: 'netkit' }, says: 'device_type is "netkit"' },
     {
       name: 'another dataplane',
       config: { dataplane_options: { type: 'grpc' } },
       says: 'dataplane_options.type is "grpc"',
     },
-    { name: 'several queues', config: { num_queues: 4 }, says: 'num_queues is 4' },
     { name: 'another node', config: { nodename: 'node-2' }, says: 'nodename is "node-2"; allowed: "", "node-1"' },
-    { name: 'readiness gates', config: { readiness_gates: ['http://localhost'] }, says: 'readiness_gates' },
+    { name: 'a readiness gate that is no URL', config: { readiness_gates: ['localhost'] }, says: 'readiness_gates' },
     { name: 'no family at all', config: { ipam: { assign_ipv4: 'false' } }, says: 'ipam.assign_ipv4' },
     { name: 'a flag that is none', config: { ipam: { assign_ipv6: 'yes' } }, says: 'ipam.assign_ipv6 is "yes"' },
     {
@@ -90,7 +128,7 @@ describe('parseNetworkConfig', () => {
   ];
   for (const { name, config, says } of refusals) {
     test(`refuses ${name}`, () => {
-      const { code, message } = errorOf(() => parseNetworkConfig({ ...minimal, ...config }, 'node-1'));
+      const { code, message } = errorOf(() => parseNetworkConfig({ ...minimal, ...config }, context));
       expect(code).toBe(7);
       expect(message).toContain(says);
     });

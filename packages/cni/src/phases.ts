@@ -5,10 +5,13 @@ export class Phases {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #start: number;
   readonly #spans: Record<string, number> = {};
+  readonly #onPhase: ((name: string) => void) | undefined;
   #last: number;
 
-  constructor(clock: Pick<Clock, 'now'>) {
+  /** @param onPhase is told each part's name as soon as it is done. */
+  constructor(clock: Pick<Clock, 'now'>, onPhase?: (name: string) => void) {
     this.#clock = clock;
+    this.#onPhase = onPhase;
     this.#start = clock.now();
     this.#last = this.#start;
   }
@@ -18,6 +21,7 @@ export class Phases {
     const now = this.#clock.now();
     this.#spans[`${name}Ms`] = rounded(now - this.#last);
     this.#last = now;
+    this.#onPhase?.(name);
   }
 
   /** Milliseconds of each part and of all. */

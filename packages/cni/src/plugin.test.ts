@@ -130,6 +130,7 @@ describe('the plugin', () => {
     let now = 0;
     const delays: number[] = [];
     const time = {
+      wallTime: () => 0,
       now: () => now,
       async sleep(ms: number) {
         delays.push(ms);
@@ -137,7 +138,12 @@ describe('the plugin', () => {
       },
     };
     const { printed } = await run({}, { agent_timeout_seconds: 2 }, { time });
-    expect(printed).toMatchObject({ code: 11, details: expect.stringContaining('the agent is not running') });
+    expect(printed).toMatchObject({
+      code: 11,
+      msg: 'Cannot ADD network: no node agent answers on /absent/cni.sock within 2 s',
+      details:
+        'the socket is not there: the agent is not running yet; asked 9 times since 1970-01-01T00:00:00.000Z; its folder /absent is not there',
+    });
     expect(delays.slice(0, 5)).toEqual([20, 40, 80, 160, 320]);
     expect(delays.reduce((sum, ms) => sum + ms, 0)).toBe(2000);
   });
@@ -177,7 +183,7 @@ describe('the plugin', () => {
     const built = await Bun.build({ entrypoints: [join(import.meta.dir, 'plugin.ts')], target: 'bun' });
     const [output] = built.outputs;
     const text = (await output?.text()) ?? '';
-    expect(text.match(/from "[^"]+"/g)).toEqual(['from "fs"']);
-    expect(text.length).toBeLessThan(16_000);
+    expect(new Set(text.match(/from "[^"]+"/g))).toEqual(new Set(['from "fs"']));
+    expect(text.length).toBeLessThan(32_000);
   });
 });

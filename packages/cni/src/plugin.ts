@@ -1,10 +1,28 @@
-import { statSync } from 'node:fs';
 import { type AskTime, askAgent } from './ask-agent.ts';
 import { CniError, errorCodes } from './cni-error.ts';
-import type { CniCommand, CniParameters, CniPluginName, CniRequest } from './protocol.ts';
-import { isAtLeast, newestVersion, supportedVersions, versionWhenAbsent } from './versions.ts';
+import type { DelegateRun } from './delegate.ts';
+import {
+  asCommand,
+  type Config,
+  checkNamespace,
+  checkNetworkName,
+  isStandalone,
+  parseConfig,
+  patienceOf,
+  pluginName,
+  readParameters,
+  readVersion,
+  socketPathOf,
+  versionAsked,
+} from './plugin-input.ts';
+import { openPluginLog, type PluginLog } from './plugin-log.ts';
+import type { CniAnswer, CniRequest } from './protocol.ts';
+import { newestVersion, supportedVersions } from './versions.ts';
 
 // On the path of every pod's start: nothing is imported here but the socket and a few small files.
+
+/** Answers one request. */
+export type Ask = (request: CniRequest) => Promise<CniAnswer>;
 
 /** What a plugin is called with. Only what it prints goes to `stdout`. */
 export interface PluginIo {
@@ -18,32 +36,17 @@ export interface PluginIo {
   readonly stderr: { write(text: string): unknown };
   /** The name the program was called by, with or without its folder: `calico-ipam` is the IPAM plugin alone. */
   readonly argv0: string;
+  /** Opens what does the work in this very process, for `"agent": "none"`; without it such a configuration is refused. */
+  standalone?(config: Config, log: PluginLog): Promise<{ readonly ask: Ask; close(): Promise<void> }>;
   /** The machine's clock unless given. */
   readonly time?: AskTime;
+  /** Told what has just been done: `asked`, `delegated`, `answered`. Tests end the process there. */
+  onPhase?(phase: string): void;
 }
-
-type Config = { readonly [field: string]: unknown };
-
-const defaultPatienceSeconds = 20;
-/** Which variables each command needs. CNI specification 1.1.0, "CNI operations". */
-const requiredVariables: Readonly<Record<CniCommand, readonly string[]>> = {
-  ADD: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'],
-  DEL: ['CNI_CONTAINERID', 'CNI_IFNAME', 'CNI_PATH'],
-  CHECK: ['CNI_CONTAINERID', 'CNI_NETNS', 'CNI_IFNAME', 'CNI_PATH'],
-  GC: ['CNI_PATH'],
-  STATUS: ['CNI_PATH'],
-};
-/** The version of the specification that brought each command. */
-const commandSince: Readonly<Record<CniCommand, string>> = {
-  ADD: '0.1.0',
-  DEL: '0.1.0',
-  CHECK: '0.4.0',
-  GC: '1.1.0',
-  STATUS: '1.1.0',
-};
 
 const realTime: AskTime = {
   now: () => performance.now(),
+  wallTime: () => Date.now(),
   sleep: ms => new Promise(resolve => setTimeout(resolve, ms)),
 };
 
@@ -52,7 +55,11 @@ const realTime: AskTime = {
  * as the CNI specification 1.1.0 says. Gives the exit code: 0, or 1 after an error. Never rejects.
  */
 export async function runCniPlugin(io: PluginIo): Promise<number> {
+  const time = io.time ?? realTime;
+  const startedAt = time.now();
   let version = newestVersion;
+  let log: PluginLog | undefined;
+  let fields: Record<string, unknown> = {};
   try {
     const command = io.env.CNI_COMMAND ?? '';
     if (command === 'VERSION') {
@@ -64,27 +71,87 @@ export async function runCniPlugin(io: PluginIo): Promise<number> {
     const config = parseConfig(readStdin(io));
     version = readVersion(known, config);
     checkNetworkName(config);
+    fields = { command, network: config.name, containerId: parameters.containerId, args: parameters.args };
+    log = openLog(io, known, config, time);
     checkNamespace(known, parameters, io.env);
-    const request: CniRequest = {
-      plugin: pluginName(io.argv0),
+    const plugin = pluginName(io.argv0);
+    const output = await perform(io, time, log, {
+      plugin,
       command: known,
       parameters,
       config: { ...config, cniVersion: version },
-    };
-    const answer = await askAgent(request, {
-      socketPath: socketPathOf(config, io.env),
-      patienceMs: patienceOf(config) * 1000,
-      time: io.time ?? realTime,
     });
-    if ('error' in answer) throw new CniError(answer.error.code, answer.error.msg, answer.error.details);
-    if (answer.output !== null) print(io, answer.output);
+    io.onPhase?.('answered');
+    if (output !== null) print(io, output);
+    log.info({ ...fields, ms: Math.round(time.now() - startedAt) }, 'CNI call done');
     return 0;
   } catch (error) {
     const code = error instanceof CniError ? error.code : errorCodes.internal;
     const details = error instanceof CniError ? error.details : undefined;
     const msg = error instanceof Error ? error.message : String(error);
     print(io, { cniVersion: version, code, msg, ...(details === undefined ? {} : { details }) });
+    log?.error({ ...fields, code, ...(details === undefined ? {} : { details }), error: msg }, 'CNI call failed');
     return 1;
+  } finally {
+    await log?.flush();
+  }
+}
+
+/** Does the work, by the agent or in this process, with other IPAM plugins run from here. */
+async function perform(io: PluginIo, time: AskTime, log: PluginLog, request: CniRequest): Promise<object | null> {
+  const { config } = request;
+  if (!isStandalone(config)) {
+    const options = { socketPath: socketPathOf(config, io.env), patienceMs: patienceOf(config) * 1000, time };
+    return await withDelegates(io, log, request, each => askAgent(each, options));
+  }
+  if (io.standalone === undefined) {
+    throw new CniError(errorCodes.invalidConfig, 'Cannot work without an agent: agent is "none"; allowed: a socket');
+  }
+  const standalone = await io.standalone(config, log);
+  try {
+    return await withDelegates(io, log, request, standalone.ask);
+  } finally {
+    await standalone.close();
+  }
+}
+
+/** Asks, and runs the IPAM plugin that the answer may name. What a failed ADD has got from one is given back. */
+async function withDelegates(io: PluginIo, log: PluginLog, request: CniRequest, ask: Ask): Promise<object | null> {
+  const { command } = request;
+  const { output, delegate } = await asked(ask, request);
+  io.onPhase?.('asked');
+  if (delegate === undefined) return output;
+  const { runDelegate } = await import('./delegate.ts');
+  const run: DelegateRun = as => runDelegate(as, delegate, io.env);
+  const result = await run(command).catch(async error => {
+    if (command !== 'ADD') throw error;
+    // An ADD may be repeated, which host-local refuses as long as it has addresses for the container.
+    await run('DEL');
+    return await run(command);
+  });
+  io.onPhase?.('delegated');
+  if (command !== 'ADD') return output;
+  try {
+    return (await asked(ask, { ...request, delegated: result ?? {} })).output;
+  } catch (error) {
+    await run('DEL').catch(err => log.warn({ err }, 'Addresses of a failed ADD could not be released'));
+    throw error;
+  }
+}
+
+async function asked(ask: Ask, request: CniRequest): Promise<Exclude<CniAnswer, { error: unknown }>> {
+  const answer = await ask(request);
+  if (!('error' in answer)) return answer;
+  throw new CniError(answer.error.code, answer.error.msg, answer.error.details);
+}
+
+/** Bad log fields refuse everything but a DEL, which has to succeed whatever else the configuration says. */
+function openLog(io: PluginIo, command: string, config: Config, time: AskTime): PluginLog {
+  try {
+    return openPluginLog(config, io.stderr, () => time.wallTime());
+  } catch (error) {
+    if (command !== 'DEL') throw error;
+    return openPluginLog({}, io.stderr, () => time.wallTime());
   }
 }
 
@@ -99,127 +166,4 @@ function readStdin({ stdin }: PluginIo): string {
   } catch (error) {
     throw new CniError(errorCodes.ioFailure, 'Cannot read network configuration from standard input', String(error));
   }
-}
-
-function pluginName(argv0: string): CniPluginName {
-  return argv0.slice(argv0.lastIndexOf('/') + 1) === 'calico-ipam' ? 'calico-ipam' : 'calico';
-}
-
-function asCommand(text: string): CniCommand {
-  if (Object.hasOwn(requiredVariables, text)) return text as CniCommand;
-  throw new CniError(
-    errorCodes.invalidEnvironment,
-    `Cannot run plugin: CNI_COMMAND is "${text}"; allowed: ADD, DEL, CHECK, GC, STATUS, VERSION`,
-  );
-}
-
-function readParameters(command: CniCommand, env: PluginIo['env']): CniParameters {
-  const missing = requiredVariables[command].filter(name => !env[name]);
-  if (missing.length > 0) {
-    throw new CniError(errorCodes.invalidEnvironment, `Cannot ${command} network: ${missing.join(', ')} not set`);
-  }
-  const {
-    CNI_CONTAINERID: containerId = '',
-    CNI_NETNS: netns = '',
-    CNI_IFNAME: ifname = '',
-    CNI_ARGS: args = '',
-  } = env;
-  if (containerId !== '' && !/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(containerId)) {
-    throw badVariable(
-      command,
-      'CNI_CONTAINERID',
-      containerId,
-      'letters, digits, "_", "." and "-", the first a letter or digit',
-    );
-  }
-  if (ifname !== '' && (new TextEncoder().encode(ifname).length > 15 || /^\.{1,2}$|[/:\s]/.test(ifname))) {
-    throw badVariable(
-      command,
-      'CNI_IFNAME',
-      ifname,
-      'at most 15 bytes without "/", ":" or white space, not "." or ".."',
-    );
-  }
-  return { containerId, netns, ifname, args };
-}
-
-function badVariable(command: string, name: string, value: string, allowed: string): CniError {
-  return new CniError(
-    errorCodes.invalidEnvironment,
-    `Cannot ${command} network: ${name} is "${value}"; allowed: ${allowed}`,
-  );
-}
-
-function parseConfig(stdin: string): Config {
-  let value: unknown;
-  try {
-    value = JSON.parse(stdin);
-  } catch (error) {
-    const reason = stdin.trim() === '' ? 'standard input is empty' : String(error);
-    throw new CniError(errorCodes.undecodable, 'Cannot read network configuration: it is no JSON', reason);
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new CniError(errorCodes.undecodable, 'Cannot read network configuration: it is no JSON object');
-  }
-  return value as Config;
-}
-
-function readVersion(command: CniCommand, { cniVersion = '' }: Config): string {
-  const version = cniVersion === '' ? versionWhenAbsent : cniVersion;
-  if (typeof version !== 'string' || !supportedVersions.includes(version)) {
-    throw new CniError(
-      errorCodes.incompatibleVersion,
-      `Cannot ${command} network: cniVersion is ${JSON.stringify(version)}; allowed: ${supportedVersions.join(', ')}`,
-    );
-  }
-  const since = commandSince[command];
-  if (isAtLeast(version, since)) return version;
-  throw new CniError(
-    errorCodes.incompatibleVersion,
-    `Cannot ${command} network: cniVersion is "${version}"; allowed: ${since} or newer for this command`,
-  );
-}
-
-/** The version that a VERSION call asks in; whatever comes on standard input, it is answered. */
-function versionAsked(stdin: string): string {
-  try {
-    const { cniVersion } = parseConfig(stdin);
-    return typeof cniVersion === 'string' && cniVersion !== '' ? cniVersion : newestVersion;
-  } catch {
-    return newestVersion;
-  }
-}
-
-function checkNetworkName({ name }: Config): void {
-  if (typeof name === 'string' && /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/.test(name)) return;
-  throw new CniError(
-    errorCodes.invalidConfig,
-    `Cannot read network configuration: name is ${JSON.stringify(name ?? '')}; allowed: letters, digits, "_", "." and "-"`,
-  );
-}
-
-/** CNI_NETNS must be another network namespace than the plugin's own, which is the host's. */
-function checkNamespace(command: CniCommand, { netns }: CniParameters, env: PluginIo['env']): void {
-  if (command !== 'ADD' || env.CNI_NETNS_OVERRIDE) return;
-  const own = statSync('/proc/self/ns/net', { throwIfNoEntry: false });
-  const pod = statSync(netns, { throwIfNoEntry: false });
-  if (own === undefined || pod === undefined || own.ino !== pod.ino || own.dev !== pod.dev) return;
-  throw new CniError(errorCodes.sameNamespace, `Cannot ADD network: CNI_NETNS is "${netns}", the host's own namespace`);
-}
-
-function socketPathOf({ agent }: Config, env: PluginIo['env']): string {
-  if (agent === undefined || agent === '') return `${env.CALICO_RUN_DIR || '/var/run/calico'}/cni.sock`;
-  if (typeof agent === 'string' && agent.startsWith('/')) return agent;
-  throw new CniError(
-    errorCodes.invalidConfig,
-    `Cannot read network configuration: agent is ${JSON.stringify(agent)}; allowed: the path of the node agent's socket`,
-  );
-}
-
-function patienceOf({ agent_timeout_seconds: seconds = defaultPatienceSeconds }: Config): number {
-  if (typeof seconds === 'number' && seconds >= 0) return seconds;
-  throw new CniError(
-    errorCodes.invalidConfig,
-    `Cannot read network configuration: agent_timeout_seconds is ${JSON.stringify(seconds)}; allowed: a number from 0`,
-  );
 }

@@ -1,22 +1,69 @@
 import { IPPool } from '@calico/api';
 import { isNotFound } from '@calico/datastore';
-import { type Addr, type Cidr, maskCidr, parseCidr, printCidr } from '@calico/ip';
+import { type Addr, addrEquals, type Cidr, maskCidr, parseCidr, printCidr } from '@calico/ip';
 import type { CniCall } from './cni-call.ts';
 import { CniError, errorCodes } from './cni-error.ts';
 import type { CniDeps } from './deps.ts';
-import type { AddressWish } from './pod-annotations.ts';
+import { releaseHandle } from './ipam.ts';
+import type { Wish } from './pod-annotations.ts';
+
+/** Who a container's addresses are chosen for. */
+export interface AddressOwner {
+  /** What the container has already. */
+  readonly held: readonly Cidr[];
+  readonly namespaceLabels: Readonly<Record<string, string>>;
+  /** The container whose place this one takes; empty where there was none. */
+  readonly earlier: string;
+}
 
 /**
- * One address per family for a container: those that its handle has already, new ones for what is missing. Throws CniError
- * 11 when there are not enough; then some may have been assigned and are the caller's to release.
+ * The addresses of a container: those that it wants by name, else one per family: those that its handle has already, new
+ * ones for what is missing. Throws CniError 11 when there are not enough; then some may have been assigned and are the
+ * caller's to release.
  */
 export async function assignAddresses(
   deps: CniDeps,
   call: CniCall,
-  wish: AddressWish,
-  held: readonly Cidr[],
-  namespaceLabels: Readonly<Record<string, string>>,
+  wish: Wish,
+  owner: AddressOwner,
+): Promise<readonly Addr[]> {
+  if (wish.unmanaged !== undefined) return wish.unmanaged;
+  if (wish.exact !== undefined) return await assignExact(deps, call, wish.exact, owner);
+  return await assignAny(deps, call, wish, owner);
+}
+
+/** An address that an earlier container of the pod still has is this one's. */
+async function assignExact(
+  deps: CniDeps,
+  call: CniCall,
+  wanted: readonly Addr[],
+  { held, earlier }: AddressOwner,
+): Promise<readonly Addr[]> {
+  const { ipam, nodeName } = deps;
+  if (earlier !== '' && earlier !== call.parameters.containerId)
+    await releaseHandle(ipam, `${call.network}.${earlier}`);
+  const others = held.filter(({ addr }) => !wanted.some(each => addrEquals(each, addr)));
+  await ipam.releaseIps(others.map(({ addr }) => ({ address: addr, handle: call.handle })));
+  for (const address of wanted) {
+    await ipam.assignIp({
+      address,
+      handle: call.handle,
+      attributes: attributesOf(deps, call),
+      node: nodeName,
+      intendedUse: 'Workload',
+      reuse: true,
+    });
+  }
+  return wanted;
+}
+
+async function assignAny(
+  deps: CniDeps,
+  call: CniCall,
+  wish: Wish,
+  { held, namespaceLabels }: AddressOwner,
 ): Promise<Addr[]> {
+  const { pod } = call.workload;
   const addresses = wish.families.flatMap(family => held.find(({ addr }) => addr.family === family)?.addr ?? []);
   const missing = wish.families.filter(family => !addresses.some(each => each.family === family));
   if (missing.length === 0) return addresses;
@@ -32,7 +79,7 @@ export async function assignAddresses(
     ipv6: missing.includes(6) ? 1 : 0,
     ...(pools4.length > 0 ? { pools4 } : {}),
     ...(pools6.length > 0 ? { pools6 } : {}),
-    ...(call.pod === undefined ? {} : { namespace: { name: call.pod.namespace, labels: namespaceLabels } }),
+    ...(pod === undefined ? {} : { namespace: { name: pod.namespace, labels: namespaceLabels } }),
     intendedUse: 'Workload',
   });
   addresses.push(...[...ipv4, ...ipv6].map(({ addr }) => addr));
@@ -43,7 +90,7 @@ export async function assignAddresses(
 }
 
 /** What IPAM notes with an address. Calico's AttributePod, AttributeNamespace, AttributeNode, AttributeTimestamp. */
-function attributesOf({ nodeName, clock }: CniDeps, { pod }: CniCall): Record<string, string> {
+function attributesOf({ nodeName, clock }: CniDeps, { workload: { pod } }: CniCall): Record<string, string> {
   const timestamp = new Date(clock.wallTime()).toISOString().replace('T', ' ').replace('Z', ' +0000 UTC');
   return { node: nodeName, timestamp, ...(pod === undefined ? {} : { pod: pod.name, namespace: pod.namespace }) };
 }

@@ -1,18 +1,11 @@
-import { workloadInterfaceName } from '@calico/api';
 import { isAbsent, type Namespace } from '@calico/kernel';
 import type { CniCall } from './cni-call.ts';
 import { CniError, errorCodes } from './cni-error.ts';
-import type { PodName } from './container-args.ts';
 import type { CniDeps } from './deps.ts';
 import type { PodPlace } from './pod-network.ts';
 
 /** Opens a pod's namespace for a piece of work. Throws CniError 4 when there is no such namespace. */
-export async function withPodPlace<T>(
-  deps: CniDeps,
-  call: CniCall,
-  pod: PodName,
-  work: (place: PodPlace) => Promise<T>,
-): Promise<T> {
+export async function withPodPlace<T>(deps: CniDeps, call: CniCall, work: (place: PodPlace) => Promise<T>): Promise<T> {
   const { netns, ifname } = call.parameters;
   const podNamespace = openPodNamespace(deps, netns);
   if (podNamespace === undefined) {
@@ -24,7 +17,7 @@ export async function withPodPlace<T>(
   try {
     const podKernel = deps.openKernel(podNamespace);
     try {
-      const hostName = workloadInterfaceName(pod.namespace, pod.name);
+      const { hostName } = call.workload;
       return await work({ hostKernel: deps.kernel, podKernel, podNamespace, hostName, podName: ifname });
     } finally {
       podKernel.close();

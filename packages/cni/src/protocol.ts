@@ -20,6 +20,8 @@ export interface CniRequest {
   readonly parameters: CniParameters;
   /** The network configuration from the plugin's standard input; cniVersion is always set. */
   readonly config: { readonly [field: string]: unknown };
+  /** In an ADD: what the delegated IPAM plugin printed, once it has been asked for by {@link CniDelegate}. */
+  readonly delegated?: object;
 }
 
 /** An error as a plugin prints it, without the version. CNI specification 1.1.0, "Error". */
@@ -29,5 +31,18 @@ export interface CniFailure {
   readonly details?: string;
 }
 
+/**
+ * Another IPAM plugin that the caller has to run with the same command. The caller does, because plugins and their files are
+ * in its own mount namespace, which the agent's container need not see. After an ADD the request is sent again with the result.
+ */
+export interface CniDelegate {
+  /** The executable's name in CNI_PATH. */
+  readonly type: string;
+  /** What it gets on its standard input. */
+  readonly config: object;
+}
+
 /** The agent's answer, one line of JSON: what the plugin prints, `null` for nothing, or why it failed. */
-export type CniAnswer = { readonly output: object | null } | { readonly error: CniFailure };
+export type CniAnswer =
+  | { readonly output: object | null; readonly delegate?: CniDelegate }
+  | { readonly error: CniFailure };

@@ -5,7 +5,7 @@ import { Ipam } from '@calico/ipam';
 import { isAbsent, type Kernel, type Machine } from '@calico/kernel';
 import { FakeMachine } from '@calico/kernel/fake';
 import { ClockFake, seededRandom } from '@calico/reconcile';
-import type { CniFelix } from './deps.ts';
+import type { CniDeps, CniFelix } from './deps.ts';
 import { type CniHandler, createCniHandler } from './handler.ts';
 import type { CniRequest } from './protocol.ts';
 
@@ -31,6 +31,11 @@ export class RouteFelix implements CniFelix {
       const destination = cidr(text);
       this.#kernel.replaceRoute({ destination, table: 254, protocol: 80, scope: 'link', type: 'unicast', link });
     }
+  }
+
+  interfaceProblem(hostName: string): string | undefined {
+    const known = [...this.endpoints.values()].some(({ spec }) => spec.interfaceName === hostName);
+    return known ? undefined : `no rules for ${hostName}`;
   }
 
   async endpointRemoved({ metadata }: Pick<WorkloadEndpoint, 'metadata'>): Promise<void> {
@@ -67,6 +72,7 @@ export async function newWorld<M extends Machine>(
   machine: M,
   kernel: Kernel,
   clock: ClockFake = new ClockFake(),
+  datastoreType: CniDeps['datastoreType'] = 'kubernetes',
 ): Promise<World<M>> {
   const client = memoryClient({ clock });
   const ipam = new Ipam({ client, clock, random: seededRandom(1) });
@@ -92,12 +98,15 @@ export async function newWorld<M extends Machine>(
   const handler = createCniHandler({
     nodeName: 'node-1',
     client,
+    datastoreType,
+    kubernetes: datastoreType === 'kubernetes' ? client : undefined,
     ipam,
     kernel,
     openKernel: namespace => machine.openKernel({ namespace }),
     openNamespace: path => machine.openNamespace(path),
     felix,
     mtu: () => 1450,
+    mtuFile: '/absent/mtu',
     clock,
     random: seededRandom(2),
     log: { debug: log('debug'), info: log('info'), warn: log('warn') },
@@ -123,10 +132,10 @@ export async function newWorld<M extends Machine>(
 }
 
 /** A world on a machine in memory, with pod namespaces /run/netns/a and /run/netns/b. */
-export async function fakeWorld(): Promise<World<FakeMachine>> {
+export async function fakeWorld(datastoreType?: CniDeps['datastoreType']): Promise<World<FakeMachine>> {
   const machine = new FakeMachine();
   for (const name of ['a', 'b']) machine.createNamespace(`/run/netns/${name}`);
-  return await newWorld(machine, machine.openKernel());
+  return await newWorld(machine, machine.openKernel(), undefined, datastoreType);
 }
 
 /** What a request is about. */

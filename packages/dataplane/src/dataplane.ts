@@ -4,6 +4,8 @@ import { isAbsent, type Kernel, type KernelEvent } from '@calico/kernel';
 import type { DataplaneConfig } from './dataplane-config.ts';
 import { bytesKey, netKey } from './policy/address-sets.ts';
 import { baseChains, baseSets, natSourceSet, poolSet, vxlanHostSet } from './policy/base-chains.ts';
+import { interfaceNameBytes } from './policy/expressions.ts';
+import { workloadMap } from './policy/names.ts';
 import { NftablesWriter } from './policy/nftables-writer.ts';
 import { PolicyCompiler } from './policy/policy-compiler.ts';
 import { Ruleset } from './policy/ruleset.ts';
@@ -11,6 +13,7 @@ import { Routing } from './routing/routing.ts';
 import { StaleConnections } from './stale-connections.ts';
 
 const families = [4, 6] as const;
+const workloadMaps = families.flatMap(family => [workloadMap('ingress', family), workloadMap('egress', family)]);
 
 /** What one `apply` did. */
 export interface Applied {
@@ -94,6 +97,17 @@ export class Dataplane {
    */
   forgetConnections(): void {
     this.#connections.apply();
+  }
+
+  /**
+   * Why the rules of a workload's interface are not in force, in words; undefined when they are. Asks the kernel, so it
+   * also finds what somebody else has taken away. KernelError when the kernel cannot be asked.
+   */
+  interfaceProblem(name: string): string | undefined {
+    if (!this.#inSync) return 'the whole cluster has not been seen yet';
+    return this.#writer.missingElement(workloadMaps, bytesKey(interfaceNameBytes(name)))
+      ? `the rules of interface ${name} are not in the kernel`
+      : undefined;
   }
 
   /** Has the next `apply` compare everything with the kernel. */

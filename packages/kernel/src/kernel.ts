@@ -39,6 +39,8 @@ export interface VxlanInfo {
 }
 
 interface LinkEnd {
+  /** How many queues it sends and receives by; the kernel's choice unless given. */
+  readonly queues?: number;
   /** 1 to 15 bytes (IFNAMSIZ). */
   readonly name: string;
   readonly mtu?: number;

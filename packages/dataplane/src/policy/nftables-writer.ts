@@ -77,6 +77,16 @@ export class NftablesWriter {
     }
   }
 
+  /**
+   * Whether a key that is wanted in any of these maps is absent from one that should have it, or wanted in none. Asks the
+   * kernel. Throws KernelError.
+   */
+  missingElement(maps: readonly string[], key: string): boolean {
+    const wanted = maps.filter(map => this.#ruleset.sets.get(map)?.elements.has(key));
+    if (wanted.length === 0) return true;
+    return wanted.some(map => !this.#nftables.elements(table, map).some(element => bytesKey(element.key) === key));
+  }
+
   /** Has the next `apply` read the table and write the difference. */
   resync(): void {
     this.#actual = undefined;

@@ -97,6 +97,8 @@ function newLinkHead(w: MessageWriter, spec: VethPeerSpec, flags: number): void 
   w.attrString(c.IFLA_IFNAME, spec.name);
   if (spec.mtu !== undefined) w.attrU32(c.IFLA_MTU, spec.mtu);
   if (spec.mac !== undefined) w.attr(c.IFLA_ADDRESS, macToBytes(spec.mac));
+  if (spec.queues !== undefined)
+    w.attrU32(c.IFLA_NUM_TX_QUEUES, spec.queues).attrU32(c.IFLA_NUM_RX_QUEUES, spec.queues);
   if (spec.namespace !== undefined) w.attrU32(c.IFLA_NET_NS_FD, spec.namespace.fd);
 }
 

@@ -122,6 +122,14 @@ export class Felix {
     this.#step();
   }
 
+  /** Why the rules of a workload's interface are not in force, in words; undefined when they are. */
+  interfaceProblem(hostName: string): string | undefined {
+    if (this.#retryTimer !== undefined) return 'the kernel refuses changes of the rules; the cause is in the log';
+    return this.#dataplane === undefined
+      ? 'the whole cluster has not been seen yet'
+      : this.#dataplane.interfaceProblem(hostName);
+  }
+
   /** An answer of the watch from before the pod's addresses were written must not take the endpoint away again. */
   #isOlderThanCni({ namespace, name, resource }: ResourceUpdate): boolean {
     const key = `${namespace}/${name}`;

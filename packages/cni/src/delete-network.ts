@@ -1,0 +1,52 @@
+import { type CniCall, logFields, ownerMark } from './cni-call.ts';
+import type { CniDeps } from './deps.ts';
+import type { EndpointEntry } from './endpoint-entry.ts';
+import { releaseHandle } from './ipam.ts';
+import type { LinkTrash } from './link-trash.ts';
+import { Phases } from './phases.ts';
+import { discardHostEnd, discardPodEnd } from './pod-links.ts';
+import { openPodNamespace } from './pod-place.ts';
+import { endpointKey, findEntry } from './read-container.ts';
+
+/**
+ * Takes a container's network away: its interface, its endpoint unless a newer container of the pod has it, its addresses.
+ * Succeeds when nothing is left, and whatever the rest of the network configuration says.
+ */
+export async function deleteNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall): Promise<void> {
+  const phases = new Phases(deps.clock, name => deps.onPhase?.(`DEL ${name}`));
+  const read = findEntry(deps, call);
+  read.catch(() => undefined);
+  discardLinks(deps, trash, call);
+  phases.mark('veth');
+  await deleteEndpoint(deps, call, await read);
+  phases.mark('endpoint');
+  await releaseHandle(deps.ipam, call.handle);
+  phases.mark('ipam');
+  deps.log.debug({ ...logFields(call), ...phases.spans }, 'Deleted pod network');
+}
+
+/** Interfaces of this container only: a newer container of the same pod has the same names. */
+function discardLinks(deps: CniDeps, trash: LinkTrash, call: CniCall): void {
+  const mark = ownerMark(call);
+  const podNamespace = openPodNamespace(deps, call.parameters.netns);
+  if (podNamespace !== undefined) {
+    try {
+      const podKernel = deps.openKernel(podNamespace);
+      discardPodEnd(deps.kernel, podKernel, call.parameters.ifname, trash, mark);
+      podKernel.close();
+    } finally {
+      podNamespace.close();
+    }
+  }
+  discardHostEnd(deps.kernel, call.workload.hostName, trash, mark);
+}
+
+async function deleteEndpoint(deps: CniDeps, call: CniCall, entry: EndpointEntry | undefined): Promise<void> {
+  const container = entry?.containerId ?? '';
+  if (container !== '' && container !== call.parameters.containerId) {
+    deps.log.debug({ ...logFields(call), container }, 'Kept the endpoint: a newer container has it');
+    return;
+  }
+  await deps.felix.endpointRemoved({ metadata: endpointKey(deps, call) });
+  await entry?.clear();
+}
