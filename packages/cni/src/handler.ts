@@ -26,10 +26,13 @@ export type CniHandler = (request: CniRequest) => Promise<CniAnswer>;
 /**
  * The work behind both CNI plugins, for one node. Calls of one container, and of one pod, are done one after the other,
  * all others side by side.
+ * @param trash where interfaces go; one of its own unless given
  */
-export function createCniHandler(deps: CniDeps): CniHandler {
+export function createCniHandler(
+  deps: CniDeps,
+  trash: LinkTrash = new LinkTrash(deps.kernel, deps.clock, deps.log),
+): CniHandler {
   const mutex = new KeyedMutex();
-  const trash = new LinkTrash(deps.kernel, deps.clock, deps.log);
   return async request => {
     try {
       const call = readCall(request);

@@ -1,7 +1,8 @@
 export { CniError, errorCodes } from './cni-error.ts';
-export type { CniDeps, CniFelix, CniLog } from './deps.ts';
+export type { CniDeps, CniFelix, CniLog, PolicyWait } from './deps.ts';
 export { type CniHandler, createCniHandler } from './handler.ts';
 export type { CniIpam } from './ipam.ts';
+export { LinkTrash } from './link-trash.ts';
 export type { CniAnswer, CniCommand, CniFailure, CniParameters, CniPluginName, CniRequest } from './protocol.ts';
 export { type CniServer, type CniServerOptions, startCniServer } from './server.ts';
 export { supportedVersions } from './versions.ts';

@@ -1,5 +1,5 @@
 import type { Kernel, Link } from '@calico/kernel';
-import type { Clock } from '@calico/reconcile';
+import type { Clock, Timer } from '@calico/reconcile';
 import type { CniLog } from './deps.ts';
 
 /**
@@ -23,6 +23,7 @@ export class LinkTrash {
   readonly #clock: Pick<Clock, 'setTimeout'>;
   readonly #log: CniLog;
   #waiting: number[] = [];
+  #timer: Timer | undefined;
 
   constructor(kernel: Kernel, clock: Pick<Clock, 'setTimeout'>, log: CniLog) {
     this.#kernel = kernel;
@@ -40,12 +41,15 @@ export class LinkTrash {
 
   #add(index: number): void {
     this.#waiting.push(index);
-    if (this.#waiting.length === 1) this.#clock.setTimeout(() => this.#empty(), trashGatherMs);
+    if (this.#waiting.length === 1) this.#timer = this.#clock.setTimeout(() => this.empty(), trashGatherMs);
   }
 
-  #empty(): void {
+  /** Deletes what waits now, as a process has to before it ends. */
+  empty(): void {
+    this.#timer?.cancel();
     const indexes = this.#waiting;
     this.#waiting = [];
+    if (indexes.length === 0) return;
     try {
       this.#kernel.deleteLinks(indexes);
     } catch (err) {

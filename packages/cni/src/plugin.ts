@@ -16,6 +16,9 @@ import {
   versionAsked,
 } from './plugin-input.ts';
 import { openPluginLog, type PluginLog } from './plugin-log.ts';
+
+export type { Config as PluginConfig, PluginLog };
+
 import type { CniAnswer, CniRequest } from './protocol.ts';
 import { newestVersion, supportedVersions } from './versions.ts';
 

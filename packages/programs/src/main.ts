@@ -32,9 +32,14 @@ const commands: Readonly<
 
 /** Chooses the program by the name it was called by, or by its first argument. Gives the exit code. */
 async function main(name: string, args: string[]): Promise<number> {
-  if (process.env.CNI_COMMAND !== undefined || name === 'calico-ipam') {
+  if (process.env.CNI_COMMAND !== undefined) {
     return (await import('./cni.ts')).runCni(name);
   }
+  if (args[0]?.startsWith('-') && args.length === 1) {
+    const code = await (await import('./cni.ts')).runCniFlag(name, args);
+    if (code !== undefined) return code;
+  }
+  if (name === 'calico-ipam') return (await import('./cni.ts')).runCni(name);
   if (name === 'calicoctl') return commands.ctl?.run(args) ?? 1;
   const [first = 'help', ...rest] = args;
   const command = commands[first];

@@ -43,6 +43,21 @@ export async function openKubernetes(config: DatastoreConfig, options: OpenOptio
   return calicoClient(await kubernetesConfig(config, options.env), { ...rest, env });
 }
 
+/**
+ * The API of Kubernetes beside a datastore: the datastore itself, or with etcd the cluster that the configuration or the
+ * environment of a pod names; undefined where they name none.
+ */
+export async function openKubernetesBeside(
+  { type, client }: Datastore,
+  config: DatastoreConfig,
+  options: OpenOptions,
+): Promise<Client | undefined> {
+  if (type === 'kubernetes') return client;
+  const { kubeconfig, kubeconfigInline, k8sAPIEndpoint } = config;
+  const named = kubeconfig ?? kubeconfigInline ?? k8sAPIEndpoint ?? options.env.KUBERNETES_SERVICE_HOST;
+  return named === undefined ? undefined : await openKubernetes(config, options);
+}
+
 /** The server of kubeconfig, context and service account, with what the configuration says itself before that. */
 async function kubernetesConfig(config: DatastoreConfig, env: Environment): Promise<KubernetesConfig> {
   const { certificateCredentials, combinedCredentials, tokenCredentials } = await import(

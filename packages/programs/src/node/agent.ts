@@ -21,7 +21,7 @@ import {
   systemRandom,
 } from '@calico/process';
 import { environmentConfig } from '../datastore/config.ts';
-import { type Datastore, openDatastore } from '../datastore/open.ts';
+import { type Datastore, openDatastore, openKubernetesBeside } from '../datastore/open.ts';
 import { bgpComponent } from './bgp.ts';
 import { type NodeEnvironment, readNodeEnvironment } from './environment.ts';
 import { Felix } from './felix.ts';
@@ -49,7 +49,10 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
   });
   for (const folder of [environment.runFolder, environment.libFolder]) mkdirSync(folder, { recursive: true });
 
-  const datastore = await openDatastore(environmentConfig(env), { env, clock: systemClock, random: systemRandom, log });
+  const config = environmentConfig(env);
+  const opening = { env, clock: systemClock, random: systemRandom, log };
+  const datastore = await openDatastore(config, opening);
+  const kubernetes = await openKubernetesBeside(datastore, config, opening);
   const { client } = datastore;
   const kernel = openKernel();
   const metrics = createMetrics();
@@ -90,7 +93,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
     ),
     felixComponent(felix, datastore, pools, { health, metrics }, log, end),
     nodeObjectComponent(datastore, ipam, pools, environment, log, end.signal),
-    cniComponent({ environment, client, ipam, kernel, felix, pools, log }),
+    cniComponent({ environment, datastore, kubernetes, ipam, kernel, felix, pools, log }),
     ...(environment.bird
       ? [bgpComponent({ datastore, environment, health, clock: systemClock, random: systemRandom, log })]
       : []),
@@ -174,14 +177,15 @@ function nodeObjectComponent(
 
 function cniComponent(parts: {
   environment: NodeEnvironment;
-  client: Client;
+  datastore: Datastore;
+  kubernetes: Client | undefined;
   ipam: Ipam;
   kernel: Kernel;
   felix: Felix;
   pools: PoolView;
   log: Logger;
 }): Component {
-  const { environment, client, ipam, kernel, felix, pools } = parts;
+  const { environment, datastore, kubernetes, ipam, kernel, felix, pools } = parts;
   const log = parts.log.child({ component: 'cni' });
   let server: { stop(): Promise<void> } | undefined;
   return {
@@ -189,9 +193,9 @@ function cniComponent(parts: {
     async start() {
       const handler = createCniHandler({
         nodeName: environment.nodeName,
-        client,
-        datastoreType: 'kubernetes',
-        kubernetes: client,
+        client: datastore.client,
+        datastoreType: datastore.type,
+        kubernetes,
         ipam,
         kernel,
         openKernel: namespace => openKernel({ namespace }),
