@@ -29,6 +29,7 @@ export {
   isUnauthorized,
   printResource,
 } from './error.ts';
+export { ensureInitialized, type InitializeOptions } from './initialize.ts';
 export {
   BGP_ETCD_SOURCES,
   BGP_SOURCES,

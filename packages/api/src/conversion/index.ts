@@ -1,6 +1,8 @@
 export { clusterNetworkPolicyToPolicy } from './cluster-network-policy.ts';
 export { kubernetesNetworkPolicyToPolicy, stagedKubernetesNetworkPolicyToPolicy } from './kubernetes-network-policy.ts';
 export {
+  type EndpointIdentity,
+  endpointNameBySpec,
   NAME_LABEL,
   NAMESPACE_LABEL,
   NAMESPACE_LABEL_PREFIX,

@@ -22,6 +22,28 @@ export function workloadEndpointName(node: string, pod: string, endpoint = 'eth0
   return [node, 'k8s', pod, endpoint].map(escapeSegment).join('-');
 }
 
+/** What names an endpoint; which fields, depends on the orchestrator. */
+export type EndpointIdentity = Readonly<
+  Partial<Record<'node' | 'orchestrator' | 'pod' | 'containerID' | 'workload' | 'endpoint', string>>
+>;
+
+/**
+ * The name of an endpoint by its spec: `<node>-k8s-<pod>-<endpoint>`, `<node>-cni-<containerID>-<endpoint>`,
+ * `<node>-libnetwork-libnetwork-<endpoint>` or `<node>-<orchestrator>-<workload>-<endpoint>`. Where there is none, the field
+ * that is missing, or that begins or ends with a dash.
+ */
+export function endpointNameBySpec(
+  spec: EndpointIdentity,
+): { readonly name: string } | { readonly field: keyof EndpointIdentity } {
+  const third = { k8s: 'pod', cni: 'containerID', libnetwork: 'orchestrator' } as const;
+  const { orchestrator = '' } = spec;
+  const middle = Object.hasOwn(third, orchestrator) ? third[orchestrator as keyof typeof third] : 'workload';
+  const fields = ['node', 'orchestrator', middle, 'endpoint'] as const;
+  const field = fields.find(name => !/^[^-](.*[^-])?$/s.test(spec[name] ?? ''));
+  if (field !== undefined) return { field };
+  return { name: fields.map(name => escapeSegment(spec[name] ?? '')).join('-') };
+}
+
 /** The profile derived from a namespace. */
 export function namespaceProfileName(namespace: string): string {
   return `kns.${namespace}`;

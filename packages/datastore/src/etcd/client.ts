@@ -17,6 +17,7 @@ import { processClock, processRandom } from '../kubernetes/system-time.ts';
 import { applyPatch, PatchError } from '../memory/patch.ts';
 import type { Log } from '../reflector.ts';
 import { selectionTest } from '../selection-test.ts';
+import { randomUid } from '../uid.ts';
 import type { EtcdConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import type { KeyRange } from './key-range.ts';
@@ -25,8 +26,8 @@ import { calls, type KeyValue } from './messages.ts';
 import { decodeRecord, encodeRecord, type Held } from './record.ts';
 import type { Operation } from './status-error.ts';
 import { absent, EtcdStore, unchanged } from './store.ts';
-import { randomUid } from './uid.ts';
 import { EtcdWatch, failedWatch } from './watch-stream.ts';
+import type { Write, WriteRule } from './write-rules.ts';
 
 /** What an etcdClient can be told beside the endpoints. */
 export interface EtcdClientOptions {
@@ -45,6 +46,8 @@ export interface EtcdClientOptions {
   readonly watchSilenceMs?: number;
   /** Told of values that cannot be read; lists and watches leave them out. */
   readonly log?: Log;
+  /** What has to hold for writes beside the objects themselves, such as calicoWriteRules; nothing. */
+  readonly rules?: readonly WriteRule[];
 }
 
 /** How often a write that names no version is tried anew when others write at the same time, and how far apart; ms. */
@@ -75,6 +78,7 @@ export class EtcdClient implements Client {
   readonly #progressMs: number;
   readonly #silenceMs: number;
   readonly #log: Log | undefined;
+  readonly #rules: ReadonlyMap<string, WriteRule>;
 
   constructor(config: EtcdConfig, options: EtcdClientOptions) {
     this.#clock = options.clock ?? processClock;
@@ -85,6 +89,7 @@ export class EtcdClient implements Client {
     this.#progressMs = options.watchProgressMs ?? 10_000;
     this.#silenceMs = options.watchSilenceMs ?? 30_000;
     this.#log = options.log;
+    this.#rules = new Map((options.rules ?? []).map(rule => [rule.kind.kind, rule]));
   }
 
   /** Ends the connections after what is under way on them. A later use connects anew. */
@@ -135,13 +140,14 @@ export class EtcdClient implements Client {
       const reason = `metadata.resourceVersion is "${resourceVersion}"; allowed: none, when creating`;
       throw refuse(operation, 'Invalid', reason);
     }
-    const given = structuredClone(resource);
+    const given = this.#prepared(kind, structuredClone(resource));
     given.metadata.uid = randomUid(this.#random);
     given.metadata.creationTimestamp = `${new Date(this.#clock.wallTime()).toISOString().slice(0, 19)}Z`;
     const next = validated(operation, kind, given, undefined);
     const place = held.layout.place(next);
     const value = encodeRecord(held, next, place);
     checkName(operation, held, place, value, key);
+    await this.#check(kind, { op: 'create', object: next, old: undefined, deletes: false });
     const taken = new Set([place, ...held.layout.places(key)]);
     const { succeeded, header } = await this.#store.txn(operation, [...taken].map(absent), [
       { put: { key: place, value } },
@@ -195,6 +201,7 @@ export class EtcdClient implements Client {
     await this.#contend(operation, async () => {
       const { record, resource } = await this.#existing(operation, held, key);
       checkPreconditions(operation, resource, options);
+      await this.#check(kind, { op: 'delete', object: resource, old: resource, deletes: true });
       const { succeeded } = await this.#store.txn(
         operation,
         [unchanged(record.key, record.modRevision)],
@@ -275,13 +282,24 @@ export class EtcdClient implements Client {
   ): Promise<R> {
     return await this.#contend(operation, async () => {
       const { record, resource: old } = await this.#existing(operation, held, key);
-      const next = validated(operation, held.kind, make(structuredClone(old)), old);
+      const made = this.#prepared(held.kind, make(structuredClone(old)));
+      const next = validated(operation, held.kind, made, old);
       if (!held.layout.storesMetadata && held.layout.place(next) !== record.key) {
         const reason = `spec leads to ${held.layout.place(next)}; allowed: ${record.key}, where it is`;
         throw refuse(operation, 'Invalid', reason);
       }
+      await this.#check(held.kind, { op: operation.op, object: next, old, deletes: false });
       return await this.#put(operation, held, key, next, record.key, record.modRevision);
     });
+  }
+
+  #prepared<R extends Resource>(kind: Kind<R>, object: R): R {
+    // A rule's objects are of its own kind.
+    return (this.#rules.get(kind.kind)?.prepare?.(object) as R | undefined) ?? object;
+  }
+
+  async #check(kind: Pick<Kind, 'kind'>, write: Write): Promise<void> {
+    await this.#rules.get(kind.kind)?.check?.(write, this);
   }
 
   /** Tries until there is a result; nothing is one when somebody else was quicker. */

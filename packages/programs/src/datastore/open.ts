@@ -30,8 +30,8 @@ export async function openDatastore(config: DatastoreConfig, options: OpenOption
   const type = datastoreType(config);
   if (type === 'kubernetes') return { type, client: await openKubernetes(config, options), close: () => {} };
   const { env: _env, ...rest } = options;
-  const { etcdClient, loadEtcdConfig } = await import('@calico/datastore/etcd');
-  const client = etcdClient(await loadEtcdConfig(config), rest);
+  const { calicoWriteRules, etcdClient, loadEtcdConfig } = await import('@calico/datastore/etcd');
+  const client = etcdClient(await loadEtcdConfig(config), { ...rest, rules: calicoWriteRules });
   return { type, client, close: () => client.close() };
 }
 

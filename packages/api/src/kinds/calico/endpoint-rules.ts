@@ -1,4 +1,5 @@
 import { cidrContains, parseAddr, parseCidr } from '@calico/ip';
+import { endpointNameBySpec } from '../../conversion/names.ts';
 import type { FieldErrors } from '../../field-error.ts';
 import { isDnsSubdomain } from '../../names.ts';
 import { hasPorts, protocolNumber } from '../../ports.ts';
@@ -34,7 +35,7 @@ function profileNames(profiles: readonly string[] | undefined, errors: FieldErro
   }
 }
 
-/** The rules of a workload endpoint; its name is computed and compared by the conversions. */
+/** The rules of a workload endpoint. Its name follows from its spec. */
 export function workloadEndpointRules(endpoint: WorkloadEndpoint, errors: FieldErrors): void {
   const { ipNetworks, ipNATs, ports, profiles } = endpoint.spec;
   const networks = (ipNetworks ?? []).map(parseCidr);
@@ -68,6 +69,17 @@ export function workloadEndpointRules(endpoint: WorkloadEndpoint, errors: FieldE
     }
   }
   profileNames(profiles, errors);
+  endpointName(endpoint, errors);
+}
+
+function endpointName({ metadata, spec }: WorkloadEndpoint, errors: FieldErrors): void {
+  const wanted = endpointNameBySpec(spec);
+  if ('field' in wanted) {
+    const message = `must be there, and begin and end with another character than "-"; the name is made of it`;
+    errors.invalid(`spec.${wanted.field}`, spec[wanted.field], message);
+  } else if (metadata.name !== wanted.name) {
+    errors.invalid('metadata.name', metadata.name, `must be "${wanted.name}", as spec says`);
+  }
 }
 
 /** The rules of a profile's rules. */
