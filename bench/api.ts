@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from '
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { missingForKubernetes, startKubernetes } from '../tests/kubernetes/server.ts';
-import { runPart, startPart } from './api/part.ts';
+import { largestMemory, runPart, startPart } from './api/part.ts';
 import { request, type Target } from './api/target.ts';
 import { type Figure, printFigures } from './figures.ts';
 
@@ -96,6 +96,7 @@ async function benchKubernetes(): Promise<void> {
   try {
     note('kube-apiserver: its etcd never waits for the disk, so its writes are not durable; ours are');
     await benchServer('kube-apiserver', { server: server.url, token: server.token, ca: server.ca });
+    add('kube-apiserver: peak memory of the server, without its etcd', [(await largestMemory(server.pid)) / 1e6], 'MB');
   } finally {
     await server.stop();
   }

@@ -1,5 +1,6 @@
 /** A program that runs beside the tests. */
 export interface ChildProgram {
+  readonly pid: number;
   /** Resolves once `probe` gives true; throws with the program's last words when it ends first, or after a minute. */
   ready(probe: () => Promise<boolean>): Promise<void>;
   /** Asks it to end, and makes it end after two seconds: some wait for the watches of their clients for ever. */
@@ -30,6 +31,7 @@ export function startChild(program: string, args: readonly string[]): ChildProgr
     process.off('exit', killAtExit);
   };
   return {
+    pid: child.pid,
     ready: async probe => {
       const until = performance.now() + READY_MS;
       for (;;) {

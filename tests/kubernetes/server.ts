@@ -15,6 +15,8 @@ export const BUILD_MS = 1_800_000;
 export interface KubernetesServer {
   readonly url: string;
   readonly port: number;
+  /** The process of the API server; another one after a restart. */
+  readonly pid: number;
   readonly token: string;
   /** The certificate to trust, in PEM. */
   readonly ca: string;
@@ -61,6 +63,9 @@ export async function startKubernetes(): Promise<KubernetesServer> {
     return {
       url,
       port,
+      get pid() {
+        return apiServer.pid;
+      },
       token,
       ca,
       config: { server: url, ca, credentials: tokenCredentials(token) },

@@ -105,3 +105,20 @@ test('all namespaces are listed together in order', async () => {
   expect(items[0]?.metadata.name).toBe('z');
   expect(items.length).toBe(6);
 });
+
+test('a list of some megabytes is whole, as objects, as a table and as metadata', async () => {
+  const nets = Array.from({ length: 2000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`);
+  const names = Array.from({ length: 60 }, (_, i) => `large-${String(i).padStart(2, '0')}`);
+  const path = SETS.replace('default', 'large');
+  await t.call('POST', '/api/v1/namespaces', { metadata: { name: 'large' } });
+  for (const name of names) await t.call('POST', path, { metadata: { name }, spec: { nets } });
+  const whole = await t.call('GET', path);
+  expect(whole.text.length).toBeGreaterThan(2_000_000);
+  expect((whole.body as unknown as Page).items.map(item => item.metadata.name)).toEqual(names);
+  const form = (as: string) =>
+    t.call('GET', `${path}?includeObject=Object`, undefined, { accept: `application/json;as=${as}` });
+  const table = await form('Table;v=v1;g=meta.k8s.io');
+  expect(table.body.rows).toHaveLength(60);
+  const partial = await form('PartialObjectMetadataList;v=v1;g=meta.k8s.io');
+  expect(partial.body.items).toHaveLength(60);
+});

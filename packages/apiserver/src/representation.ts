@@ -48,26 +48,39 @@ function row(view: View, entry: Entry, now: number): string {
   return `{"cells":${cells},"object":${object}}`;
 }
 
-function table(view: View, entries: readonly Entry[], meta: ListMeta, now: number): string {
-  const rows = entries.map(entry => row(view, entry, now)).join(',');
-  return `{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":${JSON.stringify(meta)},"columnDefinitions":${JSON.stringify(columnDefinitions(view.kind))},"rows":[${rows}]}`;
+/** Items between two texts, with commas. */
+function* enclosed(head: string, entries: readonly Entry[], print: (entry: Entry) => string, tail: string) {
+  yield head;
+  for (const [at, entry] of entries.entries()) yield at === 0 ? print(entry) : `,${print(entry)}`;
+  yield tail;
+}
+
+function table(view: View, entries: readonly Entry[], meta: ListMeta, now: number): Iterable<string> {
+  const head = `{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":${JSON.stringify(meta)},"columnDefinitions":${JSON.stringify(columnDefinitions(view.kind))},"rows":[`;
+  return enclosed(head, entries, entry => row(view, entry, now), ']}');
 }
 
 /** One object in the wanted form, as JSON text. `now` is the wall time in ms, for ages. */
 export function printEntry(view: View, entry: Entry, now: number): string {
-  if (view.form === 'table') return table(view, [entry], { resourceVersion: String(entry.revision) }, now);
+  if (view.form === 'table')
+    return [...table(view, [entry], { resourceVersion: String(entry.revision) }, now)].join('');
   return view.form === 'partial' ? partial(entry.object) : textOf(view, entry);
 }
 
-/** A list in the wanted form, as JSON text. Objects keep the text they were stored with. */
-export function printList(view: View, entries: readonly Entry[], meta: ListMeta, now: number): string {
+/** A list in the wanted form, as pieces of JSON text. Objects keep the text they were stored with. */
+export function printList(view: View, entries: readonly Entry[], meta: ListMeta, now: number): Iterable<string> {
   if (view.form === 'table') return table(view, entries, meta, now);
   const [apiVersion, kind] =
     view.form === 'partial'
       ? ['meta.k8s.io/v1', 'PartialObjectMetadataList']
       : [view.kind.apiVersion, view.kind.listKind];
-  const items = entries.map(entry => (view.form === 'partial' ? partial(entry.object) : textOf(view, entry))).join(',');
-  return `{"kind":"${kind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(meta)},"items":[${items}]}`;
+  const head = `{"kind":"${kind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(meta)},"items":[`;
+  return enclosed(
+    head,
+    entries,
+    entry => (view.form === 'partial' ? partial(entry.object) : textOf(view, entry)),
+    ']}',
+  );
 }
 
 /** A bookmark: no object, only how far the watch has come. */

@@ -14,7 +14,7 @@ import { applyMergePatch } from './patch/merge-patch.ts';
 import { applyStrategicMergePatch } from './patch/strategic-merge-patch.ts';
 import { printEntry, printList, type View } from './representation.ts';
 import type { ResourcePath } from './request-info.ts';
-import { jsonResponse, objectResponse, streamResponse } from './response.ts';
+import { jsonResponse, objectResponse, piecesResponse, streamResponse } from './response.ts';
 import { fromScale, isScalable, toScale } from './scale.ts';
 import {
   type ApiError,
@@ -186,7 +186,7 @@ class ResourceRequest {
       limit: wholeNumber(this.#query, 'limit') ?? 0,
       continue: this.#query.get('continue') ?? '',
     });
-    return objectResponse(200, printList(this.#view, entries, meta, this.#now()));
+    return piecesResponse(200, printList(this.#view, entries, meta, this.#now()));
   }
 
   #watch(): Response {
@@ -298,7 +298,7 @@ class ResourceRequest {
     const failure = outcomes.find(o => o.status === 'rejected');
     if (failure !== undefined) throw failure.reason;
     const meta = { resourceVersion: String(store.revision) };
-    return objectResponse(200, printList(this.#view, chosen, meta, this.#now()));
+    return piecesResponse(200, printList(this.#view, chosen, meta, this.#now()));
   }
 }
 

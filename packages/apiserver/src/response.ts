@@ -19,6 +19,36 @@ export function objectResponse(code: number, json: string, warnings: readonly st
   return new Response(json, { status: code, headers });
 }
 
+/** So many characters of a long answer are made and encoded at once. */
+const PIECE = 128 * 1024;
+
+/** JSON text in pieces, which are made as the client takes them: many clients that list everything cost no more than a few. */
+export function piecesResponse(code: number, pieces: Iterable<string>): Response {
+  const iterator = pieces[Symbol.iterator]();
+  const next = (): { text: string; done: boolean } => {
+    const parts: string[] = [];
+    for (let size = 0; size < PIECE; ) {
+      const { value, done } = iterator.next();
+      if (done) return { text: parts.join(''), done };
+      parts.push(value);
+      size += value.length;
+    }
+    return { text: parts.join(''), done: false };
+  };
+  const first = next();
+  if (first.done) return objectResponse(code, first.text);
+  const encoder = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>({
+    start: controller => controller.enqueue(encoder.encode(first.text)),
+    pull: controller => {
+      const { text, done } = next();
+      if (text !== '') controller.enqueue(encoder.encode(text));
+      if (done) controller.close();
+    },
+  });
+  return new Response(body, { status: code, headers: JSON_HEADERS });
+}
+
 /** A value as JSON. */
 export function jsonResponse(code: number, value: unknown, contentType = 'application/json'): Response {
   return new Response(JSON.stringify(value), {

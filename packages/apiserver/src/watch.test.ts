@@ -124,3 +124,29 @@ test('stopping the server ends open watches', async () => {
   await other.server.stop();
   expect(await watch.next()).toBeUndefined();
 });
+
+test('with many watches the changes of a burst go out together, in order, and no bookmark overtakes one', async () => {
+  const from = await make('a');
+  const query = `${SETS}?watch=true&resourceVersion=${from}&allowWatchBookmarks=true`;
+  const many = await Promise.all(Array.from({ length: 40 }, () => t.watch(query)));
+  await make('b');
+  for (const watch of many) expect(await watch.names(1)).toEqual(['ADDED b']);
+  for (const name of ['c', 'd', 'e']) await make(name);
+  // One that comes now has them as its past, and the others at once too.
+  const late = await t.watch(query);
+  expect(await late.names(4)).toEqual(['ADDED b', 'ADDED c', 'ADDED d', 'ADDED e']);
+  for (const watch of many) expect(await watch.names(3)).toEqual(['ADDED c', 'ADDED d', 'ADDED e']);
+  const last = await make('f');
+  const bookmarks = t.clock.advance(5_000);
+  for (const watch of [...many, late]) {
+    expect(await watch.names(1)).toEqual(['ADDED f']);
+    expect(await watch.next()).toMatchObject({ type: 'BOOKMARK', object: { metadata: { resourceVersion: last } } });
+  }
+  await bookmarks;
+  await t.clock.advance(5);
+  await make('g');
+  for (const watch of [...many, late]) {
+    expect(await watch.names(1)).toEqual(['ADDED g']);
+    await watch.close();
+  }
+});

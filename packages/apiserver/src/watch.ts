@@ -1,5 +1,6 @@
 /**
- * Watches: each committed change goes to every watcher it concerns, its JSON encoded once for all of them.
+ * Watches: each committed change goes to every watcher it concerns, its JSON encoded once for all of them, and what one commit
+ * changed in one write.
  * Source: Kubernetes API concepts, "Efficient detection of changes", "Watch bookmarks", "Streaming lists".
  */
 import { type AnyResource, printJson } from '@calico/api';
@@ -35,6 +36,12 @@ export interface WatchSink {
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
+/**
+ * After a flush to so many watchers the changes of the next moments go out together: writing to a socket costs more than its bytes.
+ * With 100 watchers and 8 writers it makes 3 µs per event and watcher 1 µs.
+ */
+const MANY_WATCHERS = 32;
+const GATHER_MS = 5;
 /** Often, so that a client soon notices a connection that was cut without a word. */
 const BOOKMARK_INTERVAL_MS = 5_000;
 /** A client that is this far behind is cut off; it resumes from its last revision, or lists again. */
@@ -42,8 +49,8 @@ const MAX_BACKLOG = 64 * 1024 * 1024;
 
 const encoder = new TextEncoder();
 
-function line(type: string, object: string): Uint8Array {
-  return encoder.encode(`{"type":"${type}","object":${object}}\n`);
+function line(type: string, object: string): string {
+  return `{"type":"${type}","object":${object}}\n`;
 }
 
 /** What a change is to a watcher that sees only what its filter matches. */
@@ -65,9 +72,53 @@ function departed(event: StoreEvent): Entry {
 
 interface Watcher {
   readonly view: View;
+  /** Watchers with the same text here see objects in the same form. */
+  readonly form: string;
   readonly matches: (object: AnyResource) => boolean;
   readonly sink: WatchSink;
   readonly close: () => void;
+}
+
+const formOf = ({ form, includeObject, kind }: View): string => `${form} ${includeObject} ${kind.version}`;
+
+/** What some events are to watchers, encoded once for all that see the same. */
+class Encoding {
+  readonly #events: readonly StoreEvent[];
+  readonly #now: number;
+  readonly #lines = new Map<string, string>();
+  readonly #joined = new Map<string, Uint8Array>();
+
+  /** `now` is the wall time in ms, for ages. */
+  constructor(events: readonly StoreEvent[], now: number) {
+    this.#events = events;
+    this.#now = now;
+  }
+
+  /** The lines for a watcher, in order; undefined when nothing of it concerns it. */
+  for({ view, form, matches }: Watcher): Uint8Array | undefined {
+    const types = this.#events.map(event => eventTypeFor(event, matches));
+    if (types.every(type => type === undefined)) return undefined;
+    const seen = `${form} ${types.join()}`;
+    const known = this.#joined.get(seen);
+    if (known !== undefined) return known;
+    const lines = this.#events.map((event, at) => {
+      const type = types[at];
+      return type === undefined ? '' : this.#line(view, form, type, event, at);
+    });
+    const bytes = encoder.encode(lines.join(''));
+    this.#joined.set(seen, bytes);
+    return bytes;
+  }
+
+  #line(view: View, form: string, type: EventType, event: StoreEvent, at: number): string {
+    const key = `${at} ${type} ${form}`;
+    const known = this.#lines.get(key);
+    if (known !== undefined) return known;
+    const entry = type === 'DELETED' ? departed(event) : event.entry;
+    const text = line(type, printEntry(view, entry, this.#now));
+    this.#lines.set(key, text);
+    return text;
+  }
 }
 
 /** All open watches of a server. */
@@ -75,17 +126,42 @@ export class WatchHub {
   readonly #store: Store;
   readonly #clock: ServerClock;
   readonly #watchers = new Map<string, Set<Watcher>>();
-  readonly #encoded = new WeakMap<StoreEvent, Map<string, Uint8Array>>();
   readonly #stopListening: () => void;
+  /** Committed, and not yet sent. */
+  #pending: StoreEvent[] = [];
+  #gathering = false;
 
   constructor(store: Store, clock: ServerClock) {
     this.#store = store;
     this.#clock = clock;
     this.#stopListening = store.onCommit(events => {
-      for (const event of events) {
-        for (const watcher of this.#watchers.get(event.entry.resource) ?? []) this.#offer(watcher, event);
-      }
+      this.#pending.push(...events);
+      if (!this.#gathering) void this.#send();
     });
+  }
+
+  /** Sends what is pending at once; after a costly flush what comes in the next moments waits for the next. */
+  async #send(): Promise<void> {
+    while (this.#flush() >= MANY_WATCHERS) {
+      this.#gathering = true;
+      await this.#clock.sleep(GATHER_MS);
+      this.#gathering = false;
+    }
+  }
+
+  /** Gives how many watchers had something to be sent. */
+  #flush(): number {
+    const pending = this.#pending;
+    this.#pending = [];
+    let reached = 0;
+    for (const [resource, events] of Map.groupBy(pending, event => event.entry.resource)) {
+      const watchers = this.#watchers.get(resource);
+      if (watchers === undefined) continue;
+      const encoding = new Encoding(events, this.#clock.wallTime());
+      for (const watcher of watchers) this.#offer(watcher, encoding);
+      reached += watchers.size;
+    }
+    return reached;
   }
 
   /** How many watches are open. */
@@ -95,23 +171,11 @@ export class WatchHub {
     return size;
   }
 
-  #offer(watcher: Watcher, event: StoreEvent): void {
-    const type = eventTypeFor(event, watcher.matches);
-    if (type === undefined) return;
-    watcher.sink.write(this.#encode(watcher.view, type, event));
+  #offer(watcher: Watcher, encoding: Encoding): void {
+    const bytes = encoding.for(watcher);
+    if (bytes === undefined) return;
+    watcher.sink.write(bytes);
     if (watcher.sink.backlog > MAX_BACKLOG) watcher.close();
-  }
-
-  #encode(view: View, type: EventType, event: StoreEvent): Uint8Array {
-    const forms = this.#encoded.get(event) ?? new Map<string, Uint8Array>();
-    this.#encoded.set(event, forms);
-    const key = `${type} ${view.form} ${view.includeObject} ${view.kind.version}`;
-    const known = forms.get(key);
-    if (known !== undefined) return known;
-    const entry = type === 'DELETED' ? departed(event) : event.entry;
-    const bytes = line(type, printEntry(view, entry, this.#clock.wallTime()));
-    forms.set(key, bytes);
-    return bytes;
   }
 
   /**
@@ -128,11 +192,14 @@ export class WatchHub {
       sink.end();
       return;
     }
+    // What is pending is part of what it missed.
+    this.#flush();
     const ended = new AbortController();
     const watchers = this.#watchers.get(resource) ?? new Set();
     this.#watchers.set(resource, watchers);
     const watcher: Watcher = {
       view,
+      form: formOf(view),
       sink,
       matches: filter.matches,
       close: () => {
@@ -144,7 +211,7 @@ export class WatchHub {
     watchers.add(watcher);
     signal.addEventListener('abort', watcher.close, { once: true });
     if (initial) this.#sendInitial(watcher, resource, filter, options);
-    for (const event of missed) this.#offer(watcher, event);
+    if (missed.length > 0) this.#offer(watcher, new Encoding(missed, this.#clock.wallTime()));
     this.#clock.sleep(options.timeoutMs, ended.signal).then(watcher.close, () => undefined);
     if (options.bookmarks) void this.#sendBookmarks(watcher, ended.signal);
   }
@@ -157,11 +224,19 @@ export class WatchHub {
   #sendInitial(watcher: Watcher, resource: string, filter: Filter, options: WatchOptions): void {
     const now = this.#clock.wallTime();
     for (const entry of this.#store.list(resource, filter.namespace)) {
-      if (filter.matches(entry.object)) watcher.sink.write(line('ADDED', printEntry(watcher.view, entry, now)));
+      if (filter.matches(entry.object))
+        watcher.sink.write(encoder.encode(line('ADDED', printEntry(watcher.view, entry, now))));
     }
     if (options.sendInitialEvents && options.bookmarks) {
-      watcher.sink.write(line('BOOKMARK', printBookmark(watcher.view, this.#store.revision, true)));
+      this.#bookmark(watcher, true);
     }
+  }
+
+  #bookmark(watcher: Watcher, endOfInitial: boolean): void {
+    // A bookmark never overtakes an event.
+    this.#flush();
+    const text = line('BOOKMARK', printBookmark(watcher.view, this.#store.revision, endOfInitial));
+    watcher.sink.write(encoder.encode(text));
   }
 
   async #sendBookmarks(watcher: Watcher, signal: AbortSignal): Promise<void> {
@@ -171,9 +246,7 @@ export class WatchHub {
       } catch {
         return; // The watch ended.
       }
-      if (!signal.aborted) {
-        watcher.sink.write(line('BOOKMARK', printBookmark(watcher.view, this.#store.revision, false)));
-      }
+      if (!signal.aborted) this.#bookmark(watcher, false);
     }
   }
 
@@ -188,5 +261,5 @@ export class WatchHub {
 
 /** The ERROR event that tells a watcher why its watch ends. */
 export function errorLine(error: ApiError): Uint8Array {
-  return line('ERROR', JSON.stringify(error.toStatus()));
+  return encoder.encode(line('ERROR', JSON.stringify(error.toStatus())));
 }
