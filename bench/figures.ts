@@ -13,7 +13,7 @@ export function printFigures(figures: readonly Figure[]): string {
     ['', 'min', 'median', 'p90', 'unit', 'runs', 'at most', 'Calico'],
     ...figures.map(({ name, values, target, calico, unit }) => [
       name,
-      ...[0, 0.5, 0.9].map(q => quantile(values, q).toFixed(1)),
+      ...[0, 0.5, 0.9].map(q => printValue(quantile(values, q))),
       unit,
       String(values.length),
       target,
@@ -26,6 +26,11 @@ export function printFigures(figures: readonly Figure[]): string {
       row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  '),
     )
     .join('\n');
+}
+
+/** Two digits behind the point for what is below 10, one for the rest. */
+function printValue(value: number): string {
+  return value.toFixed(Math.abs(value) < 10 ? 2 : 1);
 }
 
 /** The value below which the share `q` of the values lies. */

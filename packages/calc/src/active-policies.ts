@@ -1,25 +1,34 @@
 import type { PolicyId } from '@calico/policy';
-import { LabelIndex, type Labels } from '@calico/selector';
+import {
+  addToFew,
+  countOfFew,
+  IndexedItem,
+  LabelIndex,
+  type Labels,
+  membersOfFew,
+  removeFromFew,
+} from '@calico/selector';
 import type { EndpointId } from './messages.ts';
-import type { PolicyEntry } from './policy-entry.ts';
+import { PolicyEntry, type PolicyForm } from './policy-entry.ts';
+import { SharedTexts } from './shared-text.ts';
+import { Subject } from './subject.ts';
 
-/** Told which policies there are, which of them this node needs, and which subjects its endpoints match. */
+/** Told which policies this node needs, and which subjects its endpoints match. */
 export interface ActivePoliciesListener {
-  /** The policy became active, or changed while active. */
-  policyActive(entry: PolicyEntry): void;
-  policyInactive(id: PolicyId): void;
-  /** A policy came, active or not; a changed policy comes before its old form goes. */
-  policyAdded(entry: PolicyEntry): void;
-  policyRemoved(entry: PolicyEntry): void;
-  /** The endpoint matches the subject of policies (`subjectId`). */
-  matchStarted(subjectId: string, endpoint: EndpointId): void;
-  matchStopped(subjectId: string, endpoint: EndpointId): void;
+  /** The policy is now needed as `after` and was as `before`; undefined: not at all. */
+  activeChanged(id: PolicyId, before: PolicyEntry | undefined, after: PolicyEntry | undefined): void;
+  /** The endpoint matches the subject of policies. */
+  matchStarted(subject: Subject, endpoint: EndpointId): void;
+  matchStopped(subject: Subject, endpoint: EndpointId): void;
 }
 
-/** All policies with one subject. */
-interface Subject {
-  readonly entries: Set<PolicyEntry>;
-  readonly endpoints: Set<EndpointId>;
+class LocalItem extends IndexedItem {
+  readonly id: EndpointId;
+
+  constructor(id: EndpointId) {
+    super();
+    this.id = id;
+  }
 }
 
 /** Which policies are for endpoints of this node. Policies with equal subjects are matched as one. */
@@ -27,24 +36,31 @@ export class ActivePolicies {
   readonly #entries = new Map<PolicyId, PolicyEntry>();
   readonly #active = new Map<PolicyId, PolicyEntry>();
   readonly #subjects = new Map<string, Subject>();
+  readonly #items = new Map<EndpointId, LocalItem>();
+  readonly #rules = new SharedTexts();
   readonly #on: ActivePoliciesListener;
-  readonly #index: LabelIndex;
+  readonly #index: LabelIndex<Subject, LocalItem>;
+  #subjectsMade = 0;
 
   constructor(on: ActivePoliciesListener) {
     this.#on = on;
     this.#index = new LabelIndex({
-      matchStarted: (subject, endpoint) => this.#matchStarted(subject, endpoint),
-      matchStopped: (subject, endpoint) => this.#matchStopped(subject, endpoint),
+      matchStarted: (subject, item) => this.#matchStarted(subject, item.id),
+      matchStopped: (subject, item) => this.#matchStopped(subject, item.id),
     });
   }
 
   /** A local endpoint has these labels, and inherits those of its profiles. */
   setEndpoint(id: EndpointId, labels: Labels, profiles: readonly string[]): void {
-    this.#index.setItem(id, labels, profiles);
+    const item = this.#items.get(id) ?? new LocalItem(id);
+    this.#items.set(id, item);
+    this.#index.setItem(item, labels, profiles);
   }
 
   deleteEndpoint(id: EndpointId): void {
-    this.#index.deleteItem(id);
+    const item = this.#items.get(id);
+    if (item !== undefined) this.#index.deleteItem(item);
+    this.#items.delete(id);
   }
 
   /** The labels that endpoints with this profile inherit; undefined: none. */
@@ -53,87 +69,77 @@ export class ActivePolicies {
     else this.#index.setParent(name, labels);
   }
 
-  /** The policy `id` is now `after`; undefined: it is gone. */
-  setPolicy(id: PolicyId, after: PolicyEntry | undefined): void {
+  /** The policy `id` is now `form`; undefined: it is gone. */
+  setPolicy(id: PolicyId, form: PolicyForm | undefined): void {
     const before = this.#entries.get(id);
+    const after = form === undefined ? undefined : this.#add(id, form);
     if (after === undefined) this.#entries.delete(id);
     else this.#entries.set(id, after);
-
-    if (after !== undefined) this.#addToSubject(after);
-    if (before !== undefined) this.#removeFromSubject(before);
-
-    if (after !== undefined && this.#isWanted(after)) this.#activate(after);
-    else this.#deactivate(id);
+    this.#setActive(id, after !== undefined && isWanted(after) ? after : undefined);
+    if (before !== undefined) this.#drop(before);
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#entries.size + this.#subjects.size + this.#items.size + this.#rules.size;
   }
 
   /** Throws when the index is inconsistent. */
   check(): void {
     this.#index.check();
-    for (const [id, { entries }] of this.#subjects) {
-      for (const entry of entries) {
-        if (this.#entries.get(entry.id) !== entry) throw new Error(`Cannot trust subject ${id}: ${entry.id} is stale`);
+    for (const { text, entries } of this.#subjects.values()) {
+      for (const entry of membersOfFew(entries)) {
+        if (this.#entries.get(entry.id) !== entry)
+          throw new Error(`Cannot trust subject ${text}: ${entry.id} is stale`);
         const active = this.#active.get(entry.id) === entry;
-        if (active !== this.#isWanted(entry)) throw new Error(`Cannot trust policy ${entry.id}: active is ${active}`);
+        if (active !== isWanted(entry)) throw new Error(`Cannot trust policy ${entry.id}: active is ${active}`);
       }
     }
   }
 
-  #isWanted(entry: PolicyEntry): boolean {
-    const subject = this.#subjects.get(entry.subjectId);
-    return entry.everywhere || (subject !== undefined && subject.endpoints.size > 0);
+  #setActive(id: PolicyId, after: PolicyEntry | undefined): void {
+    const before = this.#active.get(id);
+    if (before === after) return;
+    if (after === undefined) this.#active.delete(id);
+    else this.#active.set(id, after);
+    this.#on.activeChanged(id, before, after);
   }
 
-  #activate(entry: PolicyEntry): void {
-    if (this.#active.get(entry.id) === entry) return;
-    this.#active.set(entry.id, entry);
-    this.#on.policyActive(entry);
-  }
-
-  #deactivate(id: PolicyId): void {
-    if (this.#active.delete(id)) this.#on.policyInactive(id);
-  }
-
-  #addToSubject(entry: PolicyEntry): void {
-    this.#on.policyAdded(entry);
-    const { subject: selector, subjectId } = entry;
-    const known = this.#subjects.get(subjectId);
-    if (known === undefined) {
-      this.#subjects.set(subjectId, { entries: new Set([entry]), endpoints: new Set() });
-      this.#index.setSelector(subjectId, selector);
-      return;
+  #add(id: PolicyId, form: PolicyForm): PolicyEntry {
+    const { text } = form.subject;
+    let subject = this.#subjects.get(text);
+    if (subject === undefined) {
+      subject = new Subject(this.#subjectsMade++, form.subject);
+      this.#subjects.set(text, subject);
+      this.#index.addSelector(subject);
     }
-    known.entries.add(entry);
+    const entry = new PolicyEntry(id, form, subject, this.#rules.acquire(form.rules));
+    subject.entries = addToFew(subject.entries, entry);
+    return entry;
   }
 
-  #removeFromSubject(entry: PolicyEntry): void {
-    const { subjectId: id } = entry;
-    const subject = this.#subjects.get(id);
-    if (subject === undefined) throw new Error(`Cannot take ${entry.id} from its subject: ${id} is unknown`);
-    this.#on.policyRemoved(entry);
-    subject.entries.delete(entry);
-    if (subject.entries.size > 0) return;
-    this.#subjects.delete(id);
-    this.#index.deleteSelector(id);
+  #drop(entry: PolicyEntry): void {
+    const { subject, rules } = entry;
+    this.#rules.release(rules);
+    subject.entries = removeFromFew(subject.entries, entry);
+    if (countOfFew(subject.entries) > 0) return;
+    this.#subjects.delete(subject.text);
+    this.#index.deleteSelector(subject);
   }
 
-  #matchStarted(subjectId: string, endpoint: EndpointId): void {
-    const subject = this.#subjects.get(subjectId);
-    if (subject === undefined) throw new Error(`Cannot match ${endpoint}: subject ${subjectId} is unknown`);
-    subject.endpoints.add(endpoint);
-    if (subject.endpoints.size === 1) for (const entry of subject.entries) this.#activate(entry);
-    this.#on.matchStarted(subjectId, endpoint);
+  #matchStarted(subject: Subject, endpoint: EndpointId): void {
+    subject.endpoints++;
+    if (subject.endpoints === 1) for (const entry of membersOfFew(subject.entries)) this.#setActive(entry.id, entry);
+    this.#on.matchStarted(subject, endpoint);
   }
 
-  /** The policies of a subject that is being taken away are gone already. */
-  #matchStopped(subjectId: string, endpoint: EndpointId): void {
-    this.#on.matchStopped(subjectId, endpoint);
-    const subject = this.#subjects.get(subjectId);
-    subject?.endpoints.delete(endpoint);
-    if (subject === undefined || subject.endpoints.size > 0) return;
-    for (const entry of subject.entries) if (!this.#isWanted(entry)) this.#deactivate(entry.id);
+  #matchStopped(subject: Subject, endpoint: EndpointId): void {
+    this.#on.matchStopped(subject, endpoint);
+    subject.endpoints--;
+    if (subject.endpoints > 0) return;
+    for (const entry of membersOfFew(subject.entries)) if (!isWanted(entry)) this.#setActive(entry.id, undefined);
   }
+}
+
+function isWanted({ everywhere, subject }: PolicyEntry): boolean {
+  return everywhere || subject.endpoints > 0;
 }

@@ -2,6 +2,7 @@ import type { Direction, TierProgram } from '@calico/policy';
 import type { EndpointId } from './messages.ts';
 import { MultiMap } from './multi-map.ts';
 import { compareEntries, type PolicyEntry } from './policy-entry.ts';
+import type { Subject } from './subject.ts';
 import type { Tiers } from './tiers.ts';
 
 /** The policies of one tier for some endpoints, sorted when asked: a change costs its own sorting and one merge. */
@@ -50,12 +51,14 @@ function merge(left: readonly PolicyEntry[], right: readonly PolicyEntry[]): rea
 /** Endpoints that the same policies are for. */
 class Group {
   readonly key: string;
+  readonly subjects: readonly Subject[];
   readonly endpoints = new Set<EndpointId>();
   readonly #tierPolicies = new Map<string, TierPolicies>();
   readonly #programs = new Map<Direction, readonly TierProgram[]>();
 
-  constructor(key: string) {
+  constructor(key: string, subjects: Iterable<Subject>) {
     this.key = key;
+    this.subjects = [...subjects];
   }
 
   add(entry: PolicyEntry): void {
@@ -103,11 +106,11 @@ class Group {
  * their tiers are the very same object.
  */
 export class EndpointPolicies {
-  readonly #entriesOf = new MultiMap<string, PolicyEntry>();
-  readonly #subjectsOf = new MultiMap<EndpointId, string>();
+  readonly #entriesOf = new MultiMap<Subject, PolicyEntry>();
+  readonly #subjectsOf = new MultiMap<EndpointId, Subject>();
   readonly #groups = new Map<string, Group>();
   readonly #groupOf = new Map<EndpointId, Group>();
-  readonly #groupsWith = new MultiMap<string, Group>();
+  readonly #groupsWith = new MultiMap<Subject, Group>();
   /** Endpoints that match other subjects than those of their group. */
   readonly #moved = new Set<EndpointId>();
   readonly #changed = new Set<Group>();
@@ -117,33 +120,34 @@ export class EndpointPolicies {
     this.#tiers = tiers;
   }
 
-  /** A policy came. */
+  /** An active policy came. */
   addEntry(entry: PolicyEntry): void {
-    this.#entriesOf.add(entry.subjectId, entry);
-    for (const group of this.#groupsWith.get(entry.subjectId)) {
+    this.#entriesOf.add(entry.subject, entry);
+    for (const group of this.#groupsWith.get(entry.subject)) {
       group.add(entry);
       this.#changed.add(group);
     }
   }
 
-  /** A policy went. */
+  /** An active policy went; nothing happens when it is not there. */
   deleteEntry(entry: PolicyEntry): void {
-    this.#entriesOf.delete(entry.subjectId, entry);
-    for (const group of this.#groupsWith.get(entry.subjectId)) {
+    if (!this.#entriesOf.get(entry.subject).has(entry)) return;
+    this.#entriesOf.delete(entry.subject, entry);
+    for (const group of this.#groupsWith.get(entry.subject)) {
       group.delete(entry);
       this.#changed.add(group);
     }
   }
 
   /** An endpoint matches the subject of policies. */
-  matchStarted(subjectId: string, endpoint: EndpointId): void {
-    this.#subjectsOf.add(endpoint, subjectId);
+  matchStarted(subject: Subject, endpoint: EndpointId): void {
+    this.#subjectsOf.add(endpoint, subject);
     this.#moved.add(endpoint);
   }
 
   /** An endpoint no longer matches the subject of policies. */
-  matchStopped(subjectId: string, endpoint: EndpointId): void {
-    this.#subjectsOf.delete(endpoint, subjectId);
+  matchStopped(subject: Subject, endpoint: EndpointId): void {
+    this.#subjectsOf.delete(endpoint, subject);
     this.#moved.add(endpoint);
   }
 
@@ -185,7 +189,9 @@ export class EndpointPolicies {
   }
 
   #key(endpoint: EndpointId): string {
-    return [...this.#subjectsOf.get(endpoint)].sort().join(' ');
+    return Array.from(this.#subjectsOf.get(endpoint), subject => subject.number)
+      .sort((a, b) => a - b)
+      .join(' ');
   }
 
   #regroup(endpoint: EndpointId): void {
@@ -201,10 +207,10 @@ export class EndpointPolicies {
     if (before?.endpoints.size === 0) this.#dropGroup(before);
   }
 
-  #createGroup(key: string, subjects: ReadonlySet<string>): Group {
-    const group = new Group(key);
+  #createGroup(key: string, subjects: ReadonlySet<Subject>): Group {
+    const group = new Group(key, subjects);
     this.#groups.set(key, group);
-    for (const subject of subjects) {
+    for (const subject of group.subjects) {
       this.#groupsWith.add(subject, group);
       for (const entry of this.#entriesOf.get(subject)) group.add(entry);
     }
@@ -213,7 +219,7 @@ export class EndpointPolicies {
 
   #dropGroup(group: Group): void {
     this.#groups.delete(group.key);
-    for (const subject of group.key.split(' ')) this.#groupsWith.delete(subject, group);
+    for (const subject of group.subjects) this.#groupsWith.delete(subject, group);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { GlobalNetworkPolicy, NetworkPolicy, ResourceUpdate, WorkloadEndpoint } from '@calico/api';
 import { parseCidr } from '@calico/ip';
-import type { PolicyProgram, ProfileProgram, SetId } from '@calico/policy';
+import type { PolicyId, PolicyProgram, ProfileProgram, SetId } from '@calico/policy';
 import { ActivePolicies } from './active-policies.ts';
 import { blockClaims } from './blocks.ts';
 import type { Counter } from './counter.ts';
@@ -12,9 +12,11 @@ import { validOrAbsent } from './invalid.ts';
 import { IpSets } from './ip-sets.ts';
 import { LocalEndpoints } from './local-endpoints.ts';
 import { hostEndpointMember, networkSetMember, workloadMember } from './member.ts';
+import type { MemberKey } from './member-counts.ts';
 import type { Message } from './messages.ts';
 import { byKind, keyOf, type ModelHandlers, type ResourceKey } from './model.ts';
-import { type PolicyKind, policyId, readPolicy } from './policy-entry.ts';
+import { eachNet, netText } from './net-key.ts';
+import { type PolicyEntry, type PolicyKind, policyId, readPolicy } from './policy-entry.ts';
 import { Pools } from './pools.ts';
 import { Profiles } from './profiles.ts';
 import { Programs } from './programs.ts';
@@ -22,6 +24,7 @@ import { addressClaims, Routes } from './routes.ts';
 import { ServiceSets } from './service-sets.ts';
 import { SetMembers } from './set-members.ts';
 import { Tiers } from './tiers.ts';
+import { translatePolicy } from './translate-policy.ts';
 
 /** For whom a graph calculates. */
 export interface CalcGraphOptions {
@@ -45,12 +48,9 @@ export class CalcGraph {
   readonly #endpointPolicies = new EndpointPolicies(this.#tiers);
   readonly #endpoints = new LocalEndpoints(this.#endpointPolicies, this.#profiles);
   readonly #activePolicies = new ActivePolicies({
-    policyActive: entry => this.#policies.set(entry.id, entry.translate()),
-    policyInactive: id => this.#policies.set(id, undefined),
-    policyAdded: entry => this.#endpointPolicies.addEntry(entry),
-    policyRemoved: entry => this.#endpointPolicies.deleteEntry(entry),
-    matchStarted: (subjectId, endpoint) => this.#endpointPolicies.matchStarted(subjectId, endpoint),
-    matchStopped: (subjectId, endpoint) => this.#endpointPolicies.matchStopped(subjectId, endpoint),
+    activeChanged: (id, before, after) => this.#setActive(id, before, after),
+    matchStarted: (subject, endpoint) => this.#endpointPolicies.matchStarted(subject, endpoint),
+    matchStopped: (subject, endpoint) => this.#endpointPolicies.matchStopped(subject, endpoint),
   });
   readonly #hosts = new Hosts();
   readonly #pools = new Pools();
@@ -64,8 +64,12 @@ export class CalcGraph {
     this.#routes = new Routes(nodeName, this.#hosts, this.#pools);
     this.#config = new FelixConfig(nodeName);
     this.#ipSets.connect({
-      start: set => (set.kind === 'service' ? this.#services.start(set) : this.#members.start(set)),
-      stop: set => (set.kind === 'service' ? this.#services.stop(set) : this.#members.stop(set)),
+      start: set => {
+        const { definition } = set;
+        if (definition.kind === 'service') this.#services.start(set, definition);
+        else this.#members.start(set, definition);
+      },
+      stop: ({ definition: { kind, id } }) => (kind === 'service' ? this.#services : this.#members).stop(id),
     });
     this.#handlers = byKind(this.#modelHandlers());
   }
@@ -125,7 +129,7 @@ export class CalcGraph {
   check(): void {
     this.#activePolicies.check();
     this.#endpointPolicies.check();
-    const given = new Map<SetId, Counter<string>>();
+    const given = new Map<SetId, Counter<MemberKey>>();
     this.#members.check(given);
     this.#services.check(given);
     this.#ipSets.check(given);
@@ -149,11 +153,11 @@ export class CalcGraph {
     return {
       WorkloadEndpoint: (key, resource) => this.#setWorkload(key, resource),
       HostEndpoint: ({ id }, resource) =>
-        this.#members.set(`hep:${id}`, resource === undefined ? undefined : hostEndpointMember(resource)),
+        this.#members.set('HostEndpoint', id, resource && hostEndpointMember(resource)),
       NetworkSet: ({ id, namespace }, resource) =>
-        this.#members.set(`ns:${id}`, resource === undefined ? undefined : networkSetMember(resource, namespace)),
+        this.#members.set('NetworkSet', id, resource && networkSetMember(resource, namespace)),
       GlobalNetworkSet: ({ id }, resource) =>
-        this.#members.set(`gns:${id}`, resource === undefined ? undefined : networkSetMember(resource, undefined)),
+        this.#members.set('GlobalNetworkSet', id, resource && networkSetMember(resource, undefined)),
       Profile: ({ name }, resource) => {
         const labels = this.#profiles.set(name, resource) ? (resource?.spec.labelsToApply ?? {}) : undefined;
         this.#members.setProfile(name, labels);
@@ -196,17 +200,25 @@ export class CalcGraph {
 
   #setPolicy(kind: PolicyKind, key: ResourceKey, resource: NetworkPolicy | GlobalNetworkPolicy | undefined): void {
     const { namespace, name } = key;
-    const entry = resource === undefined ? undefined : validOrAbsent(() => readPolicy(kind, namespace, name, resource));
-    this.#activePolicies.setPolicy(policyId(kind, namespace, name), entry);
+    const form = resource && validOrAbsent(() => readPolicy(namespace, resource));
+    this.#activePolicies.setPolicy(policyId(kind, namespace, name), form);
+  }
+
+  /** A policy whose rules cannot be read counts as absent. */
+  #setActive(id: PolicyId, before: PolicyEntry | undefined, after: PolicyEntry | undefined): void {
+    const translated = after && validOrAbsent(() => translatePolicy(after));
+    this.#policies.set(id, translated);
+    if (after !== undefined && translated !== undefined) this.#endpointPolicies.addEntry(after);
+    if (before !== undefined) this.#endpointPolicies.deleteEntry(before);
   }
 
   #setWorkload({ id }: ResourceKey, resource: WorkloadEndpoint | undefined): void {
     const member = resource === undefined ? undefined : workloadMember(resource);
-    this.#members.set(`wep:${id}`, member);
+    this.#members.set('WorkloadEndpoint', id, member);
     if (member !== undefined && resource?.spec.node === this.#nodeName) {
       this.#endpoints.set(id, resource);
       this.#activePolicies.setEndpoint(id, member.labels, member.profiles);
-      const addresses = member.nets.flatMap(net => parseCidr(net)?.addr ?? []);
+      const addresses = eachNet(member.nets).flatMap(net => parseCidr(netText(net))?.addr ?? []);
       this.#routes.setClaims(`wep/${id}`, addressClaims('workload', this.#nodeName, addresses));
     } else if (this.#endpoints.has(id)) {
       this.#activePolicies.deleteEndpoint(id);

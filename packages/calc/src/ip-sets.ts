@@ -1,24 +1,37 @@
 import type { SetId } from '@calico/policy';
-import { Counter } from './counter.ts';
+import type { Counter } from './counter.ts';
+import { MemberCounts, type MemberKey } from './member-counts.ts';
 import type { Message, SetType } from './messages.ts';
+import { netText } from './net-key.ts';
 import { type SetDefinition, setType } from './set-definition.ts';
 
 /** Fills a set while somebody asks it. */
 export interface MemberSource {
-  start(definition: SetDefinition): void;
-  stop(definition: SetDefinition): void;
+  start(set: IpSet): void;
+  stop(set: IpSet): void;
 }
 
-interface IpSet {
+/** How a set differs from what was sent. */
+interface Difference {
+  readonly added: Set<MemberKey>;
+  readonly removed: Set<MemberKey>;
+}
+
+/** A set that active programs ask, with its members. */
+export class IpSet {
   readonly definition: SetDefinition;
-  readonly type: SetType;
-  /** How many sources give each member. */
-  readonly members: Counter<string>;
-  /** Changes against what was sent; unused until the set was sent. */
-  readonly added: Set<string>;
-  readonly removed: Set<string>;
-  users: number;
-  sent: boolean;
+  readonly members = new MemberCounts();
+  users = 1;
+  sent = false;
+  difference: Difference | undefined;
+
+  constructor(definition: SetDefinition) {
+    this.definition = definition;
+  }
+
+  get type(): SetType {
+    return setType(this.definition);
+  }
 }
 
 /**
@@ -43,45 +56,36 @@ export class IpSets {
       known.users++;
       return;
     }
-    const set: IpSet = {
-      definition,
-      type: setType(definition),
-      members: new Counter(),
-      added: new Set(),
-      removed: new Set(),
-      users: 1,
-      sent: false,
-    };
+    const set = new IpSet(definition);
     this.#sets.set(definition.id, set);
     this.#changed.add(set);
-    this.#source?.start(definition);
+    this.#source?.start(set);
   }
 
   /** One user less; the last one takes the set away. */
   release(id: SetId): void {
-    const set = this.#get(id);
+    const set = this.#sets.get(id);
+    if (set === undefined) throw new Error(`Cannot release set ${id}: it is not active`);
     set.users--;
     if (set.users > 0) return;
-    this.#source?.stop(set.definition);
+    this.#source?.stop(set);
     this.#sets.delete(id);
     this.#changed.delete(set);
     if (set.sent) this.#removes.add(id);
   }
 
   /** A source gives a member. */
-  addMember(id: SetId, member: string): void {
-    const set = this.#get(id);
+  addMember(set: IpSet, member: MemberKey): void {
     if (!set.members.add(member) || !set.sent) return;
-    if (!set.removed.delete(member)) set.added.add(member);
-    this.#changed.add(set);
+    const { added, removed } = this.#difference(set);
+    if (!removed.delete(member)) added.add(member);
   }
 
   /** A source takes its member back. */
-  removeMember(id: SetId, member: string): void {
-    const set = this.#get(id);
+  removeMember(set: IpSet, member: MemberKey): void {
     if (!set.members.remove(member) || !set.sent) return;
-    if (!set.added.delete(member)) set.removed.add(member);
-    this.#changed.add(set);
+    const { added, removed } = this.#difference(set);
+    if (!added.delete(member)) removed.add(member);
   }
 
   /**
@@ -100,11 +104,13 @@ export class IpSets {
       if (!set.sent) {
         set.sent = true;
         this.#removes.delete(id);
-        updates.push({ kind: 'ipSetUpdate', id, type: set.type, members: [...set.members.keys()] });
-      } else if (set.added.size > 0 || set.removed.size > 0) {
-        deltas.push({ kind: 'ipSetDelta', id, added: [...set.added], removed: [...set.removed] });
-        set.added.clear();
-        set.removed.clear();
+        updates.push({ kind: 'ipSetUpdate', id, type: set.type, members: texts(set.members.keys()) });
+      } else if (set.difference !== undefined) {
+        const { added, removed } = set.difference;
+        if (added.size > 0 || removed.size > 0) {
+          deltas.push({ kind: 'ipSetDelta', id, added: texts(added), removed: texts(removed) });
+        }
+        set.difference = undefined;
       }
     }
     const removes = [...this.#removes];
@@ -123,10 +129,11 @@ export class IpSets {
   }
 
   /** Throws when a set counts other members than the sources give, which they count up by set and member. */
-  check(given: ReadonlyMap<SetId, Counter<string>>): void {
+  check(given: ReadonlyMap<SetId, Counter<MemberKey>>): void {
     for (const [id, { members }] of this.#sets) {
       const wanted = new Map(given.get(id)?.entries() ?? []);
-      for (const [member, count] of members.entries()) {
+      for (const member of members.keys()) {
+        const count = members.count(member);
         const sources = wanted.get(member) ?? 0;
         if (sources !== count)
           throw new Error(`Cannot trust set ${id}: ${member} counts ${count}; given ${sources} times`);
@@ -135,9 +142,13 @@ export class IpSets {
     }
   }
 
-  #get(id: SetId): IpSet {
-    const set = this.#sets.get(id);
-    if (set === undefined) throw new Error(`Cannot use set ${id}: it is not active`);
-    return set;
+  #difference(set: IpSet): Difference {
+    set.difference ??= { added: new Set(), removed: new Set() };
+    this.#changed.add(set);
+    return set.difference;
   }
+}
+
+function texts(members: Iterable<MemberKey>): string[] {
+  return Array.from(members, netText);
 }

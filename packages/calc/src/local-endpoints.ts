@@ -1,7 +1,7 @@
 import type { WorkloadEndpoint } from '@calico/api';
 import type { EndpointPolicies } from './endpoint-policies.ts';
-import { readNets } from './member.ts';
 import type { EndpointId, LocalEndpoint } from './messages.ts';
+import { eachNet, netKeys, netText } from './net-key.ts';
 import { Outbox } from './outbox.ts';
 import type { Profiles } from './profiles.ts';
 
@@ -64,6 +64,11 @@ export class LocalEndpoints {
       allowSpoofedSources: readNets(spec.allowSpoofedSourcePrefixes),
     };
   }
+}
+
+/** Masked CIDRs as text, each once; text that is no CIDR or address is left out. */
+function readNets(texts: readonly string[] | undefined): string[] {
+  return eachNet(netKeys(texts)).map(netText);
 }
 
 /** The profiles that an endpoint names, each once. */

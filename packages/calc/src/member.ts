@@ -2,20 +2,22 @@ import {
   type GlobalNetworkSet,
   type HostEndpoint,
   NAMESPACE_LABEL,
+  NAMESPACE_LABEL_PREFIX,
   type NetworkSet,
   namespaceProfileName,
   SERVICE_ACCOUNT_LABEL,
+  SERVICE_ACCOUNT_LABEL_PREFIX,
   type WorkloadEndpoint,
 } from '@calico/api';
-import { maskCidr, parseCidr, printCidr } from '@calico/ip';
 import type { Labels } from '@calico/selector';
+import { eachNet, netKeys } from './net-key.ts';
 import type { Member, NamedPort } from './set-members.ts';
 
 /** What a workload gives to sets; undefined when it has no addresses or no interface, and so does not exist for policy. */
 export function workloadMember(resource: WorkloadEndpoint): Member | undefined {
   const { spec, metadata } = resource;
-  const nets = readNets(spec.ipNetworks);
-  if (nets.length === 0 || !spec.interfaceName) return undefined;
+  const nets = netKeys(spec.ipNetworks);
+  if (eachNet(nets).length === 0 || !spec.interfaceName) return undefined;
   const own: Record<string, string> = {};
   if (metadata.namespace !== undefined) own[NAMESPACE_LABEL] = metadata.namespace;
   if (spec.serviceAccountName) own[SERVICE_ACCOUNT_LABEL] = spec.serviceAccountName;
@@ -33,7 +35,7 @@ export function hostEndpointMember(resource: HostEndpoint): Member {
   return {
     labels: metadata.labels ?? NO_LABELS,
     profiles: spec.profiles ?? NOTHING,
-    nets: readNets(spec.expectedIPs),
+    nets: netKeys(spec.expectedIPs),
     ports: readPorts(spec.ports),
   };
 }
@@ -44,32 +46,29 @@ export function networkSetMember(resource: NetworkSet | GlobalNetworkSet, namesp
   return {
     labels: feedLabels(metadata.labels, namespace === undefined ? {} : { [NAMESPACE_LABEL]: namespace }),
     profiles: namespace === undefined ? NOTHING : [namespaceProfileName(namespace)],
-    nets: readNets(spec.nets),
+    nets: netKeys(spec.nets),
     ports: NOTHING,
   };
 }
 
 const NOTHING: readonly never[] = [];
 const NO_LABELS: Labels = {};
-const INHERITED = /^pc(?:ns|sa)\./;
 
 /** The object's labels, less those that only profiles may give, with `extra` on top. */
 function feedLabels(labels: Labels | undefined, extra: Labels): Labels {
   const given = labels ?? NO_LABELS;
-  const fits = Object.entries(extra).every(([key, value]) => given[key] === value);
-  if (fits && !Object.keys(given).some(key => INHERITED.test(key))) return given;
-  return { ...Object.fromEntries(Object.entries(given).filter(([key]) => !INHERITED.test(key))), ...extra };
+  if (isAsItIs(given, extra)) return given;
+  return { ...Object.fromEntries(Object.entries(given).filter(([key]) => !isInherited(key))), ...extra };
 }
 
-/** Masked CIDRs as text, each once; text that is no CIDR or address is left out. */
-export function readNets(texts: readonly string[] | undefined): readonly string[] {
-  if (texts === undefined || texts.length === 0) return NOTHING;
-  const nets = new Set<string>();
-  for (const text of texts) {
-    const net = parseCidr(text);
-    if (net !== undefined) nets.add(printCidr(maskCidr(net)));
-  }
-  return [...nets];
+function isAsItIs(labels: Labels, extra: Labels): boolean {
+  for (const key in extra) if (labels[key] !== extra[key]) return false;
+  for (const key in labels) if (isInherited(key)) return false;
+  return true;
+}
+
+function isInherited(key: string): boolean {
+  return key.startsWith(NAMESPACE_LABEL_PREFIX) || key.startsWith(SERVICE_ACCOUNT_LABEL_PREFIX);
 }
 
 interface ApiPort {

@@ -1,7 +1,7 @@
 import { type PolicyProgram, type ProfileProgram, type SetId, setsOf } from '@calico/policy';
 import type { IpSets } from './ip-sets.ts';
 import { Outbox } from './outbox.ts';
-import type { Translated } from './policy-entry.ts';
+import type { Translated } from './translate-policy.ts';
 
 /** The active programs of one kind, policies or profiles; while active, each is a user of the sets that it asks. */
 export class Programs<Program extends PolicyProgram | ProfileProgram> {

@@ -1,7 +1,9 @@
 import type { SetId } from '@calico/policy';
-import { LabelIndex, type Labels } from '@calico/selector';
+import { IndexedItem, IndexedSelector, LabelIndex, type Labels } from '@calico/selector';
 import { type Counter, countInto } from './counter.ts';
-import type { IpSets } from './ip-sets.ts';
+import type { IpSet, IpSets } from './ip-sets.ts';
+import type { MemberKey } from './member-counts.ts';
+import { addressText, eachNet, type NetKeys, sameNets } from './net-key.ts';
 import type { NamedPortSet, PortProtocol, SelectorSet } from './set-definition.ts';
 
 /** A port with a name on an endpoint. */
@@ -16,15 +18,35 @@ export interface Member {
   readonly labels: Labels;
   /** Profiles whose labels it inherits, the first wins. */
   readonly profiles: readonly string[];
-  /** Masked CIDRs as text. */
-  readonly nets: readonly string[];
+  readonly nets: NetKeys;
   readonly ports: readonly NamedPort[];
 }
 
-/** Arrays, not sets: there are as many items as endpoints in the cluster, and each is in few sets. */
-interface Item {
-  member: Member;
-  readonly sets: (SelectorSet | NamedPortSet)[];
+/** The kinds of objects that are members. */
+export type MemberKind = 'WorkloadEndpoint' | 'HostEndpoint' | 'NetworkSet' | 'GlobalNetworkSet';
+
+/** As many as there are endpoints in the cluster: nothing is kept that can be told from elsewhere. */
+class Item extends IndexedItem {
+  nets: NetKeys;
+  ports: readonly NamedPort[];
+
+  constructor({ nets, ports }: Member) {
+    super();
+    this.nets = nets;
+    this.ports = ports;
+  }
+}
+
+/** A set that is being filled. */
+class FilledSet extends IndexedSelector {
+  readonly set: IpSet;
+  readonly definition: SelectorSet | NamedPortSet;
+
+  constructor(set: IpSet, definition: SelectorSet | NamedPortSet) {
+    super(definition.selector);
+    this.set = set;
+    this.definition = definition;
+  }
 }
 
 /**
@@ -32,35 +54,41 @@ interface Item {
  * sets that it is in, enters or leaves.
  */
 export class SetMembers {
-  readonly #items = new Map<string, Item>();
-  readonly #sets = new Map<SetId, SelectorSet | NamedPortSet>();
+  readonly #items: Readonly<Record<MemberKind, Map<string, Item>>> = {
+    WorkloadEndpoint: new Map(),
+    HostEndpoint: new Map(),
+    NetworkSet: new Map(),
+    GlobalNetworkSet: new Map(),
+  };
+  readonly #sets = new Map<SetId, FilledSet>();
   readonly #ipSets: IpSets;
-  readonly #index: LabelIndex;
+  readonly #index: LabelIndex<FilledSet, Item>;
 
   constructor(ipSets: IpSets) {
     this.#ipSets = ipSets;
     this.#index = new LabelIndex({
-      matchStarted: (setId, itemId) => this.#matchStarted(setId, itemId),
-      matchStopped: (setId, itemId) => this.#matchStopped(setId, itemId),
+      matchStarted: (filled, item) => this.#give(filled, item),
+      matchStopped: (filled, item) => this.#takeBack(filled, item),
     });
   }
 
   /** The endpoint or network set `id` is now `member`; undefined: it is gone. */
-  set(id: string, member: Member | undefined): void {
-    const item = this.#items.get(id);
+  set(kind: MemberKind, id: string, member: Member | undefined): void {
+    const items = this.#items[kind];
+    let item = items.get(id);
     if (member === undefined) {
       if (item === undefined) return;
-      this.#index.deleteItem(id);
-      this.#items.delete(id);
+      this.#index.deleteItem(item);
+      items.delete(id);
       return;
     }
-    if (item === undefined) this.#items.set(id, { member, sets: [] });
-    else {
-      const before = item.member;
-      item.member = member;
-      for (const set of item.sets) this.#replace(set, before, member);
+    if (item === undefined) {
+      item = new Item(member);
+      items.set(id, item);
+    } else {
+      this.#replace(item, member);
     }
-    this.#index.setItem(id, member.labels, member.profiles);
+    this.#index.setItem(item, member.labels, member.profiles);
   }
 
   /** The labels that members with this profile inherit; undefined: none. */
@@ -70,64 +98,66 @@ export class SetMembers {
   }
 
   /** Begins to fill a set. */
-  start(set: SelectorSet | NamedPortSet): void {
-    this.#sets.set(set.id, set);
-    this.#index.setSelector(set.id, set.selector);
+  start(set: IpSet, definition: SelectorSet | NamedPortSet): void {
+    const filled = new FilledSet(set, definition);
+    this.#sets.set(definition.id, filled);
+    this.#index.addSelector(filled);
   }
 
   /** No longer fills a set, which is going away. */
-  stop(set: SelectorSet | NamedPortSet): void {
-    this.#index.deleteSelector(set.id);
-    this.#sets.delete(set.id);
+  stop(id: SetId): void {
+    const filled = this.#sets.get(id);
+    if (filled === undefined) throw new Error(`Cannot stop to fill set ${id}: it is unknown`);
+    this.#index.deleteSelector(filled);
+    this.#sets.delete(id);
   }
 
   get size(): number {
-    return this.#items.size;
+    return Object.values(this.#items).reduce((sum, items) => sum + items.size, 0);
   }
 
   /** Throws when the index is inconsistent. Counts into `given` what is given to each set. */
-  check(given: Map<SetId, Counter<string>>): void {
+  check(given: Map<SetId, Counter<MemberKey>>): void {
     this.#index.check();
-    for (const [id, item] of this.#items) {
-      for (const set of item.sets) {
-        if (this.#sets.get(set.id) !== set) throw new Error(`Cannot trust members: ${id} is in stopped set ${set.id}`);
-        countInto(given, set.id, contributions(set, item.member));
+    for (const items of Object.values(this.#items)) {
+      for (const [id, item] of items) {
+        for (const filled of this.#index.matchesOf(item)) {
+          const setId = filled.definition.id;
+          if (this.#sets.get(setId) !== filled) throw new Error(`Cannot trust members: ${id} is in stopped ${setId}`);
+          countInto(given, setId, contributions(filled, item));
+        }
       }
     }
   }
 
-  #matchStarted(setId: SetId, itemId: string): void {
-    const set = this.#sets.get(setId);
-    const item = this.#items.get(itemId);
-    if (set === undefined || item === undefined)
-      throw new Error(`Cannot match ${itemId} with ${setId}: one is unknown`);
-    item.sets.push(set);
-    for (const text of contributions(set, item.member)) this.#ipSets.addMember(setId, text);
+  #give(filled: FilledSet, item: Pick<Item, 'nets' | 'ports'>): void {
+    for (const member of contributions(filled, item)) this.#ipSets.addMember(filled.set, member);
   }
 
-  #matchStopped(setId: SetId, itemId: string): void {
-    const set = this.#sets.get(setId);
-    const item = this.#items.get(itemId);
-    if (set === undefined || item === undefined)
-      throw new Error(`Cannot unmatch ${itemId} and ${setId}: one is unknown`);
-    item.sets.splice(item.sets.indexOf(set), 1);
-    for (const text of contributions(set, item.member)) this.#ipSets.removeMember(setId, text);
+  #takeBack(filled: FilledSet, item: Pick<Item, 'nets' | 'ports'>): void {
+    for (const member of contributions(filled, item)) this.#ipSets.removeMember(filled.set, member);
   }
 
   /** Adds before it removes, so that what stays is never missing. */
-  #replace(set: SelectorSet | NamedPortSet, before: Member, after: Member): void {
-    for (const text of contributions(set, after)) this.#ipSets.addMember(set.id, text);
-    for (const text of contributions(set, before)) this.#ipSets.removeMember(set.id, text);
+  #replace(item: Item, { nets, ports }: Member): void {
+    if (sameNets(item.nets, nets) && item.ports.length === 0 && ports.length === 0) return;
+    const before = { nets: item.nets, ports: item.ports };
+    item.nets = nets;
+    item.ports = ports;
+    for (const filled of this.#index.matchesOf(item)) {
+      this.#give(filled, item);
+      this.#takeBack(filled, before);
+    }
   }
 }
 
 /** The members that an endpoint or network set gives to a set whose selector it matches. */
-function contributions(set: SelectorSet | NamedPortSet, member: Member): readonly string[] {
-  if (set.kind === 'selector') return member.nets;
-  const texts: string[] = [];
-  for (const port of member.ports) {
-    if (port.name !== set.port || (set.protocol !== undefined && port.protocol !== set.protocol)) continue;
-    for (const net of member.nets) texts.push(`${net.slice(0, net.indexOf('/'))},${port.protocol}:${port.port}`);
+function contributions({ definition }: FilledSet, { nets, ports }: Pick<Item, 'nets' | 'ports'>): readonly MemberKey[] {
+  if (definition.kind === 'selector') return eachNet(nets);
+  const keys: MemberKey[] = [];
+  for (const { name, protocol, port } of ports) {
+    if (name !== definition.port || (definition.protocol !== undefined && protocol !== definition.protocol)) continue;
+    for (const net of eachNet(nets)) keys.push(`${addressText(net)},${protocol}:${port}`);
   }
-  return texts;
+  return keys;
 }

@@ -31,6 +31,7 @@ export {
   printCidr,
 } from './cidr.ts';
 export { IpError } from './error.ts';
+export { parseIpv4, printIpv4 } from './ipv4.ts';
 export { type Mac, macFromBytes, macToBytes, parseMac } from './mac.ts';
 export { mergeCidrs } from './merge-cidrs.ts';
 export { PrefixTrie, type PrefixTrieEntry } from './prefix-trie.ts';

@@ -1,4 +1,6 @@
 export { SelectorError } from './error.ts';
+export { addToFew, countOfFew, type Few, membersOfFew, removeFromFew } from './few.ts';
+export { IndexedItem, IndexedSelector } from './indexed.ts';
 export { LabelIndex, type LabelIndexListener } from './label-index.ts';
 export type { LabelLookup, Labels } from './labels.ts';
 export { negate, renameLabels, type SelectorNode, sortedValues } from './node.ts';

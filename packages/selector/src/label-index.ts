@@ -1,25 +1,17 @@
 import { AtomIndex } from './atom-index.ts';
-import { compileNode } from './compile.ts';
 import { type Atom, coverOf } from './cover.ts';
-import { GroupIndex } from './group-index.ts';
-import {
-  addMember,
-  Group,
-  groupHash,
-  groupLabel,
-  type Item,
-  labelsRead,
-  type Parent,
-  removeMember,
-  type Watched,
-} from './label-group.ts';
+import { addToFew, countOfFew, membersOfFew, removeFromFew } from './few.ts';
+import type { IndexedItem, IndexedSelector } from './indexed.ts';
+import { Group, groupKey, groupLabels, ownGroupLabel, type Parent } from './label-group.ts';
 import { type Labels, ownLabel } from './labels.ts';
-import type { Selector } from './selector.ts';
+import { labelsRead } from './labels-read.ts';
+import { OwnerIndex } from './owner-index.ts';
+import { parseSelector } from './selector.ts';
 
 /** Told of every match that starts or stops. It must not change the index from inside. */
-export interface LabelIndexListener {
-  matchStarted(selectorId: string, itemId: string): void;
-  matchStopped(selectorId: string, itemId: string): void;
+export interface LabelIndexListener<S, I> {
+  matchStarted(selector: S, item: I): void;
+  matchStopped(selector: S, item: I): void;
 }
 
 const NO_LABELS: Labels = {};
@@ -39,61 +31,63 @@ const distinct = (cover: readonly Atom[]) =>
  * Items with equal labels and parents form a group, which is evaluated once. Selectors are filed under conditions on
  * labels that they imply (`coverOf`), so a new group asks only the selectors that one of its labels may meet, and a new
  * selector only such groups. What is told depends on the state before and after a call alone; within a call, starts are
- * told before stops. Labels given must not change afterwards.
+ * told before stops.
  */
-export class LabelIndex {
-  readonly #on: LabelIndexListener;
-  readonly #items = new Map<string, Item>();
+export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
+  readonly #on: LabelIndexListener<S, I>;
   readonly #parents = new Map<string, Parent>();
-  readonly #watched = new Map<string, Watched>();
-  /** By hash; groups of one hash are siblings. */
-  readonly #groups = new Map<number, Group>();
-  readonly #groupsByLabel = new GroupIndex(() => this.#allGroups());
-  readonly #parentsByLabel = new AtomIndex<Parent>();
-  readonly #watchedByAtom = new AtomIndex<Watched>();
+  readonly #selectors = new Set<S>();
+  /** By key. */
+  readonly #groups = new Map<string, Group>();
+  readonly #groupsByLabel = new OwnerIndex<Group>({ all: () => this.#groups.values(), label: ownGroupLabel });
+  readonly #parentsByLabel = new OwnerIndex<Parent>({
+    all: () => this.#parents.values(),
+    label: (parent, label) => ownLabel(parent.labels, label),
+  });
+  readonly #selectorsByAtom = new AtomIndex<IndexedSelector>();
   /** Selectors without a cover: every group is asked. */
-  readonly #uncovered = new Set<Watched>();
+  readonly #uncovered = new Set<IndexedSelector>();
   /** How many selectors read each label: a parent's change of any other label concerns nobody. */
   readonly #readers = new Map<string, number>();
   /** Grows with every comparison, so that marks left on selectors by earlier ones mean nothing. */
   #mark = 0;
 
-  constructor(on: LabelIndexListener) {
+  constructor(on: LabelIndexListener<S, I>) {
     this.#on = on;
   }
 
   /** Adds an item or replaces its labels and parents. */
-  setItem(id: string, labels: Labels, parentIds: readonly string[] = []): void {
-    const parents = [...new Set(parentIds)];
-    const item = this.#items.get(id);
-    if (item?.group.holds(labels, parents)) return;
-    const group = this.#groupOf(labels, parents);
-    if (item === undefined) {
-      const added: Item = { id, group, previous: undefined, next: undefined };
-      this.#items.set(id, added);
-      addMember(group, added);
-      for (const { id: selectorId } of group.matches) this.#on.matchStarted(selectorId, id);
+  setItem(item: I, labels: Labels, parentIds: readonly string[] = []): void {
+    const parents = parentIds.length < 2 ? parentIds : [...new Set(parentIds)];
+    const key = groupKey(labels, parents);
+    const from = item.group;
+    if (from?.key === key) return;
+    const group = this.#groups.get(key) ?? this.#createGroup(key, labels, parents);
+    from?.removeItem(item);
+    group.addItem(item);
+    if (from === undefined) {
+      for (const selector of group.matches) this.#started(selector, item);
       return;
     }
-    const from = item.group;
-    removeMember(from, item);
-    item.group = group;
-    addMember(group, item);
-    this.#tellDifference(from.matches, group.matches, [id]);
+    this.#tellDifference(from.matches, group.matches, [item]);
     this.#dropIfEmpty(from);
   }
 
   /** Forgets an item; nothing happens when it is not there. */
-  deleteItem(id: string): void {
-    const item = this.#items.get(id);
-    if (item === undefined) return;
-    this.#items.delete(id);
-    removeMember(item.group, item);
-    for (const { id: selectorId } of item.group.matches) this.#on.matchStopped(selectorId, id);
-    this.#dropIfEmpty(item.group);
+  deleteItem(item: I): void {
+    const { group } = item;
+    if (group === undefined) return;
+    group.removeItem(item);
+    for (const selector of group.matches) this.#stopped(selector, item);
+    this.#dropIfEmpty(group);
   }
 
-  /** Sets the labels that items inherit from a parent. */
+  /** The selectors that are true for an item. */
+  matchesOf(item: I): readonly S[] {
+    return (item.group?.matches ?? []) as readonly S[];
+  }
+
+  /** Sets the labels that items inherit from a parent. They must not change afterwards. */
   setParent(id: string, labels: Labels): void {
     const parent = this.#parent(id);
     parent.set = true;
@@ -109,149 +103,111 @@ export class LabelIndex {
     this.#dropIfUnused(parent);
   }
 
-  /** Adds a selector, or replaces the one of that id. */
-  setSelector(id: string, selector: Selector): void {
-    const existing = this.#watched.get(id);
-    if (existing?.selector.text === selector.text) return;
-    const before = new Set(existing === undefined ? [] : this.#groupsMatching(existing));
-    if (existing !== undefined) this.#unfile(existing);
-    const cover = coverOf(selector.node, atom => this.#cost(atom));
-    const evaluate = compileNode(selector.node, groupLabel);
-    const watched: Watched = { id, selector, cover, evaluate, mark: 0 };
-    this.#watched.set(id, watched);
-    this.#file(watched);
-    const after = new Set<Group>();
-    for (const group of this.#candidates(watched)) {
-      if (!after.has(group) && watched.evaluate(group)) after.add(group);
-    }
-    for (const group of after) {
-      group.matches.push(watched);
-      if (!before.has(group)) for (const itemId of group.itemIds()) this.#on.matchStarted(id, itemId);
-    }
-    for (const group of before) {
-      if (existing !== undefined) group.removeMatch(existing);
-      if (!after.has(group)) for (const itemId of group.itemIds()) this.#on.matchStopped(id, itemId);
+  /** Adds a selector that is in no index. */
+  addSelector(selector: S): void {
+    if (selector.cover !== undefined) throw new Error(`Cannot add selector ${selector.text}: it is in an index`);
+    const { node } = parseSelector(selector.text);
+    selector.cover = coverOf(node, atom => this.#cost(atom)) ?? null;
+    this.#file(selector);
+    for (const group of this.#groupsMatching(selector)) {
+      group.addMatch(selector);
+      for (const item of group.items()) this.#started(selector, item);
     }
   }
 
   /** Forgets a selector; its matches stop. Nothing happens when it is not there. */
-  deleteSelector(id: string): void {
-    const watched = this.#watched.get(id);
-    if (watched === undefined) return;
-    const groups = this.#groupsMatching(watched);
-    this.#watched.delete(id);
-    this.#unfile(watched);
+  deleteSelector(selector: S): void {
+    if (!this.#selectors.has(selector)) return;
+    const groups = this.#groupsMatching(selector);
+    this.#unfile(selector);
     for (const group of groups) {
-      group.removeMatch(watched);
-      for (const itemId of group.itemIds()) this.#on.matchStopped(id, itemId);
+      group.removeMatch(selector);
+      for (const item of group.items()) this.#stopped(selector, item);
     }
   }
 
   /** Throws when what is kept differs from what every selector says of every item. O(groups × selectors). */
   check(): void {
-    const groups = new Set(this.#allGroups());
-    let items = 0;
-    for (const group of groups) {
-      this.#checkGroup(group);
-      items += [...group.itemIds()].length;
-    }
-    expectSame('items in groups', items, this.#items.size);
+    const groups = new Set(this.#groups.values());
+    for (const group of groups) this.#checkGroup(group);
     this.#groupsByLabel.check();
+    this.#parentsByLabel.check();
     for (const parent of this.#parents.values()) {
-      const dead = [...parent.groups].filter(group => !groups.has(group)).length;
+      const dead = [...membersOfFew(parent.groups)].filter(group => !groups.has(group)).length;
       expectSame(`dead groups of parent ${parent.id}`, dead, 0);
-      expectSame(`use of parent ${parent.id}`, parent.set || parent.groups.size > 0, true);
+      expectSame(`use of parent ${parent.id}`, parent.set || countOfFew(parent.groups) > 0, true);
     }
-    const atoms = [...this.#watched.values()].reduce((sum, { cover }) => sum + distinct(cover ?? []), 0);
-    expectSame('conditions filed', this.#watchedByAtom.size, atoms);
+    const atoms = [...this.#selectors].reduce((sum, { cover }) => sum + distinct(cover ?? []), 0);
+    expectSame('conditions filed', this.#selectorsByAtom.size, atoms);
   }
 
   #checkGroup(group: Group): void {
     const parentIds = group.parents.map(parent => parent.id);
-    const name = `the group of ${JSON.stringify(group.labels)} below ${parentIds}`;
-    expectSame(`hash of ${name}`, group.hash, groupHash(group.labels, parentIds));
+    const name = `the group ${group.key}`;
+    expectSame('key of a group', group.key, groupKey(groupLabels(group), parentIds));
+    expectSame(`group of that key`, this.#groups.get(group.key), group);
     expectSame(`whether ${name} has items`, group.first !== undefined, true);
-    for (const id of group.itemIds()) expectSame(`group of item ${id}`, this.#items.get(id)?.group, group);
-    const want = [...this.#watched.values()].filter(watched => watched.evaluate(group)).map(watched => watched.id);
-    const have = group.matches.map(watched => watched.id);
-    expectSame(`matches of ${name}`, have.sort().join(), want.sort().join());
+    for (const item of group.items()) expectSame(`group of an item in ${name}`, item.group, group);
+    const want = [...this.#selectors].filter(selector => selector.evaluate(group));
+    expectSame(`number of matches of ${name}`, group.matches.length, want.length);
+    expectSame(`matches of ${name}`, want.filter(each => !group.matches.includes(each)).length, 0);
     for (const parent of group.parents) {
       expectSame(`parent ${parent.id}`, this.#parents.get(parent.id), parent);
-      expectSame(`whether parent ${parent.id} knows ${name}`, parent.groups.has(group), true);
+      expectSame(`whether parent ${parent.id} knows ${name}`, [...membersOfFew(parent.groups)].includes(group), true);
     }
   }
 
-  #groupOf(labels: Labels, parentIds: readonly string[]): Group {
-    const hash = groupHash(labels, parentIds);
-    let group = this.#groups.get(hash);
-    while (group !== undefined && !group.holds(labels, parentIds)) group = group.sibling;
-    return group ?? this.#createGroup(hash, labels, parentIds);
+  #started(selector: IndexedSelector, item: IndexedItem): void {
+    this.#on.matchStarted(selector as S, item as I);
   }
 
-  /** Every group. */
-  *#allGroups(): Generator<Group> {
-    for (const first of this.#groups.values()) {
-      for (let group: Group | undefined = first; group !== undefined; group = group.sibling) yield group;
-    }
+  #stopped(selector: IndexedSelector, item: IndexedItem): void {
+    this.#on.matchStopped(selector as S, item as I);
   }
 
-  #createGroup(hash: number, labels: Labels, parentIds: readonly string[]): Group {
+  #createGroup(key: string, labels: Labels, parentIds: readonly string[]): Group {
     const parents = parentIds.map(id => this.#parent(id));
-    const group = new Group(hash, labels, parents);
-    group.sibling = this.#groups.get(hash);
-    this.#groups.set(hash, group);
-    this.#groupsByLabel.add(group);
-    for (const parent of parents) parent.groups.add(group);
-    group.matches = this.#matchesOf(group);
+    const group = new Group(key, parents);
+    this.#groups.set(key, group);
+    this.#groupsByLabel.add(group, labels);
+    for (const parent of parents) parent.groups = addToFew(parent.groups, group);
+    this.#match(group, labels);
     return group;
   }
 
   #dropIfEmpty(group: Group): void {
     if (group.first !== undefined) return;
-    this.#unlink(group);
-    this.#groupsByLabel.remove(group);
+    this.#groups.delete(group.key);
+    this.#groupsByLabel.remove(group, groupLabels(group));
     for (const parent of group.parents) {
-      parent.groups.delete(group);
+      parent.groups = removeFromFew(parent.groups, group);
       this.#dropIfUnused(parent);
-    }
-  }
-
-  /** Takes a group from among those of its hash. */
-  #unlink(group: Group): void {
-    let before = this.#groups.get(group.hash);
-    if (before !== group) {
-      while (before !== undefined && before.sibling !== group) before = before.sibling;
-      if (before !== undefined) before.sibling = group.sibling;
-    } else if (group.sibling === undefined) {
-      this.#groups.delete(group.hash);
-    } else {
-      this.#groups.set(group.hash, group.sibling);
     }
   }
 
   #parent(id: string): Parent {
     let parent = this.#parents.get(id);
     if (parent === undefined) {
-      parent = { id, labels: NO_LABELS, groups: new Set(), set: false };
+      parent = { id, labels: NO_LABELS, groups: undefined, set: false };
       this.#parents.set(id, parent);
     }
     return parent;
   }
 
   #dropIfUnused(parent: Parent): void {
-    if (!parent.set && parent.groups.size === 0) this.#parents.delete(parent.id);
+    if (!parent.set && parent.groups === undefined) this.#parents.delete(parent.id);
   }
 
   #relabel(parent: Parent, labels: Labels): void {
     const concerned = this.#differenceIsRead(parent.labels, labels);
-    this.#parentsByLabel.removeAll(parent.labels, parent);
+    this.#parentsByLabel.remove(parent, parent.labels);
     parent.labels = labels;
-    this.#parentsByLabel.addAll(labels, parent);
+    this.#parentsByLabel.add(parent, labels);
     if (!concerned) return;
-    for (const group of parent.groups) {
+    for (const group of membersOfFew(parent.groups)) {
       const before = group.matches;
-      group.matches = this.#matchesOf(group);
-      this.#tellDifference(before, group.matches, group.itemIds());
+      this.#match(group, groupLabels(group));
+      this.#tellDifference(before, group.matches, group.items());
     }
   }
 
@@ -263,76 +219,87 @@ export class LabelIndex {
     return false;
   }
 
-  /** The selectors that are true for a group, asking those that one of its labels may meet. */
-  #matchesOf(group: Group): Watched[] {
+  /** Finds the selectors that are true for a group, asking those that one of its labels may meet. */
+  #match(group: Group, labels: Labels): void {
+    const matches: IndexedSelector[] = [];
     const asked = ++this.#mark;
-    const matches: Watched[] = [];
-    const ask = (candidates: Iterable<Watched>) => {
-      for (const watched of candidates) {
-        if (watched.mark === asked) continue;
-        watched.mark = asked;
-        if (watched.evaluate(group)) matches.push(watched);
+    const ask = (candidates: Iterable<IndexedSelector>) => {
+      for (const selector of candidates) {
+        if (selector.mark === asked) continue;
+        selector.mark = asked;
+        if (selector.evaluate(group)) matches.push(selector);
+      }
+    };
+    const askFor = (owned: Labels) => {
+      for (const label in owned) {
+        if (!this.#selectorsByAtom.has(label)) continue;
+        ask(this.#selectorsByAtom.under(label, owned[label]));
+        ask(this.#selectorsByAtom.under(label, undefined));
       }
     };
     ask(this.#uncovered);
-    for (const owner of [group, ...group.parents]) {
-      for (const [label, value] of Object.entries(owner.labels)) {
-        ask(this.#watchedByAtom.under(label, value));
-        ask(this.#watchedByAtom.under(label, undefined));
-      }
-    }
-    return matches;
+    askFor(labels);
+    for (const parent of group.parents) askFor(parent.labels);
+    group.matches = matches;
   }
 
-  #tellDifference(before: readonly Watched[], after: readonly Watched[], itemIds: Iterable<string>): void {
+  #tellDifference(
+    before: readonly IndexedSelector[],
+    after: readonly IndexedSelector[],
+    items: Iterable<IndexedItem>,
+  ): void {
     const inBefore = ++this.#mark;
     const inBoth = ++this.#mark;
-    for (const watched of before) watched.mark = inBefore;
-    const started: Watched[] = [];
-    for (const watched of after) {
-      if (watched.mark === inBefore) watched.mark = inBoth;
-      else started.push(watched);
+    for (const selector of before) selector.mark = inBefore;
+    const started: IndexedSelector[] = [];
+    for (const selector of after) {
+      if (selector.mark === inBefore) selector.mark = inBoth;
+      else started.push(selector);
     }
-    const stopped = before.filter(watched => watched.mark === inBefore);
+    const stopped = before.filter(selector => selector.mark === inBefore);
     if (started.length === 0 && stopped.length === 0) return;
-    for (const itemId of itemIds) {
-      for (const { id } of started) this.#on.matchStarted(id, itemId);
-      for (const { id } of stopped) this.#on.matchStopped(id, itemId);
+    for (const item of items) {
+      for (const selector of started) this.#started(selector, item);
+      for (const selector of stopped) this.#stopped(selector, item);
     }
   }
 
   /** The groups that a selector may be true for; some may come twice. */
-  *#candidates(watched: Watched): Generator<Group> {
-    if (watched.cover === undefined) {
-      yield* this.#allGroups();
+  *#candidates(selector: S): Generator<Group> {
+    if (selector.cover === null || selector.cover === undefined) {
+      yield* this.#groups.values();
       return;
     }
-    for (const atom of watched.cover) {
+    for (const atom of selector.cover) {
       yield* this.#groupsByLabel.meeting(atom);
-      for (const parent of this.#parentsByLabel.meeting(atom)) yield* parent.groups;
+      for (const parent of this.#parentsByLabel.meeting(atom)) yield* membersOfFew(parent.groups);
     }
   }
 
-  /** The groups whose matches hold a selector: each is among its candidates. */
-  #groupsMatching(watched: Watched): Set<Group> {
+  /** The groups that a selector is true for. */
+  #groupsMatching(selector: S): Set<Group> {
     const groups = new Set<Group>();
-    for (const group of this.#candidates(watched)) {
-      if (!groups.has(group) && watched.evaluate(group)) groups.add(group);
+    for (const group of this.#candidates(selector)) {
+      if (!groups.has(group) && selector.evaluate(group)) groups.add(group);
     }
     return groups;
   }
 
-  #file(watched: Watched): void {
-    if (watched.cover === undefined) this.#uncovered.add(watched);
-    else for (const { label, value } of watched.cover) this.#watchedByAtom.add(label, value, watched);
-    for (const label of labelsRead(watched.selector.node))
+  #file(selector: S): void {
+    this.#selectors.add(selector);
+    if (selector.cover === null) this.#uncovered.add(selector);
+    for (const { label, value } of selector.cover ?? []) this.#selectorsByAtom.add(label, value, selector);
+    for (const label of labelsRead(parseSelector(selector.text).node)) {
       this.#readers.set(label, (this.#readers.get(label) ?? 0) + 1);
+    }
   }
 
-  #unfile(watched: Watched): void {
-    this.#uncovered.delete(watched);
-    for (const { label, value } of watched.cover ?? []) this.#watchedByAtom.remove(label, value, watched);
-    for (const label of labelsRead(watched.selector.node)) {
+  #unfile(selector: S): void {
+    this.#selectors.delete(selector);
+    this.#uncovered.delete(selector);
+    for (const { label, value } of selector.cover ?? []) this.#selectorsByAtom.remove(label, value, selector);
+    selector.cover = undefined;
+    for (const label of labelsRead(parseSelector(selector.text).node)) {
       const readers = (this.#readers.get(label) ?? 0) - 1;
       if (readers > 0) this.#readers.set(label, readers);
       else this.#readers.delete(label);
@@ -345,8 +312,8 @@ export class LabelIndex {
    */
   #cost(atom: Atom): number {
     let groups = this.#groupsByLabel.countMeeting(atom);
-    for (const parent of this.#parentsByLabel.meeting(atom)) groups += parent.groups.size;
-    const selectors = this.#watchedByAtom.countUnder(atom.label, atom.value);
+    for (const parent of this.#parentsByLabel.meeting(atom)) groups += countOfFew(parent.groups);
+    const selectors = this.#selectorsByAtom.countUnder(atom.label, atom.value);
     return groups + (atom.value === undefined ? 0.5 : 0) + selectors / (2 * selectors + 1000);
   }
 }

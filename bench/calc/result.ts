@@ -1,0 +1,17 @@
+/** What one workload took. Memory in bytes, times in ms. */
+export interface SyncResult {
+  readonly objects: number;
+  readonly messages: number;
+  /** From nothing to all messages, the making of the objects left out. */
+  readonly syncMs: number;
+  /** Of it, what passed after the last object. */
+  readonly flushMs: number;
+  /** Largest resident memory before the first object. */
+  readonly atStart: number;
+  /** Largest resident memory up to the last message. */
+  readonly peak: number;
+  /** What the heap holds after all of it and a collection. */
+  readonly heap: number;
+  readonly relabelRemote: readonly number[];
+  readonly relabelLocal: readonly number[];
+}
