@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ApiServer, createCertificates, printKubeconfig, startApiServer } from '@calico/apiserver';
 import { systemClock } from '@calico/process';
 import { Desk } from './testing.ts';
+
+// Every step starts a process, on a machine that may have much else to do.
+setDefaultTimeout(60_000);
 
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} };
 const TOKEN = 'end-to-end';

@@ -1,8 +1,10 @@
 import { ClusterInformation } from '@calico/api';
 import type { Client } from '@calico/datastore';
 import { type DatastoreConfig, fileOrEnvironmentConfig } from '../datastore/config.ts';
+import type { Datastore } from '../datastore/open.ts';
 import { errorText } from './error-text.ts';
 import { Failure } from './failure.ts';
+import type { CtlStore } from './store.ts';
 import type { World } from './world.ts';
 
 /** Flags that every command which talks to the datastore has. */
@@ -15,25 +17,27 @@ export interface ConnectionFlags {
 /** A datastore that a command works with. */
 export interface Session {
   readonly client: Client;
+  readonly store: CtlStore;
   /** Rejects with a Failure when the cluster runs another version; to be awaited before the first write. */
   readonly versionChecked: Promise<void>;
 }
 
 /** Opens the datastore; the check of the versions is under way when it resolves. */
 export async function openSession(flags: ConnectionFlags, world: World): Promise<Session> {
-  const client = await connect(flags, world);
+  const { type, client } = await connect(flags, world);
+  const store: CtlStore = { type, client, openIpam: () => world.openIpam(client), sleep: world.sleep };
   const versionChecked = flags.allowVersionMismatch === true ? Promise.resolve() : checkVersion(client, world.version);
   // Whoever fails before looking at it must not be troubled by it.
   versionChecked.catch(() => {});
-  return { client, versionChecked };
+  return { client, store, versionChecked };
 }
 
 /** Opens the datastore without asking for its version. */
-export async function connect(flags: ConnectionFlags, world: World): Promise<Client> {
+export async function connect(flags: ConnectionFlags, world: World): Promise<Pick<Datastore, 'type' | 'client'>> {
   const { context } = flags;
   const config = await readConfig(flags.config, world);
   try {
-    return await world.openClient(context === undefined ? config : { ...config, k8sCurrentContext: context });
+    return await world.openDatastore(context === undefined ? config : { ...config, k8sCurrentContext: context });
   } catch (err) {
     throw new Failure(`Failed to create Calico API client: ${errorText(err)}`, 'out');
   }

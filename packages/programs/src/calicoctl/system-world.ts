@@ -18,7 +18,7 @@ export function systemWorld(env: World['env']): World {
     err: text => writeAll(STDERR, text),
     readStdin: () => readFileSync(0, 'utf8'),
     sleep: ms => new Promise(resolve => setTimeout(resolve, ms)),
-    openClient: async config => (await (await import('../datastore/open.ts')).openDatastore(config, { env })).client,
+    openDatastore: async config => (await import('../datastore/open.ts')).openDatastore(config, { env }),
     openIpam: async client => {
       const [{ Ipam }, { systemClock, systemRandom }] = await Promise.all([
         import('@calico/ipam'),

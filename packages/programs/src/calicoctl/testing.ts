@@ -2,7 +2,7 @@ import { expect } from 'bun:test';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Client } from '@calico/datastore';
+import type { Client, DatastoreType } from '@calico/datastore';
 import { type MemoryClient, memoryClient } from '@calico/datastore/memory';
 import { Ipam } from '@calico/ipam';
 import { ClockFake, seededRandom } from '@calico/reconcile';
@@ -20,6 +20,7 @@ export interface Ran {
 export class Desk {
   readonly folder = mkdtempSync(join(tmpdir(), 'calicoctl-'));
   readonly client: Client;
+  type: DatastoreType = 'kubernetes';
   version = 'v3.33.0';
   stdin = '';
   node: NodeState = { running: false, sessions: undefined };
@@ -55,7 +56,7 @@ export class Desk {
       sleep: async ms => {
         this.slept.push(ms);
       },
-      openClient: () => this.client,
+      openDatastore: async () => ({ type: this.type, client: this.client }),
       openIpam: async client => new Ipam({ client, clock: new ClockFake(), random: seededRandom(1) }),
       nodeState: async () => this.node,
     };

@@ -2,6 +2,7 @@ import type { BgpSessionState } from '@calico/bird';
 import type { Client } from '@calico/datastore';
 import type { Ipam } from '@calico/ipam';
 import type { DatastoreConfig } from '../datastore/config.ts';
+import type { Datastore } from '../datastore/open.ts';
 
 /** What the daemons of this machine say. */
 export interface NodeState {
@@ -24,7 +25,7 @@ export interface World {
   readStdin(): string;
   sleep(ms: number): Promise<void>;
   /** Throws an Error that says what of the configuration cannot be used. Opens no connection. */
-  openClient(config: DatastoreConfig): Client | Promise<Client>;
-  openIpam(client: Client): Promise<Pick<Ipam, 'usage' | 'lookup'>>;
+  openDatastore(config: DatastoreConfig): Promise<Pick<Datastore, 'type' | 'client'>>;
+  openIpam(client: Client): Promise<Ipam>;
   nodeState(): Promise<NodeState>;
 }

@@ -103,7 +103,7 @@ describe('bad input is refused with file, object, field and value, and nothing i
     {
       name: 'a bad address of a node',
       text: 'apiVersion: projectcalico.org/v3\nkind: Node\nmetadata: {name: node-1}\nspec: {bgp: {ipv4Address: nowhere}}\n',
-      err: `failed to create 'Node' resource: [in.yaml: Node(node-1): spec.bgp.ipv4Address: Invalid value: "nowhere": must be an address with the length of its network]\n`,
+      err: `failed to create 'Node' resource: [in.yaml: Node(node-1): spec.bgp.ipv4Address: Invalid value: "nowhere": must be a CIDR such as "10.0.0.0/16" or "fd00::/64", or an IP address]\n`,
     },
     {
       name: 'an unknown field of a node',

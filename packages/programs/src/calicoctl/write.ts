@@ -1,11 +1,11 @@
 import type { ObjectMeta, Resource } from '@calico/api';
-import { type Client, isAlreadyExists, isConflict, isInvalid, keyOf } from '@calico/datastore';
+import { isAlreadyExists, isConflict, isInvalid, keyOf } from '@calico/datastore';
 import { errorText } from './error-text.ts';
 import { Unsupported } from './failure.ts';
 import type { LoadedResource } from './files/load-resources.ts';
 import { printId } from './kinds/ctl-kind.ts';
 import type { Outcome } from './outcome.ts';
-import type { World } from './world.ts';
+import type { CtlStore } from './store.ts';
 
 /** How often an update is tried when others keep changing the object. */
 const TRIES = 5;
@@ -39,22 +39,18 @@ export async function writeAll(loaded: readonly LoadedResource[], write: Write):
 }
 
 /** Creates an object: of its metadata only what a user decides is sent. */
-export async function createResource({ kind, resource }: LoadedResource, client: Client): Promise<Resource> {
-  return await kind.create(client, { ...resource, metadata: ownMetadata(resource.metadata) });
+export async function createResource({ kind, resource }: LoadedResource, store: CtlStore): Promise<Resource> {
+  return await kind.create(store, { ...resource, metadata: ownMetadata(resource.metadata) });
 }
 
 /**
  * Replaces an object, keeping the server's metadata but labels and annotations. When others change it meanwhile it is
  * tried again, unless the object says which version it replaces.
  */
-export async function updateResource(
-  { kind, resource }: LoadedResource,
-  client: Client,
-  world: Pick<World, 'sleep'>,
-): Promise<Resource> {
+export async function updateResource({ kind, resource }: LoadedResource, store: CtlStore): Promise<Resource> {
   const { labels, annotations, resourceVersion } = resource.metadata;
   for (let attempt = 1; ; attempt++) {
-    const current = await kind.get(client, keyOf(resource));
+    const current = await kind.get(store, keyOf(resource));
     const { labels: _labels, annotations: _annotations, ...kept } = current.metadata;
     const metadata: ObjectMeta = {
       ...kept,
@@ -63,26 +59,22 @@ export async function updateResource(
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
     };
     try {
-      return await kind.update(client, { ...resource, metadata }, current);
+      return await kind.update(store, { ...resource, metadata }, current);
     } catch (err) {
       if (!isConflict(err) || resourceVersion !== undefined || attempt === TRIES) throw err;
-      await world.sleep(PAUSE_MS);
+      await store.sleep(PAUSE_MS);
     }
   }
 }
 
 /** Creates an object, or replaces the one that is there. */
-export async function applyResource(
-  loaded: LoadedResource,
-  client: Client,
-  world: Pick<World, 'sleep'>,
-): Promise<Resource> {
+export async function applyResource(loaded: LoadedResource, store: CtlStore): Promise<Resource> {
   try {
-    return await createResource(loaded, client);
+    return await createResource(loaded, store);
   } catch (err) {
     if (!isAlreadyExists(err) && !(err instanceof Unsupported)) throw err;
   }
-  return await updateResource(loaded, client, world);
+  return await updateResource(loaded, store);
 }
 
 function ownMetadata({ name, namespace, labels, annotations }: ObjectMeta): ObjectMeta {

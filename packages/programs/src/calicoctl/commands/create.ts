@@ -14,12 +14,12 @@ export interface CreateFlags extends FileFlags, ConnectionFlags {
 /** `calicoctl create -f FILE`: stores new objects. */
 export async function runCreate(flags: CreateFlags, world: World): Promise<void> {
   const loaded = loadResources(flags, world);
-  const { client, versionChecked } = await openSession(flags, world);
+  const { store, versionChecked } = await openSession(flags, world);
   await versionChecked;
   let skipped = 0;
   const outcome = await writeAll(loaded, async one => {
     try {
-      await createResource(one, client);
+      await createResource(one, store);
     } catch (err) {
       if (flags.skipExists !== true || !isAlreadyExists(err)) throw err;
       skipped++;

@@ -23,13 +23,13 @@ interface Doomed {
 /** `calicoctl delete KIND NAME…` or `delete -f FILE`. A failure does not keep back the next. */
 export async function runDelete(words: readonly string[], flags: DeleteFlags, world: World): Promise<void> {
   const doomed = flags.filename === undefined ? doomedByName(words, flags) : await doomedByFile(words, flags, world);
-  const { client, versionChecked } = await openSession(flags, world);
+  const { store, versionChecked } = await openSession(flags, world);
   await versionChecked;
   const failures: string[] = [];
   let done = 0;
   for (const { kind, key } of doomed) {
     try {
-      await kind.delete(client, key);
+      await kind.delete(store, key);
       done++;
     } catch (err) {
       if (flags.skipNotExists === true && isNotFound(err)) continue;

@@ -1,5 +1,5 @@
 import type { Resource } from '@calico/api';
-import { type Client, keyOf } from '@calico/datastore';
+import { keyOf } from '@calico/datastore';
 import { errorText } from '../error-text.ts';
 import { Failure } from '../failure.ts';
 import type { FileFlags } from '../files/load-resources.ts';
@@ -10,6 +10,7 @@ import { parseFormat } from '../output/format.ts';
 import { exported } from '../output/objects.ts';
 import { type Found, printFound } from '../output/resources.ts';
 import { type ConnectionFlags, openSession } from '../session.ts';
+import type { CtlStore } from '../store.ts';
 import type { World } from '../world.ts';
 
 /** Flags of `get`. */
@@ -30,15 +31,15 @@ interface Wanted {
 export async function runGet(words: readonly string[], flags: GetFlags, world: World): Promise<void> {
   const format = parseFormat(flags.output);
   const wanted = flags.filename === undefined ? [wantedByName(words, flags)] : await wantedByFile(words, flags, world);
-  const { client, versionChecked } = await openSession(flags, world);
+  const { store, versionChecked } = await openSession(flags, world);
   const errors: string[] = [];
-  const found = await Promise.all(wanted.map(one => find(one, client, errors)));
+  const found = await Promise.all(wanted.map(one => find(one, store, errors)));
   await versionChecked;
   const byName = wanted.every(({ names }) => names.length > 0);
   const shown = flags.export === true && byName ? found.map(exportedFound) : found;
   const showNamespace = flags.allNamespaces === true || flags.namespace !== undefined;
   if (shown.some(({ listVersion, resources }) => listVersion !== undefined || resources.length > 0))
-    world.out(await printFound(mergeNeighbours(shown), { format, showNamespace, client }));
+    world.out(await printFound(mergeNeighbours(shown), { format, showNamespace, store }));
   if (errors.length > 0) throw new Failure(errors.join('\n'));
 }
 
@@ -57,10 +58,10 @@ async function wantedByFile(words: readonly string[], flags: GetFlags, world: Wo
   });
 }
 
-async function find({ kind, namespace, names }: Wanted, client: Client, errors: string[]): Promise<Found> {
+async function find({ kind, namespace, names }: Wanted, store: CtlStore, errors: string[]): Promise<Found> {
   if (names.length === 0) {
     try {
-      const { items, resourceVersion } = await kind.list(client, namespace);
+      const { items, resourceVersion } = await kind.list(store, namespace);
       return { kind, resources: items, listVersion: resourceVersion };
     } catch (err) {
       throw new Failure(`failed to get resources: ${errorText(err)}`);
@@ -70,8 +71,8 @@ async function find({ kind, namespace, names }: Wanted, client: Client, errors: 
     try {
       // The name in any namespace, for --all-namespaces.
       if (kind.namespaced && namespace === undefined)
-        return (await kind.list(client)).items.filter(({ metadata }) => metadata.name === name);
-      return [await kind.get(client, namespace === undefined ? { name } : { name, namespace })];
+        return (await kind.list(store)).items.filter(({ metadata }) => metadata.name === name);
+      return [await kind.get(store, namespace === undefined ? { name } : { name, namespace })];
     } catch (err) {
       errors.push(errorText(err));
       return [];

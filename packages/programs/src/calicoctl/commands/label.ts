@@ -26,19 +26,19 @@ export async function runLabel(
   const kind = ctlKindByName(word);
   const namespace = chosenNamespace(kind, flags);
   const { label, value } = parseLabel(text, flags.remove === true);
-  const { client, versionChecked } = await openSession(flags, world);
+  const { store, versionChecked } = await openSession(flags, world);
   await versionChecked;
   const what = `${kind.kind} ${name}`;
   const change = async (): Promise<string> => {
-    const current = await kind.get(client, namespace === undefined ? { name } : { name, namespace });
+    const current = await kind.get(store, namespace === undefined ? { name } : { name, namespace });
     const old = current.metadata.labels?.[label];
     if (value === undefined && old === undefined) throw new Error(`it has no label ${label}`);
     if (value !== undefined && old !== undefined && old !== value && flags.overwrite !== true)
       throw new Error(`label ${label} is "${old}"; use --overwrite to change it`);
-    if (value === undefined && kind.kind === 'Node') {
+    if (value === undefined && kind.kind === 'Node' && store.type === 'kubernetes') {
       // Updates of nodes leave Kubernetes' labels that they do not name.
-      await client.patch(Node, { name }, { metadata: { labels: { [label]: null } } }, { type: 'merge' });
-    } else await kind.update(client, withLabel(current, label, value), current);
+      await store.client.patch(Node, { name }, { metadata: { labels: { [label]: null } } }, { type: 'merge' });
+    } else await kind.update(store, withLabel(current, label, value), current);
     if (value === undefined) return `Successfully removed label ${label} from ${what}\n`;
     return `Successfully ${old === undefined ? 'set' : 'updated'} label ${label} on ${what}\n`;
   };

@@ -29,15 +29,15 @@ export async function runPatch(word: string, name: string, flags: PatchFlags, wo
   const namespace = chosenNamespace(kind, flags);
   const key = namespace === undefined ? { name } : { name, namespace };
   const patch = await parsePatch(flags.patch, kind);
-  const { client, versionChecked } = await openSession(flags, world);
+  const { store, versionChecked } = await openSession(flags, world);
   await versionChecked;
   const change = async (): Promise<void> => {
-    const current = await kind.get(client, key);
+    const current = await kind.get(store, key);
     const next = mergePatch(current, patch);
     if (!isResource(next)) throw new Error('the patch takes apiVersion, kind or metadata away');
     const faults = kind.faults(next);
     if (faults.length > 0) throw new Error(faults.join('; '));
-    await kind.update(client, next, current);
+    await kind.update(store, next, current);
   };
   for (let attempt = 1; ; attempt++) {
     try {

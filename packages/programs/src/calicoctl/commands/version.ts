@@ -14,7 +14,7 @@ export interface VersionFlags extends ConnectionFlags {
 export async function runVersion(flags: VersionFlags, world: World): Promise<void> {
   world.out(`Client Version:    ${world.version}\nGit commit:        ${world.commit}\n`);
   if (flags.client === true) return;
-  const client = await connect(flags, world);
+  const { client } = await connect(flags, world);
   try {
     const { spec } = await client.get(ClusterInformation, { name: 'default' });
     world.out(

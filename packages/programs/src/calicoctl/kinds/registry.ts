@@ -2,20 +2,25 @@ import { kinds } from '@calico/api';
 import { Failure } from '../failure.ts';
 import type { CtlKind } from './ctl-kind.ts';
 import { nodeKind } from './node.ts';
+import { poolKind } from './pool.ts';
 import { profileKind } from './profile.ts';
-import { storedKind } from './stored-kind.ts';
+import { readOnlyKind, storedKind } from './stored-kind.ts';
 import { workloadEndpointKind } from './workload-endpoint.ts';
+
+/** The kinds that are not just stored. */
+const OWN = new Map([
+  ['ClusterInformation', readOnlyKind],
+  ['IPPool', poolKind],
+  ['Profile', profileKind],
+  ['WorkloadEndpoint', workloadEndpointKind],
+]);
 
 /** Every kind that calicoctl deals with. */
 export const ctlKinds: readonly CtlKind[] = [
   nodeKind,
-  ...kinds.flatMap(kind => {
-    const table = kind.calicoctl;
-    if (table === undefined) return [];
-    if (kind.kind === 'Profile') return [profileKind(table)];
-    if (kind.kind === 'WorkloadEndpoint') return [workloadEndpointKind(table)];
-    return [storedKind(kind, table, kind.kind === 'ClusterInformation')];
-  }),
+  ...kinds.flatMap(kind =>
+    kind.calicoctl === undefined ? [] : [(OWN.get(kind.kind) ?? storedKind)(kind, kind.calicoctl)],
+  ),
 ];
 
 /** The kind that a user's word means, in any case. Throws a Failure that names all there are. */

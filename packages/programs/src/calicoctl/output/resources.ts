@@ -1,7 +1,7 @@
 import type { CalicoctlColumn, CalicoctlTable, Resource } from '@calico/api';
-import type { Client } from '@calico/datastore';
 import { Failure } from '../failure.ts';
 import type { CtlKind } from '../kinds/ctl-kind.ts';
+import type { CtlStore } from '../store.ts';
 import { printColumns } from './columns.ts';
 import type { Format } from './format.ts';
 import { printJsonObjects, printYamlObjects, withoutManagedFields } from './objects.ts';
@@ -19,14 +19,14 @@ export interface PrintOptions {
   readonly format: Format;
   /** Whether tables begin with the namespace; kinds without one never do. */
   readonly showNamespace: boolean;
-  readonly client: Client;
+  readonly store: CtlStore;
 }
 
 const NAMESPACE: CalicoctlColumn = { heading: 'NAMESPACE', value: r => r.metadata.namespace ?? '' };
 
 /** Prints objects as `get` does. */
 export async function printFound(found: readonly Found[], options: PrintOptions): Promise<string> {
-  const { format, client } = options;
+  const { format, store } = options;
   if (format.kind === 'json' || format.kind === 'yaml') {
     const values = found.flatMap(documentsOf);
     const [first] = values;
@@ -35,7 +35,7 @@ export async function printFound(found: readonly Found[], options: PrintOptions)
   }
   let text = '';
   for (const { kind, resources } of found) {
-    const wide = format.kind === 'narrow' ? undefined : await kind.wideTable?.(client);
+    const wide = format.kind === 'narrow' ? undefined : await kind.wideTable?.(store);
     const columns = chooseColumns(kind, wide ?? kind.table, options);
     text += printColumns([
       columns.map(column => column.heading),
