@@ -10,11 +10,26 @@ import { type Fault, faults } from '../tests/mutation/faults.ts';
 
 const root = join(import.meta.dir, '..');
 
+interface Stage {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** What is run in turn until a test fails: the quick tests, then, as root, a few random clusters on the real kernel. */
-const stages = [
+const policyStages: readonly Stage[] = [
   { args: ['packages/policy', 'packages/calc', 'packages/dataplane'], env: {} },
   ...(process.getuid?.() === 0 ? [{ args: ['tests/cluster'], env: { CALICO_CASES: '8' } }] : []),
-] as const;
+];
+
+/** For faults of IPAM: its simulation, which notices most within a hundred runs, then its unit tests. */
+const ipamStages: readonly Stage[] = [
+  { args: ['tests/ipam'], env: { IPAM_SEEDS: '1500' } },
+  { args: ['packages/ipam'], env: {} },
+];
+
+function stagesOf({ file }: Pick<Fault, 'file'>): readonly Stage[] {
+  return file.startsWith('packages/ipam/') ? ipamStages : policyStages;
+}
 
 /** A run that takes longer than this, in milliseconds, is taken for caught: a fault can make a loop endless. */
 const limit = 120_000;
@@ -37,7 +52,8 @@ async function main(): Promise<number> {
   const copies = Array.from({ length: Math.max(1, Math.min(2, availableParallelism())) }, () => copySources(root));
   try {
     const [first] = copies;
-    const broken = first && (await runStages(first.path));
+    const stages = new Set(wanted.flatMap(stagesOf));
+    const broken = first && (await runStages(first.path, [...stages]));
     if (broken !== undefined) {
       console.error(`Cannot seed faults: without any, this test fails: ${broken}`);
       return 1;
@@ -70,13 +86,13 @@ async function tryFault(copy: string, fault: Fault): Promise<Outcome> {
   const path = join(copy, fault.file);
   const text = readFileSync(path, 'utf8');
   writeFileSync(path, applyFault(fault, text));
-  const caughtBy = await runStages(copy);
+  const caughtBy = await runStages(copy, stagesOf(fault));
   writeFileSync(path, text);
   return { name: fault.name, caughtBy, seconds: (performance.now() - started) / 1000 };
 }
 
 /** Runs the tests until one fails, and gives its name. */
-async function runStages(copy: string): Promise<string | undefined> {
+async function runStages(copy: string, stages: readonly Stage[]): Promise<string | undefined> {
   for (const { args, env } of stages) {
     const failed = await runTests(copy, args, env);
     if (failed !== undefined) return failed;

@@ -1,3 +1,5 @@
+import { ipamFaults } from './ipam-faults.ts';
+
 /** A fault that somebody could make: `find`, which stands exactly once in `file`, becomes `replace`. */
 export interface Fault {
   readonly name: string;
@@ -10,7 +12,7 @@ const dataplane = 'packages/dataplane/src/policy';
 const calc = 'packages/calc/src';
 const policy = 'packages/policy/src';
 
-/** Faults of policy that the tests must notice, each in a copy of the repository. */
+/** Faults that the tests must notice, each in a copy of the repository. */
 export const faults: readonly Fault[] = [
   {
     name: 'renderer: tiers swapped',
@@ -174,4 +176,5 @@ export const faults: readonly Fault[] = [
     find: 'range.first <= port && port <= range.last',
     replace: 'range.first <= port && port < range.last',
   },
+  ...ipamFaults,
 ];

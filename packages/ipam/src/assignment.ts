@@ -52,7 +52,6 @@ export class Assignment {
   async take(cell: BlockCell, count: number, wanted: Wanted): Promise<number[]> {
     const reserved = reservedIn(cell.cidr, wanted.reservations);
     const job = (want: number): Job<number[]> => ({
-      onLost: 'tell',
       apply: block => {
         const nothing: Outcome<number[]> = { block, result: [], landed: () => undefined };
         if (wanted.affinity !== undefined && block.spec.affinity !== wanted.affinity) return nothing;
@@ -77,7 +76,6 @@ export class Assignment {
   /** One particular address. Throws AlreadyExists when it is in use or cooling, Conflict and NotFound as the block is. */
   async takeOrdinal(cell: BlockCell, ordinal: number, wanted: Wanted): Promise<void> {
     const job: Job<number[]> = {
-      onLost: 'tell',
       apply: block => {
         if (wanted.affinity !== undefined && block.spec.affinity !== wanted.affinity) {
           const owner = block.spec.affinity ?? '';

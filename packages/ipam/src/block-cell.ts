@@ -22,9 +22,10 @@ export interface Outcome<T> {
 export interface Job<T> {
   /** Pure. May throw: then this job fails, and the others go on. */
   readonly apply: (block: IPAMBlock) => Outcome<T>;
-  /** `tell`: when somebody else changed the block first the job ends as 'lost', else it is applied to the new state. */
-  readonly onLost: 'tell' | 'repeat';
-  /** Lost too when somebody else changed the block since this epoch of the cell. */
+  /**
+   * The job ends as 'lost' when somebody else changed the block since this epoch of the cell; without one it is applied to
+   * whatever the block has become.
+   */
   readonly epoch?: number;
 }
 
@@ -111,7 +112,7 @@ export class BlockCell {
   }
 
   /** Does a job. Rejects with NotFound when there is no block, with the datastore's error, or with what the job throws. */
-  submit<T>(job: Job<T> & { readonly onLost: 'repeat' }): Promise<T>;
+  submit<T>(job: Job<T> & { readonly epoch?: never }): Promise<T>;
   submit<T>(job: Job<T>): Promise<T | 'lost'>;
   submit<T>(job: Job<T>): Promise<T | 'lost'> {
     return new Promise<T | 'lost'>((resolve, reject) => {
@@ -176,7 +177,7 @@ export class BlockCell {
       this.#last = await this.#write(base, draft);
       this.#lastAt = at;
     } catch (err) {
-      return [...idle, ...(await this.#afterFailure(written, base, err))];
+      return [...idle, ...(await this.#afterFailure(written, err))];
     }
     for (const { job, outcome } of written) job.resolve(outcome.result);
     return idle;
@@ -207,8 +208,8 @@ export class BlockCell {
     return { draft, written, idle };
   }
 
-  /** Ends the jobs of a write that failed, as far as they are done, lost or failed. Gives those to be repeated. */
-  async #afterFailure(written: readonly Written[], base: IPAMBlock, cause: unknown): Promise<Waiting[]> {
+  /** Ends the jobs of a write that failed, as far as they are done or failed. Gives those to be looked at again. */
+  async #afterFailure(written: readonly Written[], cause: unknown): Promise<Waiting[]> {
     const unknown = isOutcomeUnknown(cause);
     if (unknown) for (const { job, outcome } of written) job.uncertain.push({ outcome, cause });
     this.#stale = true;
@@ -223,13 +224,11 @@ export class BlockCell {
       for (const { job } of written) fail(job, err);
       return [];
     }
-    const unchanged = now !== undefined && now.metadata.resourceVersion === base.metadata.resourceVersion;
     const again: Waiting[] = [];
     for (const { job } of written) {
       const done = job.uncertain.map(({ outcome }) => outcome.landed(now)).find(result => result !== undefined);
-      if (done !== undefined) job.resolve(done);
-      else if (unchanged || job.onLost === 'repeat') again.push(job);
-      else job.resolve('lost');
+      if (done === undefined) again.push(job);
+      else job.resolve(done);
     }
     return again;
   }

@@ -246,7 +246,6 @@ export class Ipam {
     }
     const ordinal = Number(ordinalOf(cell.cidr, address));
     await cell.submit({
-      onLost: 'repeat',
       apply: before => ({
         block: changeOwners(before, ordinal, handle, change),
         result: undefined,
@@ -340,7 +339,6 @@ export class Ipam {
     const { config } = await this.#settings.read();
     try {
       await this.#cells.of(block).submit({
-        onLost: 'repeat',
         apply: before => ({
           block: collectCooled(before, this.#clock.wallTime(), config.ipCooldownSeconds),
           result: undefined,

@@ -101,7 +101,6 @@ export class Releases {
   async #write(block: Cidr, id: string, change: (block: IPAMBlock) => IPAMBlock): Promise<number> {
     try {
       return await this.#cells.of(block).submit({
-        onLost: 'repeat',
         apply: before => {
           const after = { ...change(before) };
           const has = ordinalsOfHandle(after, id).length;
@@ -150,7 +149,6 @@ export class Releases {
     };
     try {
       return await cell.submit<Released>({
-        onLost: 'repeat',
         apply: before => {
           const { ordinals, counts, unallocated } = examine(before, requests);
           return {

@@ -42,13 +42,11 @@ export class IpamStore {
     return this.#read(BlockAffinity, affinityName(owner.name, cidr));
   }
 
-  /** The affinities of an owner, of one family or both. Ends deletions too, as nobody else will ask for those. */
+  /** The affinities of an owner, of one family or both. */
   async affinities(owner: Owner, family?: Family): Promise<BlockAffinity[]> {
     const labels = Object.entries(affinityLabels(owner, family)).map(([key, value]) => `${key}=${value}`);
-    const { items } = await this.#client.list(BlockAffinity, { labelSelector: labels.join(',') });
-    const mine = items.filter(({ spec }) => spec.node === owner.name && (spec.type ?? 'host') === owner.type);
-    await Promise.all(mine.filter(isMarked).map(affinity => this.#finish(BlockAffinity, affinity)));
-    return mine.filter(affinity => !isMarked(affinity));
+    const items = await this.#list(BlockAffinity, labels.join(','));
+    return items.filter(({ spec }) => spec.node === owner.name && (spec.type ?? 'host') === owner.type);
   }
 
   /** All affinities. */
@@ -95,8 +93,12 @@ export class IpamStore {
     }
   }
 
-  async #list<R extends Stored>(kind: Kind<R>): Promise<R[]> {
-    return (await this.#client.list(kind)).items.filter(item => !isMarked(item));
+  async #list<R extends Stored>(kind: Kind<R>, labelSelector?: string): Promise<R[]> {
+    const { items } = await this.#client.list(kind, labelSelector === undefined ? {} : { labelSelector });
+    const marked = items.filter(isMarked);
+    if (marked.length === 0) return items;
+    await Promise.all(marked.map(item => this.#finish(kind, item)));
+    return items.filter(item => !isMarked(item));
   }
 
   /** Deletes what is marked. A failure here is nobody's: the mark stays, and the next reader ends it. */

@@ -13,9 +13,10 @@ import { type Random, randomInt } from '@calico/reconcile';
 
 /**
  * What happens to one operation. `lost`: it is done, but its answer never comes; `late`: it is done some turns after the
- * caller gave up; `never`: it does not reach the server; `refused`, `dead`: it fails, and the caller knows.
+ * caller gave up; `never`: it does not reach the server; `refused`, `dead`: it fails, and the caller knows. When the caller
+ * itself died nobody is answered: `orphaned` is done all the same, `unsent` is not.
  */
-export type Fate = 'done' | 'lost' | 'late' | 'never' | 'refused' | 'dead';
+export type Fate = 'done' | 'lost' | 'late' | 'never' | 'refused' | 'dead' | 'orphaned' | 'unsent';
 
 /** How many turns a late operation waits for. */
 const LATE_TURNS = 5;
@@ -91,6 +92,8 @@ export class TroubledClient implements Client {
     await this.#turn();
     const fate = this.#fate(passing);
     this.log.push(passing);
+    if (fate === 'orphaned') await call().catch(() => undefined);
+    if (fate === 'orphaned' || fate === 'unsent') return await new Promise<never>(() => {});
     if (fate === 'lost') await call().catch(() => undefined);
     if (fate === 'late') void this.#later(call);
     if (fate !== 'done') {
@@ -115,17 +118,22 @@ export class Turns {
     this.#random = random;
   }
 
+  /** How many wait for their turn. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Resolves when it is the caller's turn. */
   readonly next = (): Promise<void> => new Promise(resolve => this.#waiting.push(resolve));
 
-  /** Gives out turns until the work is done. */
+  /** Gives out turns until the work is done, and then as long as anybody waits for one. */
   async during<T>(work: Promise<T>): Promise<T> {
     let done = false;
     const finish = () => {
       done = true;
     };
     work.then(finish, finish);
-    while (!done) {
+    while (!done || this.#waiting.length > 0) {
       const [next] = this.#waiting.splice(randomInt(this.#random, this.#waiting.length), 1);
       next?.();
       // One turn of the event loop: all that follows from the answer happens before the next.

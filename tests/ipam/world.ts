@@ -1,0 +1,135 @@
+import { IPAMBlock, type IPAMConfiguration, IPAMHandle, type IPPool, type Resource } from '@calico/api';
+import type { Client } from '@calico/datastore';
+import { type Settings, toSettings } from '@calico/ipam';
+import { type Fate, Turns } from '@calico/ipam/testing';
+import { type Clock, type Random, randomInt, seededRandom } from '@calico/reconcile';
+import { checkCounts, checkWrite } from './invariants.ts';
+import { Ledger } from './ledger.ts';
+import { SimStore } from './sim-store.ts';
+
+/** A pod as the API server has it. */
+export interface Pod {
+  readonly name: string;
+  readonly node: string;
+  /** As its status says; empty while none is reported. */
+  ips: readonly string[];
+}
+
+/** How often what happens to an operation, of all operations. */
+export interface Weather {
+  /** Writes: the answer is lost, comes late, the request is lost, or it is refused. */
+  readonly trouble: number;
+  /** Chance of a crash of the process, per operation. */
+  readonly crash: number;
+  /** Whether watches are lost, so that views are old. */
+  readonly lag: boolean;
+}
+
+/** A run needs some hundreds. */
+const MAX_OPERATIONS = 10_000;
+
+/** What one run is about: the datastore, the cluster around it, time, chance, and whose turn it is. */
+export class World {
+  readonly random: Random;
+  readonly turns: Turns;
+  readonly ledger = new Ledger();
+  readonly store: SimStore;
+  readonly nodes = new Map<string, { readonly labels: Record<string, string> }>();
+  readonly pods = new Map<string, Pod>();
+  readonly pools = new Map<string, IPPool>();
+  /** What happened, for a person who replays the run. */
+  readonly trace: string[] = [];
+  config: IPAMConfiguration['spec'] = { strictAffinity: false, autoAllocateBlocks: true };
+  weather: Weather = { trouble: 0, crash: 0, lag: false };
+  /** Handles that a Calico may have taken back although the block was written: it does so when an answer is lost. */
+  readonly uncounted = new Set<string>();
+  /** What must never happen, but did. */
+  violation: unknown;
+  readonly #tracing: boolean;
+  #operations = 0;
+  #wallTime = Date.UTC(2026, 0, 1);
+
+  constructor(seed: number, tracing: boolean) {
+    this.#tracing = tracing;
+    this.random = seededRandom(seed);
+    this.turns = new Turns(this.random);
+    this.store = new SimStore((before, after) => this.#written(before, after));
+  }
+
+  get wallTime(): number {
+    return this.#wallTime;
+  }
+
+  advance(ms: number): void {
+    this.#wallTime += ms;
+  }
+
+  chance(share: number): boolean {
+    return this.random.next() < share;
+  }
+
+  pick<T>(items: readonly T[]): T {
+    const item = items[randomInt(this.random, items.length)];
+    if (item === undefined) throw new Error('Cannot pick from nothing');
+    return item;
+  }
+
+  note(text: () => string): void {
+    if (this.#tracing) this.trace.push(text());
+  }
+
+  /** The settings as they are now. */
+  settings(): Settings {
+    const config = { apiVersion: '', kind: '', metadata: { name: 'default' }, spec: this.config };
+    return toSettings([...this.pools.values()], config, []);
+  }
+
+  /** A clock that is off by a fixed span. Nobody in IPAM sleeps. */
+  clock(skewMs: number): Clock {
+    const never = (): never => {
+      throw new Error('IPAM is not expected to wait');
+    };
+    const wallTime = () => this.#wallTime + skewMs;
+    return { now: wallTime, wallTime, sleep: never, setTimeout: never, setInterval: never };
+  }
+
+  /** What becomes of an operation in this weather. */
+  fate(write: boolean): Fate {
+    if (++this.#operations > MAX_OPERATIONS) this.judge(() => fail(`no end after ${MAX_OPERATIONS} operations`));
+    const { trouble } = this.weather;
+    if (!write) return this.chance(trouble / 4) ? 'refused' : 'done';
+    return this.chance(trouble) ? this.pick(['lost', 'lost', 'late', 'never', 'refused']) : 'done';
+  }
+
+  /** The store as a Client: what the simulation has no use for is missing. */
+  get client(): Client {
+    return this.store as unknown as Client;
+  }
+
+  #written(before: Resource | undefined, after: Resource | undefined): void {
+    const is = after ?? before;
+    if (is?.kind !== IPAMBlock.kind && is?.kind !== IPAMHandle.kind) return;
+    const blocks = this.store.all(IPAMBlock);
+    this.judge(() => {
+      if (is.kind === IPAMBlock.kind) {
+        checkWrite(before as IPAMBlock | undefined, after as IPAMBlock | undefined, this.ledger, blocks);
+      }
+      const handles = new Map(this.store.all(IPAMHandle).map(handle => [handle.metadata.name, handle]));
+      checkCounts(blocks, handles, this.uncounted);
+    });
+  }
+
+  /** Remembers the first violation, as those in between may swallow the error. */
+  judge(check: () => void): void {
+    try {
+      check();
+    } catch (err) {
+      this.violation ??= err;
+      throw err;
+    }
+  }
+}
+
+function fail(text: string): never {
+  throw new Error(text);
+}

@@ -1,0 +1,91 @@
+import type { Fault } from './faults.ts';
+
+const ipam = 'packages/ipam/src';
+
+/** Faults of IPAM's protocol that the simulation in tests/ipam must notice. */
+export const ipamFaults: readonly Fault[] = [
+  {
+    name: 'ipam: block before handle',
+    file: `${ipam}/assignment.ts`,
+    find: `      await this.#handles.increment(handle, cidr, count, maxPerHandle);
+      const ordinals = await this.#submit(cell, count, handle, { ...job, epoch });`,
+    replace: `      const ordinals = await this.#submit(cell, count, handle, { ...job, epoch });
+      await this.#handles.increment(handle, cidr, count, maxPerHandle);`,
+  },
+  {
+    name: 'ipam: a lost answer is not looked for',
+    file: `${ipam}/assignment.ts`,
+    find: 'return mine ? ordinals : undefined;',
+    replace: 'return mine && later === undefined ? ordinals : undefined;',
+  },
+  {
+    name: 'ipam: a lost answer is taken for done',
+    file: `${ipam}/block-cell.ts`,
+    find: 'if (done === undefined) again.push(job);',
+    replace: 'if (done === undefined && !unknown) again.push(job);',
+  },
+  {
+    name: 'ipam: addresses are counted for a block that somebody else wrote since',
+    file: `${ipam}/block-cell.ts`,
+    find: 'if (job.epoch !== undefined && job.epoch !== this.#epoch) {',
+    replace: 'if (job.epoch !== undefined && job.epoch !== job.epoch) {',
+  },
+  {
+    name: 'ipam: release without handle and sequence check',
+    file: `${ipam}/releases.ts`,
+    find: 'groups.set(cell, [...(groups.get(cell) ?? []), request]);',
+    replace: 'groups.set(cell, [...(groups.get(cell) ?? []), { address: request.address }]);',
+  },
+  {
+    name: 'ipam: the handle is deleted before the block is written',
+    file: `${ipam}/releases.ts`,
+    find: '      await Promise.all(blocks.map(block => this.#write(block, id, freed)));\n      return (await this.#count(handle, new Map())) ? undefined : AGAIN;',
+    replace:
+      '      const counted = await this.#count(handle, new Map());\n      await Promise.all(blocks.map(block => this.#write(block, id, freed)));\n      return counted ? undefined : AGAIN;',
+  },
+  {
+    name: 'ipam: a handle is settled without writing its blocks',
+    file: `${ipam}/releases.ts`,
+    find: 'const has = await this.#write(cidr(text), id, block => block);',
+    replace:
+      'const found = await this.#store.block(cidr(text));\n          const has = found === undefined ? 0 : ordinalsOfHandle(found, id).length;',
+  },
+  {
+    name: 'ipam: a count in doubt is taken back twice',
+    file: `${ipam}/handles.ts`,
+    find: "if (outcome === 'unknown' && known?.spec.block[block] !== before) return undefined;",
+    replace: '',
+  },
+  {
+    name: 'ipam: a count in doubt is taken for done',
+    file: `${ipam}/handles.ts`,
+    find: 'if (!isAlreadyExists(err) && !lostRace(err) && !isOutcomeUnknown(err)) throw err;',
+    replace:
+      'if (isOutcomeUnknown(err)) return undefined;\n        if (!isAlreadyExists(err) && !lostRace(err)) throw err;',
+  },
+  {
+    name: 'ipam: a block is deleted with its affinity, empty or not',
+    file: `${ipam}/affinities.ts`,
+    find: 'if (empty) await this.#store.remove(stored);',
+    replace: 'if (empty || !conditions.requireEmpty) await this.#store.remove(stored);',
+  },
+  {
+    name: 'ipam: blocks are written whatever is stored',
+    file: `${ipam}/block-cell.ts`,
+    find: 'return await this.#store.update(nextSequence(draft));',
+    replace:
+      'return await this.#store.update(nextSequence({ ...draft, metadata: (await this.#store.block(this.cidr))?.metadata ?? draft.metadata }));',
+  },
+  {
+    name: 'ipam: memory is trusted when it says that nothing is to be done',
+    file: `${ipam}/block-cell.ts`,
+    find: 'const certain = draft === base && this.#lastAt > job.since;',
+    replace: 'const certain = draft === base;',
+  },
+  {
+    name: 'ipam: a released address stays in its attributes',
+    file: `${ipam}/block.ts`,
+    find: 'for (const ordinal of mine) allocations[ordinal] = index;',
+    replace: 'for (const ordinal of mine.slice(1)) allocations[ordinal] = index;',
+  },
+];
