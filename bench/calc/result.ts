@@ -4,6 +4,8 @@ export interface SyncResult {
   readonly messages: number;
   /** From nothing to all messages, the making of the objects left out. */
   readonly syncMs: number;
+  /** Of it, what this thread spent on a processor: what the machine does besides is not in it. */
+  readonly cpuMs: number;
   /** Of it, what passed after the last object. */
   readonly flushMs: number;
   /** Largest resident memory before the first object. */

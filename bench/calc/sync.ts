@@ -1,4 +1,5 @@
 // Part: one workload through a graph of its own. Answers with times, memory and counts.
+import { readFileSync } from 'node:fs';
 import { CalcGraph } from '@calico/calc';
 import { answer, largestMemory, task } from '../api/part.ts';
 import type { SyncResult } from './result.ts';
@@ -16,6 +17,7 @@ if (workload === undefined) throw new Error(`Cannot run workload ${name}; allowe
 const atStart = await largestMemory();
 const graph = new CalcGraph({ nodeName: node });
 let updateMs = 0;
+let cpuMs = 0;
 let objects = 0;
 let batch = [];
 for (const update of workload.objects()) {
@@ -27,9 +29,11 @@ for (const update of workload.objects()) {
 take(batch);
 graph.inSync();
 const flushStarted = performance.now();
+const flushCpu = threadMs();
 let messages = 0;
 for (const _ of graph.flush()) messages++;
 const flushMs = performance.now() - flushStarted;
+cpuMs += threadMs() - flushCpu;
 const peak = await largestMemory();
 const relabelRemote = relabel(workload.relabelRemote);
 const relabelLocal = relabel(workload.relabelLocal);
@@ -39,6 +43,7 @@ const result: SyncResult = {
   messages,
   syncMs: updateMs + flushMs,
   flushMs,
+  cpuMs,
   atStart,
   peak,
   heap: process.memoryUsage().heapUsed,
@@ -50,8 +55,15 @@ process.exit(0);
 
 function take(updates: Parameters<CalcGraph['update']>[0][]): void {
   const started = performance.now();
+  const cpu = threadMs();
   for (const update of updates) graph.update(update);
   updateMs += performance.now() - started;
+  cpuMs += threadMs() - cpu;
+}
+
+/** How long this thread has run on a processor (proc(5), schedstat). */
+function threadMs(): number {
+  return Number.parseInt(readFileSync('/proc/thread-self/schedstat', 'utf8'), 10) / 1e6;
 }
 
 function relabel(change: (index: number) => Parameters<CalcGraph['update']>[0]): number[] {

@@ -4,6 +4,7 @@ import {
   countOfFew,
   IndexedItem,
   LabelIndex,
+  type LabelIndexListener,
   type Labels,
   membersOfFew,
   removeFromFew,
@@ -42,12 +43,14 @@ export class ActivePolicies {
   readonly #index: LabelIndex<Subject, LocalItem>;
   #subjectsMade = 0;
 
-  constructor(on: ActivePoliciesListener) {
+  /** @param inherited gives the labels that endpoints with a profile inherit. */
+  constructor(on: ActivePoliciesListener, inherited: (profile: string) => Labels | undefined) {
     this.#on = on;
-    this.#index = new LabelIndex({
+    const listener: LabelIndexListener<Subject, LocalItem> = {
       matchStarted: (subject, item) => this.#matchStarted(subject, item.id),
       matchStopped: (subject, item) => this.#matchStopped(subject, item.id),
-    });
+    };
+    this.#index = new LabelIndex(listener, inherited);
   }
 
   /** A local endpoint has these labels, and inherits those of its profiles. */
@@ -63,10 +66,9 @@ export class ActivePolicies {
     this.#items.delete(id);
   }
 
-  /** The labels that endpoints with this profile inherit; undefined: none. */
-  setProfile(name: string, labels: Labels | undefined): void {
-    if (labels === undefined) this.#index.deleteParent(name);
-    else this.#index.setParent(name, labels);
+  /** The labels that endpoints with this profile inherit are others now. */
+  profileChanged(name: string): void {
+    this.#index.parentChanged(name);
   }
 
   /** The policy `id` is now `form`; undefined: it is gone. */

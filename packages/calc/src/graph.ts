@@ -39,7 +39,7 @@ export interface CalcGraphOptions {
 export class CalcGraph {
   readonly #nodeName: string;
   readonly #ipSets = new IpSets();
-  readonly #members = new SetMembers(this.#ipSets);
+  readonly #members = new SetMembers(this.#ipSets, profile => this.#profiles.labels(profile));
   readonly #services = new ServiceSets(this.#ipSets);
   readonly #policies = new Programs<PolicyProgram>(this.#ipSets);
   readonly #profilePrograms = new Programs<ProfileProgram>(this.#ipSets);
@@ -47,11 +47,14 @@ export class CalcGraph {
   readonly #tiers = new Tiers();
   readonly #endpointPolicies = new EndpointPolicies(this.#tiers);
   readonly #endpoints = new LocalEndpoints(this.#endpointPolicies, this.#profiles);
-  readonly #activePolicies = new ActivePolicies({
-    activeChanged: (id, before, after) => this.#setActive(id, before, after),
-    matchStarted: (subject, endpoint) => this.#endpointPolicies.matchStarted(subject, endpoint),
-    matchStopped: (subject, endpoint) => this.#endpointPolicies.matchStopped(subject, endpoint),
-  });
+  readonly #activePolicies = new ActivePolicies(
+    {
+      activeChanged: (id, before, after) => this.#setActive(id, before, after),
+      matchStarted: (subject, endpoint) => this.#endpointPolicies.matchStarted(subject, endpoint),
+      matchStopped: (subject, endpoint) => this.#endpointPolicies.matchStopped(subject, endpoint),
+    },
+    profile => this.#profiles.labels(profile),
+  );
   readonly #hosts = new Hosts();
   readonly #pools = new Pools();
   readonly #routes: Routes;
@@ -159,9 +162,9 @@ export class CalcGraph {
       GlobalNetworkSet: ({ id }, resource) =>
         this.#members.set('GlobalNetworkSet', id, resource && networkSetMember(resource, undefined)),
       Profile: ({ name }, resource) => {
-        const labels = this.#profiles.set(name, resource) ? (resource?.spec.labelsToApply ?? {}) : undefined;
-        this.#members.setProfile(name, labels);
-        this.#activePolicies.setProfile(name, labels);
+        this.#profiles.set(name, resource);
+        this.#members.profileChanged(name);
+        this.#activePolicies.profileChanged(name);
       },
       NetworkPolicy: policy('NetworkPolicy'),
       GlobalNetworkPolicy: policy('GlobalNetworkPolicy'),

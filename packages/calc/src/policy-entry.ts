@@ -35,6 +35,9 @@ export function readPolicyId(id: PolicyId): { kind: PolicyKind; namespace: strin
   return { kind, namespace: path[0], name };
 }
 
+/** One text for the tier that nearly all policies are in. */
+const DEFAULT_TIER = 'default';
+
 /** A policy as it was read. */
 export interface PolicyForm {
   readonly tier: string;
@@ -63,7 +66,7 @@ export function readPolicy(
   const { ingress, egress, types, order } = spec;
   if (typeof order === 'number' && Number.isNaN(order)) throw new InvalidResource('Cannot read policy: order is NaN');
   return {
-    tier: spec.tier || 'default',
+    tier: spec.tier === undefined || spec.tier === '' || spec.tier === DEFAULT_TIER ? DEFAULT_TIER : spec.tier,
     order: order ?? Number.POSITIVE_INFINITY,
     subject: subjectSelector(spec, namespace),
     ingress: types === undefined || types.includes('Ingress'),

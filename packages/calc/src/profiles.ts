@@ -1,5 +1,6 @@
 import { defaultAllowProfile, type Profile } from '@calico/api';
 import type { ProfileProgram } from '@calico/policy';
+import type { Labels } from '@calico/selector';
 import { Counter } from './counter.ts';
 import { validOrAbsent } from './invalid.ts';
 import type { Programs } from './programs.ts';
@@ -8,10 +9,19 @@ import { missingProfile, profileRules, type Translated, translateProfile } from 
 
 const DEFAULT_ALLOW = defaultAllowProfile.metadata.name;
 
-/** The rules of the profiles that local endpoints name. One that is named and does not exist denies everything. */
+/** A profile that can be read. */
+interface KnownProfile {
+  readonly rules: SharedText;
+  /** What endpoints with the profile inherit. */
+  readonly labels: Labels;
+}
+
+/**
+ * The profiles: the labels that endpoints inherit, and the rules of those that local endpoints name. One that is named and
+ * does not exist denies everything.
+ */
 export class Profiles {
-  /** The rules of the profiles that can be read, as text. */
-  readonly #rules = new Map<string, SharedText>();
+  readonly #known = new Map<string, KnownProfile>();
   readonly #texts = new SharedTexts();
   readonly #named = new Counter<string>();
   readonly #programs: Programs<ProfileProgram>;
@@ -20,15 +30,19 @@ export class Profiles {
     this.#programs = programs;
   }
 
-  /** The profile is now `resource`; undefined: it is gone. Gives whether it exists and can be read. */
-  set(name: string, resource: Profile | undefined): boolean {
-    const before = this.#rules.get(name);
-    const after = resource === undefined ? undefined : this.#read(resource);
-    if (after === undefined) this.#rules.delete(name);
-    else this.#rules.set(name, after);
-    if (before !== undefined) this.#texts.release(before);
-    if (after !== before && this.#named.has(name)) this.#activate(name);
-    return after !== undefined;
+  /** The profile is now `resource`; undefined: it is gone. One that cannot be read counts as absent. */
+  set(name: string, resource: Profile | undefined): void {
+    const before = this.#known.get(name);
+    const rules = resource && this.#readRules(resource);
+    if (rules === undefined) this.#known.delete(name);
+    else this.#known.set(name, { rules, labels: resource?.spec.labelsToApply ?? {} });
+    if (before !== undefined) this.#texts.release(before.rules);
+    if (rules !== before?.rules && this.#named.has(name)) this.#activate(name);
+  }
+
+  /** The labels that endpoints with this profile inherit; undefined: there is no such profile. */
+  labels(name: string): Labels | undefined {
+    return this.#known.get(name)?.labels;
   }
 
   /** One more local endpoint names the profile. */
@@ -42,11 +56,11 @@ export class Profiles {
   }
 
   get size(): number {
-    return this.#rules.size + this.#texts.size + this.#named.size;
+    return this.#known.size + this.#texts.size + this.#named.size;
   }
 
   /** The text of the rules, if they can be read; one that another profile has is known to be so. */
-  #read(resource: Profile): SharedText | undefined {
+  #readRules(resource: Profile): SharedText | undefined {
     const shared = this.#texts.acquire(profileRules(resource));
     if (shared.holders > 1 || validOrAbsent(() => translateProfile('', shared.text)) !== undefined) return shared;
     this.#texts.release(shared);
@@ -54,8 +68,8 @@ export class Profiles {
   }
 
   #activate(name: string): void {
-    const rules = this.#rules.get(name);
-    this.#programs.set(name, rules === undefined ? absentProfile(name) : translateProfile(name, rules.text));
+    const known = this.#known.get(name);
+    this.#programs.set(name, known === undefined ? absentProfile(name) : translateProfile(name, known.rules.text));
   }
 }
 

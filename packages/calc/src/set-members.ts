@@ -1,5 +1,5 @@
 import type { SetId } from '@calico/policy';
-import { IndexedItem, IndexedSelector, LabelIndex, type Labels } from '@calico/selector';
+import { IndexedItem, IndexedSelector, LabelIndex, type LabelIndexListener, type Labels } from '@calico/selector';
 import { type Counter, countInto } from './counter.ts';
 import type { IpSet, IpSets } from './ip-sets.ts';
 import type { MemberKey } from './member-counts.ts';
@@ -64,12 +64,14 @@ export class SetMembers {
   readonly #ipSets: IpSets;
   readonly #index: LabelIndex<FilledSet, Item>;
 
-  constructor(ipSets: IpSets) {
+  /** @param inherited gives the labels that members with a profile inherit. */
+  constructor(ipSets: IpSets, inherited: (profile: string) => Labels | undefined) {
     this.#ipSets = ipSets;
-    this.#index = new LabelIndex({
+    const listener: LabelIndexListener<FilledSet, Item> = {
       matchStarted: (filled, item) => this.#give(filled, item),
       matchStopped: (filled, item) => this.#takeBack(filled, item),
-    });
+    };
+    this.#index = new LabelIndex(listener, inherited);
   }
 
   /** The endpoint or network set `id` is now `member`; undefined: it is gone. */
@@ -91,10 +93,9 @@ export class SetMembers {
     this.#index.setItem(item, member.labels, member.profiles);
   }
 
-  /** The labels that members with this profile inherit; undefined: none. */
-  setProfile(name: string, labels: Labels | undefined): void {
-    if (labels === undefined) this.#index.deleteParent(name);
-    else this.#index.setParent(name, labels);
+  /** The labels that members with this profile inherit are others now. */
+  profileChanged(name: string): void {
+    this.#index.parentChanged(name);
   }
 
   /** Begins to fill a set. */

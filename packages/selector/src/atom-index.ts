@@ -68,6 +68,13 @@ export class AtomIndex<T extends object> {
     return this.#labels.get(atom.label)?.count ?? 0;
   }
 
+  /** Every member, as often as it is filed. */
+  *all(): Generator<T> {
+    for (const { byValue } of this.#labels.values()) {
+      for (const members of byValue.values()) yield* membersOfFew(members);
+    }
+  }
+
   /** How many members are filed, each as often as it is. */
   get size(): number {
     let size = 0;

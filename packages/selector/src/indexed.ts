@@ -1,7 +1,8 @@
 import { compileNode } from './compile.ts';
 import type { Atom } from './cover.ts';
 import { type Group, groupLabel } from './label-group.ts';
-import { parseSelector, type Selector } from './selector.ts';
+import { parseNode } from './parse-node.ts';
+import type { Selector } from './selector.ts';
 
 /** An item of a label index. Whoever has items makes a class of his own of it, which says what they are. */
 export class IndexedItem {
@@ -27,7 +28,7 @@ export class IndexedSelector {
 
   /** Whether it is true for a group. Most selectors of a cluster are never asked, so it is compiled when first asked. */
   evaluate(group: Group): boolean {
-    this.#evaluate ??= compileNode(parseSelector(this.text).node, groupLabel);
+    this.#evaluate ??= compileNode(parseNode(this.text), groupLabel);
     return this.#evaluate(group);
   }
 }

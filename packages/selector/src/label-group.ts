@@ -2,12 +2,11 @@ import type { Few } from './few.ts';
 import type { IndexedItem, IndexedSelector } from './indexed.ts';
 import { type Labels, ownLabel } from './labels.ts';
 
-/** A giver of inherited labels. It is kept while it is set or a group refers to it. */
+/** A giver of inherited labels, while a group refers to it. */
 export interface Parent {
   readonly id: string;
   labels: Labels;
   groups: Few<Group>;
-  set: boolean;
 }
 
 /** Ends the labels in a group's key: JSON has no bare line end. */

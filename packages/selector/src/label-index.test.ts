@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { IndexedItem, IndexedSelector } from './indexed.ts';
-import { LabelIndex } from './label-index.ts';
+import { LabelIndex, type LabelIndexListener } from './label-index.ts';
 import type { Labels } from './labels.ts';
 import { parseSelector, type Selector, selectorOf } from './selector.ts';
 import { crowdedLabels, crowdedNode } from './testing.ts';
@@ -28,7 +28,8 @@ class Pod extends IndexedItem {
 function recorded() {
   const told: string[] = [];
   const matches = new Set<string>();
-  const index = new LabelIndex<Named, Pod>({
+  const parents = new Map<string, Labels>();
+  const listener: LabelIndexListener<Named, Pod> = {
     matchStarted(selector, item) {
       const match = `${selector.id} ${item.id}`;
       if (matches.has(match)) throw new Error(`started twice: ${match}`);
@@ -40,7 +41,8 @@ function recorded() {
       if (!matches.delete(match)) throw new Error(`stopped without a start: ${match}`);
       told.push(`-${match}`);
     },
-  });
+  };
+  const index = new LabelIndex(listener, id => parents.get(id));
   const selectors = new Map<string, Named>();
   const items = new Map<string, Pod>();
   const byName = {
@@ -50,8 +52,14 @@ function recorded() {
       index.setItem(item, labels, parents);
     },
     deleteItem: (id: string) => index.deleteItem(items.get(id) ?? new Pod(id)),
-    setParent: (id: string, labels: Labels) => index.setParent(id, labels),
-    deleteParent: (id: string) => index.deleteParent(id),
+    setParent(id: string, labels: Labels) {
+      parents.set(id, labels);
+      index.parentChanged(id);
+    },
+    deleteParent(id: string) {
+      parents.delete(id);
+      index.parentChanged(id);
+    },
     setSelector(id: string, selector: Selector) {
       byName.deleteSelector(id);
       const named = new Named(id, selector);
@@ -158,7 +166,7 @@ describe('LabelIndex tells', () => {
 });
 
 test('LabelIndex refuses a selector that is in it', () => {
-  const index = new LabelIndex({ matchStarted() {}, matchStopped() {} });
+  const index = new LabelIndex({ matchStarted() {}, matchStopped() {} }, () => undefined);
   const selector = new IndexedSelector(parseSelector('all()'));
   index.addSelector(selector);
   expect(() => index.addSelector(selector)).toThrow('it is in an index');

@@ -5,8 +5,9 @@ import type { IndexedItem, IndexedSelector } from './indexed.ts';
 import { Group, groupKey, groupLabels, ownGroupLabel, type Parent } from './label-group.ts';
 import { type Labels, ownLabel } from './labels.ts';
 import { labelsRead } from './labels-read.ts';
+import type { SelectorNode } from './node.ts';
 import { OwnerIndex } from './owner-index.ts';
-import { parseSelector } from './selector.ts';
+import { parseNode } from './parse-node.ts';
 
 /** Told of every match that starts or stops. It must not change the index from inside. */
 export interface LabelIndexListener<S, I> {
@@ -26,7 +27,7 @@ const distinct = (cover: readonly Atom[]) =>
 
 /**
  * Which items match which selectors, kept up to date. Items have labels of their own and inherit those of their
- * parents: their own value wins, then the earlier parent's. A parent that was never set has no labels.
+ * parents: their own value wins, then the earlier parent's.
  *
  * Items with equal labels and parents form a group, which is evaluated once. Selectors are filed under conditions on
  * labels that they imply (`coverOf`), so a new group asks only the selectors that one of its labels may meet, and a new
@@ -35,8 +36,8 @@ const distinct = (cover: readonly Atom[]) =>
  */
 export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
   readonly #on: LabelIndexListener<S, I>;
+  readonly #inherited: (parentId: string) => Labels | undefined;
   readonly #parents = new Map<string, Parent>();
-  readonly #selectors = new Set<S>();
   /** By key. */
   readonly #groups = new Map<string, Group>();
   readonly #groupsByLabel = new OwnerIndex<Group>({ all: () => this.#groups.values(), label: ownGroupLabel });
@@ -52,8 +53,13 @@ export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
   /** Grows with every comparison, so that marks left on selectors by earlier ones mean nothing. */
   #mark = 0;
 
-  constructor(on: LabelIndexListener<S, I>) {
+  /**
+   * @param inherited gives the labels that items inherit from a parent; undefined: there is no such parent, it gives none.
+   * Labels that it gave must not change; when it gives others, `parentChanged` is to be called.
+   */
+  constructor(on: LabelIndexListener<S, I>, inherited: (parentId: string) => Labels | undefined) {
     this.#on = on;
+    this.#inherited = inherited;
   }
 
   /** Adds an item or replaces its labels and parents. */
@@ -87,28 +93,18 @@ export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
     return (item.group?.matches ?? []) as readonly S[];
   }
 
-  /** Sets the labels that items inherit from a parent. They must not change afterwards. */
-  setParent(id: string, labels: Labels): void {
-    const parent = this.#parent(id);
-    parent.set = true;
-    this.#relabel(parent, labels);
-  }
-
-  /** Takes a parent's labels away; nothing happens when it is not there. */
-  deleteParent(id: string): void {
+  /** The labels that items inherit from a parent are others now. */
+  parentChanged(id: string): void {
     const parent = this.#parents.get(id);
-    if (parent === undefined) return;
-    parent.set = false;
-    this.#relabel(parent, NO_LABELS);
-    this.#dropIfUnused(parent);
+    if (parent !== undefined) this.#relabel(parent, this.#inherited(id) ?? NO_LABELS);
   }
 
   /** Adds a selector that is in no index. */
   addSelector(selector: S): void {
     if (selector.cover !== undefined) throw new Error(`Cannot add selector ${selector.text}: it is in an index`);
-    const { node } = parseSelector(selector.text);
+    const node = parseNode(selector.text);
     selector.cover = coverOf(node, atom => this.#cost(atom)) ?? null;
-    this.#file(selector);
+    this.#file(selector, node);
     for (const group of this.#groupsMatching(selector)) {
       group.addMatch(selector);
       for (const item of group.items()) this.#started(selector, item);
@@ -117,7 +113,7 @@ export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
 
   /** Forgets a selector; its matches stop. Nothing happens when it is not there. */
   deleteSelector(selector: S): void {
-    if (!this.#selectors.has(selector)) return;
+    if (selector.cover === undefined) return;
     const groups = this.#groupsMatching(selector);
     this.#unfile(selector);
     for (const group of groups) {
@@ -129,26 +125,28 @@ export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
   /** Throws when what is kept differs from what every selector says of every item. O(groups × selectors). */
   check(): void {
     const groups = new Set(this.#groups.values());
-    for (const group of groups) this.#checkGroup(group);
+    const selectors = [...new Set([...this.#uncovered, ...this.#selectorsByAtom.all()])];
+    for (const group of groups) this.#checkGroup(group, selectors);
     this.#groupsByLabel.check();
     this.#parentsByLabel.check();
     for (const parent of this.#parents.values()) {
       const dead = [...membersOfFew(parent.groups)].filter(group => !groups.has(group)).length;
       expectSame(`dead groups of parent ${parent.id}`, dead, 0);
-      expectSame(`use of parent ${parent.id}`, parent.set || countOfFew(parent.groups) > 0, true);
+      expectSame(`whether parent ${parent.id} has groups`, countOfFew(parent.groups) > 0, true);
+      expectSame(`labels of parent ${parent.id}`, parent.labels, this.#inherited(parent.id) ?? NO_LABELS);
     }
-    const atoms = [...this.#selectors].reduce((sum, { cover }) => sum + distinct(cover ?? []), 0);
+    const atoms = selectors.reduce((sum, { cover }) => sum + distinct(cover ?? []), 0);
     expectSame('conditions filed', this.#selectorsByAtom.size, atoms);
   }
 
-  #checkGroup(group: Group): void {
+  #checkGroup(group: Group, selectors: readonly IndexedSelector[]): void {
     const parentIds = group.parents.map(parent => parent.id);
     const name = `the group ${group.key}`;
     expectSame('key of a group', group.key, groupKey(groupLabels(group), parentIds));
     expectSame(`group of that key`, this.#groups.get(group.key), group);
     expectSame(`whether ${name} has items`, group.first !== undefined, true);
     for (const item of group.items()) expectSame(`group of an item in ${name}`, item.group, group);
-    const want = [...this.#selectors].filter(selector => selector.evaluate(group));
+    const want = selectors.filter(selector => selector.evaluate(group));
     expectSame(`number of matches of ${name}`, group.matches.length, want.length);
     expectSame(`matches of ${name}`, want.filter(each => !group.matches.includes(each)).length, 0);
     for (const parent of group.parents) {
@@ -181,21 +179,23 @@ export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
     this.#groupsByLabel.remove(group, groupLabels(group));
     for (const parent of group.parents) {
       parent.groups = removeFromFew(parent.groups, group);
-      this.#dropIfUnused(parent);
+      if (parent.groups === undefined) this.#dropParent(parent);
     }
   }
 
   #parent(id: string): Parent {
     let parent = this.#parents.get(id);
     if (parent === undefined) {
-      parent = { id, labels: NO_LABELS, groups: undefined, set: false };
+      parent = { id, labels: this.#inherited(id) ?? NO_LABELS, groups: undefined };
       this.#parents.set(id, parent);
+      this.#parentsByLabel.add(parent, parent.labels);
     }
     return parent;
   }
 
-  #dropIfUnused(parent: Parent): void {
-    if (!parent.set && parent.groups === undefined) this.#parents.delete(parent.id);
+  #dropParent(parent: Parent): void {
+    this.#parents.delete(parent.id);
+    this.#parentsByLabel.remove(parent, parent.labels);
   }
 
   #relabel(parent: Parent, labels: Labels): void {
@@ -285,21 +285,19 @@ export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
     return groups;
   }
 
-  #file(selector: S): void {
-    this.#selectors.add(selector);
+  #file(selector: S, node: SelectorNode): void {
     if (selector.cover === null) this.#uncovered.add(selector);
     for (const { label, value } of selector.cover ?? []) this.#selectorsByAtom.add(label, value, selector);
-    for (const label of labelsRead(parseSelector(selector.text).node)) {
+    for (const label of labelsRead(node)) {
       this.#readers.set(label, (this.#readers.get(label) ?? 0) + 1);
     }
   }
 
   #unfile(selector: S): void {
-    this.#selectors.delete(selector);
     this.#uncovered.delete(selector);
     for (const { label, value } of selector.cover ?? []) this.#selectorsByAtom.remove(label, value, selector);
     selector.cover = undefined;
-    for (const label of labelsRead(parseSelector(selector.text).node)) {
+    for (const label of labelsRead(parseNode(selector.text))) {
       const readers = (this.#readers.get(label) ?? 0) - 1;
       if (readers > 0) this.#readers.set(label, readers);
       else this.#readers.delete(label);

@@ -51,7 +51,7 @@ class TreeSelector implements Selector {
 }
 
 /** How many texts one generation of the cache holds; it keeps between one and two of them. */
-const GENERATION = 16_384;
+const GENERATION = 1024;
 let young = new Map<string, Selector>();
 let old = new Map<string, Selector>();
 
