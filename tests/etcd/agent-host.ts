@@ -58,7 +58,7 @@ export class AgentHost {
           PATH: process.env.PATH,
           NODENAME: nodeName,
           ETCD_ENDPOINTS: `http://127.0.0.1:${ETCD_PORT}`,
-          CALICO_NETWORKING_BACKEND: 'none',
+          CALICO_NETWORKING_BACKEND: 'vxlan',
           CALICO_RUN_DIR: join(this.#folder, 'run'),
           CALICO_LIB_DIR: join(this.#folder, 'lib'),
           FELIX_HEALTHENABLED: 'true',

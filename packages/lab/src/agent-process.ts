@@ -70,6 +70,7 @@ export class NodeAgent {
       CALICO_RUN_DIR: join(this.#folder, 'run'),
       CALICO_LIB_DIR: join(this.#folder, 'lib'),
       CLUSTER_TYPE: 'k8s,lab',
+      NO_DEFAULT_POOLS: 'true',
       FELIX_HEALTHENABLED: 'true',
       FELIX_PROMETHEUSMETRICSENABLED: 'true',
       FELIX_DEFAULTENDPOINTTOHOSTACTION: 'ACCEPT',

@@ -1,15 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
+import { BGPConfiguration, FelixConfiguration, IPAMConfiguration, type Kind, type Resource } from '@calico/api';
 import {
-  BGPConfiguration,
-  BUILT_IN_TIERS,
-  ClusterInformation,
-  FelixConfiguration,
-  IPAMConfiguration,
-  type Kind,
-  type Resource,
-  Tier,
-} from '@calico/api';
-import { type Client, isAlreadyExists, isConflict, isForbidden, isNotFound, isUnauthorized } from '@calico/datastore';
-import { type Random, randomInt } from '@calico/reconcile';
+  type Client,
+  type DatastoreType,
+  ensureInitialized,
+  isAlreadyExists,
+  isConflict,
+  isNotFound,
+} from '@calico/datastore';
+import type { Clock, Random } from '@calico/reconcile';
 import type { NodeLog } from './log.ts';
 
 /** What the default objects say. */
@@ -19,8 +18,7 @@ export interface DefaultObjects {
   readonly version: string;
   /** What the cluster is made of, in order. */
   readonly clusterType: readonly string[];
-  /** Whether the node gets a FelixConfiguration of its own that lets pods reach it; Calico does so with etcd only. */
-  readonly ownFelixConfiguration: boolean;
+  readonly datastore: DatastoreType;
 }
 
 /** How often an object is tried again when other nodes write it at the same time. */
@@ -33,16 +31,21 @@ const TRIES = 20;
 export async function ensureDefaultObjects(
   client: Client,
   wanted: DefaultObjects,
-  { random, log }: { readonly random: Random; readonly log: NodeLog },
+  deps: { readonly clock: Clock; readonly random: Random; readonly log: NodeLog; readonly signal?: AbortSignal },
 ): Promise<void> {
   const ensure = <R extends Resource>(kind: Kind<R>, name: string, fill: (spec: R['spec']) => R['spec']) =>
     ensureObject(client, kind, name, fill);
   const felix = { reportingInterval: '0s', logSeverityScreen: 'Info' } as const;
   await Promise.all([
-    ensure(ClusterInformation, 'default', spec => clusterInformation(spec, wanted, random)),
-    ...Object.entries(BUILT_IN_TIERS).map(([name, spec]) => ensureTier(client, name, { ...spec }, log)),
+    ensureInitialized(client, {
+      ...deps,
+      datastore: wanted.datastore,
+      calicoVersion: wanted.version,
+      clusterType: wanted.clusterType.join(','),
+    }),
     ensure(FelixConfiguration, 'default', spec => ({ ...felix, ...spec })),
-    ...(wanted.ownFelixConfiguration
+    // With etcd a node lets its pods reach it unless told otherwise, as ever in Calico.
+    ...(wanted.datastore === 'etcdv3'
       ? [
           ensure(FelixConfiguration, `node.${wanted.nodeName}`, spec => ({
             defaultEndpointToHostAction: 'Return',
@@ -59,36 +62,6 @@ export async function ensureDefaultObjects(
       kubeVirtVMAddressPersistence: 'Enabled',
     }),
   ]);
-}
-
-function clusterInformation(
-  spec: ClusterInformation['spec'],
-  { version, clusterType }: DefaultObjects,
-  random: Random,
-): ClusterInformation['spec'] {
-  const known = spec.clusterType ? spec.clusterType.split(',') : [];
-  return {
-    ...spec,
-    calicoVersion: version,
-    clusterGUID: spec.clusterGUID || randomGuid(random),
-    datastoreReady: spec.datastoreReady ?? true,
-    clusterType: [...new Set([...known, ...clusterType])].join(','),
-  };
-}
-
-/** 32 hexadecimal digits. */
-function randomGuid(random: Random): string {
-  return Array.from({ length: 32 }, () => randomInt(random, 16).toString(16)).join('');
-}
-
-/** A tier that may not be written is somebody else's matter: some clusters keep node agents from it. */
-async function ensureTier(client: Client, name: string, spec: Tier['spec'], log: NodeLog): Promise<void> {
-  try {
-    await create(client, Tier, name, spec);
-  } catch (err) {
-    if (!isForbidden(err) && !isUnauthorized(err)) throw err;
-    log.warn({ err, tier: name }, 'Not allowed to create a tier; it has to be there already');
-  }
 }
 
 /** Creates an object where there is none; one that is there stays as it is. */
@@ -119,7 +92,7 @@ async function ensureObject<R extends Resource>(
       throw error;
     });
     const spec = fill(present?.spec ?? {});
-    if (present !== undefined && same(spec, present.spec)) return;
+    if (present !== undefined && isDeepStrictEqual(spec, present.spec)) return;
     try {
       if (present === undefined) await client.create(kind, newObject(kind, name, spec));
       else await client.update(kind, { ...present, spec });
@@ -132,9 +105,4 @@ async function ensureObject<R extends Resource>(
 
 function newObject<R extends Resource>(kind: Kind<R>, name: string, spec: R['spec']): R {
   return { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name }, spec } as R;
-}
-
-function same(a: unknown, b: unknown): boolean {
-  const sorted = (value: unknown) => JSON.stringify(Object.entries(Object(value)).sort(([x], [y]) => (x < y ? -1 : 1)));
-  return sorted(a) === sorted(b);
 }

@@ -69,7 +69,7 @@ class Desk {
       },
       surroundings: async () => ({
         interfaces: this.interfaces,
-        internalIps: undefined,
+        internalIps: async () => undefined,
         reach: async () => addr('192.0.2.11'),
       }),
       hostAddresses: () => this.interfaces.flatMap(({ addresses }) => addresses.map(each => each.addr)),
@@ -201,7 +201,9 @@ describe.each(['kubernetes', 'etcd'] as const)('startNode with %s', datastore =>
     const other = { ...eth0, addresses: [cidr('192.0.2.12/24')] };
     const first = desk.start({ CLUSTER_TYPE: 'a' });
     desk.interfaces = [other];
-    await Promise.all([first, desk.start({ CLUSTER_TYPE: 'b', IP: '192.0.2.12' }, 'node-2')]);
+    const both = Promise.all([first, desk.start({ CLUSTER_TYPE: 'b', IP: '192.0.2.12' }, 'node-2')]);
+    await desk.clock.advance(10_000);
+    await both;
     const { spec } = await desk.client.get(ClusterInformation, { name: 'default' });
     expect(new Set(spec.clusterType?.split(','))).toEqual(
       new Set(datastore === 'kubernetes' ? ['a', 'b', 'kdd'] : ['a', 'b']),

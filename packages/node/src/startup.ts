@@ -85,29 +85,33 @@ export async function startNode(settings: StartupSettings, deps: StartupDeps): P
   const { nodeName } = settings;
   const { client, nodes, log, clock } = deps;
   if (settings.waitForDatastore) await datastoreAnswers(deps);
-  await withTimeout(deps.ipam.upgradeNode(nodeName), UPGRADE_LIMIT, 'label the affinities of this node', clock);
-  const present = await nodes.get(nodeName).catch(error => {
-    if (isNotFound(error)) return undefined;
-    throw error;
-  });
-  const cluster = await readCluster(deps);
+  const [present, cluster] = await Promise.all([
+    nodes.get(nodeName).catch(error => {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }),
+    readCluster(deps),
+    withTimeout(deps.ipam.upgradeNode(nodeName), UPGRADE_LIMIT, 'label the affinities of this node', clock),
+  ]);
   const chosen =
     settings.addresses === undefined ? undefined : await settleAddresses(nodeName, present, settings.addresses, deps);
   await nodes.change(nodeName, node => {
     const addressed = chosen === undefined ? node : withAddresses(node, chosen);
     return withReference(withAsNumber(addressed, settings), settings);
   });
-  await createDefaultPools(settings, deps, cluster.podSubnets);
-  await ensureDefaultObjects(
-    client,
-    {
-      nodeName,
-      version: deps.version,
-      clusterType: [...settings.clusterType, ...cluster.types, ...(client === deps.kubernetes ? ['kdd'] : [])],
-      ownFelixConfiguration: client !== deps.kubernetes,
-    },
-    deps,
-  );
+  await Promise.all([
+    createDefaultPools(settings, deps, cluster.podSubnets),
+    ensureDefaultObjects(
+      client,
+      {
+        nodeName,
+        version: deps.version,
+        clusterType: [...settings.clusterType, ...cluster.types],
+        datastore: client === deps.kubernetes ? 'kubernetes' : 'etcdv3',
+      },
+      deps,
+    ),
+  ]);
   log.info(
     { node: nodeName, ipv4: chosen?.ipv4, ipv6: chosen?.ipv6, version: deps.version },
     'The node is in the datastore',

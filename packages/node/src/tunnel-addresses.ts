@@ -31,7 +31,7 @@ export async function allocateTunnelAddresses(name: string, deps: TunnelDeps): P
   const nodeLabels = node.metadata.labels ?? {};
   const found: Addresses = {};
   const failures: unknown[] = [];
-  for (const kind of TUNNEL_KINDS) {
+  const settle = async (kind: TunnelKind): Promise<void> => {
     try {
       if (runs(kind)) found[kind] = print(await ipam.ensureTunnelAddress({ node: name, kind, nodeLabels }));
       else {
@@ -42,7 +42,8 @@ export async function allocateTunnelAddresses(name: string, deps: TunnelDeps): P
       log.warn({ err, tunnel: kind }, 'A tunnel has no address of its own');
       failures.push(err);
     }
-  }
+  };
+  await Promise.all(TUNNEL_KINDS.map(settle));
   const before = tunnelAddressesOf(node);
   const wanted = { ...before, ...found };
   if (JSON.stringify(wanted) !== JSON.stringify(before)) {

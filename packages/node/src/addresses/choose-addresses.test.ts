@@ -19,7 +19,7 @@ const around: Surroundings = {
     },
     { name: 'cali1', mtu: 1500, up: true, addresses: [cidr('10.0.0.1/32')] },
   ],
-  internalIps: undefined,
+  internalIps: async () => undefined,
   reach: () => Promise.reject(new Error('no way')),
 };
 

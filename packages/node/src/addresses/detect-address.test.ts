@@ -21,7 +21,7 @@ const machine: readonly HostInterface[] = [
 
 const surroundings: Surroundings = {
   interfaces: machine,
-  internalIps: ['203.0.113.9', '192.0.2.11', '2001:db8::11'],
+  internalIps: async () => ['203.0.113.9', '192.0.2.11', '2001:db8::11'],
   async reach(host, family) {
     if (host === 'nowhere') throw new Error('Cannot reach nowhere: ENOTFOUND');
     if (host === 'elsewhere') return addr('203.0.113.1');
@@ -69,10 +69,12 @@ describe('detectAddress finds', () => {
 
   test('none where Kubernetes has no address of the family, or is not there', async () => {
     const method = 'kubernetes-internal-ip';
-    expect(await detected(method, 6, { ...surroundings, internalIps: ['192.0.2.11'] })).toContain(
+    expect(await detected(method, 6, { ...surroundings, internalIps: async () => ['192.0.2.11'] })).toContain(
       'no InternalIP of IPv6',
     );
-    expect(await detected(method, 4, { ...surroundings, internalIps: undefined })).toContain('needs Kubernetes');
+    expect(await detected(method, 4, { ...surroundings, internalIps: async () => undefined })).toContain(
+      'needs Kubernetes',
+    );
   });
 
   // The whole list of Calico's documentation; each would come first, being the newest.

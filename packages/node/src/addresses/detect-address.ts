@@ -7,7 +7,7 @@ export interface Surroundings {
   /** In the kernel's order. */
   readonly interfaces: readonly HostInterface[];
   /** The addresses of type InternalIP that Kubernetes has for the node; undefined where there is no Kubernetes. */
-  readonly internalIps: readonly string[] | undefined;
+  internalIps(): Promise<readonly string[] | undefined>;
   /** The address that packets to a host would leave from. Rejects when there is no such host or way. */
   reach(host: string, family: Family): Promise<Addr>;
 }
@@ -17,7 +17,7 @@ export type Detection =
   | { readonly address: Cidr; readonly interfaceName: string }
   | { readonly address: undefined; readonly reason: string };
 
-/** Finds the node's address of a family by a method. Never rejects: not to find one may be all right. */
+/** Finds the node's address of a family by a method. Not to find one is no failure; only asking Kubernetes may reject. */
 export async function detectAddress(
   method: DetectionMethod,
   family: Family,
@@ -77,11 +77,12 @@ async function reachable(host: string, family: Family, surroundings: Surrounding
   );
 }
 
-function internalIp(family: Family, { interfaces, internalIps }: Surroundings): Detection {
-  if (internalIps === undefined) {
+async function internalIp(family: Family, { interfaces, internalIps }: Surroundings): Promise<Detection> {
+  const known = await internalIps();
+  if (known === undefined) {
     return { address: undefined, reason: 'kubernetes-internal-ip needs Kubernetes, which this node is not part of' };
   }
-  const address = internalIps.map(text => parseAddr(text)).find(parsed => parsed?.family === family);
+  const address = known.map(text => parseAddr(text)).find(parsed => parsed?.family === family);
   if (address === undefined) {
     return { address: undefined, reason: `Kubernetes has no InternalIP of IPv${family} for this node` };
   }

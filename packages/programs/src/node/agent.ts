@@ -1,9 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCniHandler, startCniServer } from '@calico/cni';
-import { type Client, type Syncer, startFelixSyncer } from '@calico/datastore';
+import { type Syncer, startFelixSyncer } from '@calico/datastore';
 import { Ipam, watchedSettings } from '@calico/ipam';
-import type { Kernel } from '@calico/kernel';
 import { fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
 import {
   type Component,
@@ -12,7 +11,6 @@ import {
   HealthAggregator,
   healthServer,
   Lifecycle,
-  type Logger,
   type Metrics,
   metricsServer,
   parseLogLevel,
@@ -20,16 +18,15 @@ import {
   systemClock,
   systemRandom,
 } from '@calico/process';
-import { environmentConfig } from '../datastore/config.ts';
-import { type Datastore, openDatastore, openKubernetesBeside } from '../datastore/open.ts';
 import { bgpComponent } from './bgp.ts';
-import { type NodeEnvironment, readNodeEnvironment } from './environment.ts';
 import { Felix } from './felix.ts';
 import { felixEnvironment, felixParameters } from './felix-config.ts';
 import { countRuleHits, felixMetrics } from './felix-metrics.ts';
-import { defaultPodMtu } from './mtu.ts';
-import { publishCalicoNode, publishNode, whenNodeExists } from './node-object.ts';
-import { PoolView } from './pool-view.ts';
+import { type MtuWatch, mtuWatch } from './mtu-watch.ts';
+import { completeStartup, nodeObjectService } from './node-services.ts';
+import { NodeView } from './node-view.ts';
+import { type OpenNode, openNode } from './open-node.ts';
+import { statusReporter } from './status.ts';
 import { watchViewHealth } from './view-health.ts';
 
 /** Exit code by which a process asks to be started again with its new configuration; Calico's own. */
@@ -41,20 +38,15 @@ const restartExitCode = 129;
  */
 export async function runNodeAgent(env: Readonly<Record<string, string | undefined>>): Promise<number> {
   await fillThreadPool();
-  const environment = readNodeEnvironment(env);
   const parameters = felixEnvironment(env, felixParameters);
   const log = createLogger({
     component: 'node',
     level: parseLogLevel(parameters.LogSeverityScreen ?? 'Info') ?? 'info',
   });
-  for (const folder of [environment.runFolder, environment.libFolder]) mkdirSync(folder, { recursive: true });
-
-  const config = environmentConfig(env);
-  const opening = { env, clock: systemClock, random: systemRandom, log };
-  const datastore = await openDatastore(config, opening);
-  const kubernetes = await openKubernetesBeside(datastore, config, opening);
+  const node = await openNode(env, log);
+  const { environment, datastore, kernel } = node;
   const { client } = datastore;
-  const kernel = openKernel();
+  for (const folder of [environment.runFolder, environment.libFolder]) mkdirSync(folder, { recursive: true });
   const metrics = createMetrics();
   const health = new HealthAggregator(systemClock);
   const end = new AbortController();
@@ -75,7 +67,8 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
     restart,
   });
   countRuleHits(metrics, kernel);
-  const pools = new PoolView();
+  const view = new NodeView(environment.nodeName);
+  const mtu = mtuWatch(node, view, parameters);
   const settings = watchedSettings(client, { clock: systemClock, random: systemRandom, log, signal: end.signal });
   const ipam = new Ipam({
     client,
@@ -85,60 +78,81 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
     settings,
   });
 
+  const object = nodeObjectService(node, {
+    ipam,
+    health,
+    onChanged: call => view.onChanged(call),
+    fail: error => end.abort(error),
+  });
   const components: Component[] = [
     healthServer({ host: parameters.HealthHost ?? 'localhost', port: Number(parameters.HealthPort ?? 9099) }, health),
     metricsServer(
       { host: parameters.PrometheusMetricsHost ?? '', port: Number(parameters.PrometheusMetricsPort ?? 9091) },
       metrics.registry,
     ),
-    felixComponent(felix, datastore, pools, { health, metrics }, log, end),
-    nodeObjectComponent(datastore, ipam, pools, environment, log, end.signal),
-    cniComponent({ environment, datastore, kubernetes, ipam, kernel, felix, pools, log }),
+    object,
+    felixComponent({ felix, node, view, health, metrics, end, after: object.started }),
+    mtu,
+    cniComponent({ node, ipam, felix, mtu }),
+    completeStartup(node, async () => health.readiness().causes[0]),
+    statusReporter(node),
     ...(environment.bird
       ? [bgpComponent({ datastore, environment, health, clock: systemClock, random: systemRandom, log })]
       : []),
   ];
   const lifecycle = new Lifecycle({ components, clock: systemClock, log });
   await runUntilSignal(lifecycle, { end: end.signal });
-  kernel.close();
-  datastore.close();
+  node.close();
   return Number(process.exitCode ?? 0);
 }
 
-/** Felix with its view of the cluster. Ends the process when the view is lost for good. */
-function felixComponent(
-  felix: Felix,
-  { client, type }: Datastore,
-  pools: PoolView,
-  { health, metrics }: { readonly health: HealthAggregator; readonly metrics: Metrics },
-  log: Logger,
-  end: AbortController,
-): Component {
+/**
+ * Felix with its view of the cluster, which it takes once the cluster has what this node puts there at its start: a parameter
+ * that changed then would need a new start. Ends the process when the view is lost for good.
+ */
+function felixComponent(parts: {
+  felix: Felix;
+  node: OpenNode;
+  view: NodeView;
+  health: HealthAggregator;
+  metrics: Metrics;
+  end: AbortController;
+  after: Promise<void>;
+}): Component {
+  const { felix, node, view, health, metrics, end, after } = parts;
+  const { client, type } = node.datastore;
   const stop = new AbortController();
   let syncer: Syncer | undefined;
   let timer: { cancel(): void } | undefined;
   let reportHealth = (): void => {};
+  const watch = (): void => {
+    if (stop.signal.aborted) return;
+    syncer = startFelixSyncer(
+      client,
+      {
+        onUpdates: updates => {
+          view.onUpdates(updates);
+          felix.onUpdates(updates);
+        },
+        onInSync: () => {
+          view.onInSync();
+          felix.onInSync();
+        },
+        onStatus: () => reportHealth(),
+      },
+      { clock: systemClock, random: systemRandom, log: node.log, signal: stop.signal },
+      type,
+    );
+    syncer.done.catch(error => end.abort(error));
+    reportHealth = watchViewHealth(syncer, health, metrics);
+    reportHealth();
+    timer = systemClock.setInterval(reportHealth, 1_000);
+  };
   return {
     name: 'felix',
     start() {
       felix.start();
-      syncer = startFelixSyncer(
-        client,
-        {
-          onUpdates: updates => {
-            pools.onUpdates(updates);
-            felix.onUpdates(updates);
-          },
-          onInSync: () => felix.onInSync(),
-          onStatus: () => reportHealth(),
-        },
-        { clock: systemClock, random: systemRandom, log, signal: stop.signal },
-        type,
-      );
-      syncer.done.catch(error => end.abort(error));
-      reportHealth = watchViewHealth(syncer, health, metrics);
-      reportHealth();
-      timer = systemClock.setInterval(reportHealth, 1_000);
+      void after.then(watch);
     },
     async stop() {
       timer?.cancel();
@@ -149,44 +163,10 @@ function felixComponent(
   };
 }
 
-/** Publishes the node's addresses, on Kubernetes once the kubelet has made its object, and again whenever pools change. */
-function nodeObjectComponent(
-  { client, type }: Datastore,
-  ipam: Ipam,
-  pools: PoolView,
-  environment: NodeEnvironment,
-  log: Logger,
-  signal: AbortSignal,
-): Component {
-  const { nodeName, address } = environment;
-  return {
-    name: 'node object',
-    async start() {
-      if (type === 'kubernetes') await whenNodeExists(client, nodeName, systemClock, signal);
-      const publish = type === 'kubernetes' ? publishNode : publishCalicoNode;
-      await publish(client, ipam, nodeName, address);
-      pools.onPoolsChanged(() => {
-        publish(client, ipam, nodeName, address).catch(error =>
-          log.warn({ err: error }, 'Node addresses could not be published'),
-        );
-      });
-    },
-    stop() {},
-  };
-}
-
-function cniComponent(parts: {
-  environment: NodeEnvironment;
-  datastore: Datastore;
-  kubernetes: Client | undefined;
-  ipam: Ipam;
-  kernel: Kernel;
-  felix: Felix;
-  pools: PoolView;
-  log: Logger;
-}): Component {
-  const { environment, datastore, kubernetes, ipam, kernel, felix, pools } = parts;
-  const log = parts.log.child({ component: 'cni' });
+function cniComponent(parts: { node: OpenNode; ipam: Ipam; felix: Felix; mtu: MtuWatch }): Component {
+  const { node, ipam, felix, mtu } = parts;
+  const { environment, datastore, kubernetes, kernel } = node;
+  const log = node.log.child({ component: 'cni' });
   let server: { stop(): Promise<void> } | undefined;
   return {
     name: 'CNI server',
@@ -201,7 +181,7 @@ function cniComponent(parts: {
         openKernel: namespace => openKernel({ namespace }),
         openNamespace,
         felix,
-        mtu: () => defaultPodMtu(kernel, environment.address, pools.pools),
+        mtu: mtu.mtu,
         mtuFile: join(environment.libFolder, 'mtu'),
         clock: systemClock,
         random: systemRandom,

@@ -18,11 +18,20 @@ test('the node’s name is NODENAME, else the file’s, else HOSTNAME, else the 
 });
 
 test.each([
-  ['nothing: BIRD, Calico’s folders, no address', {}, { bird: true, address: undefined, runFolder: '/var/run/calico' }],
-  ['vxlan: no BIRD', { CALICO_NETWORKING_BACKEND: 'vxlan' }, { bird: false }],
-  ['none: no BIRD', { CALICO_NETWORKING_BACKEND: 'none' }, { bird: false }],
-  ['an address', { IP: '192.0.2.1/24' }, { address: '192.0.2.1/24' }],
-  ['an address to be detected is none yet', { IP: 'autodetect' }, { address: undefined }],
+  [
+    'nothing: BIRD, Calico’s folders',
+    {},
+    { bird: true, networking: true, runFolder: '/var/run/calico', nodenameFile: '/var/lib/calico/nodename' },
+  ],
+  ['vxlan: no BIRD', { CALICO_NETWORKING_BACKEND: 'vxlan' }, { bird: false, networking: true }],
+  ['none: policy alone', { CALICO_NETWORKING_BACKEND: 'none' }, { bird: false, networking: false }],
+  ['the name in Kubernetes', { CALICO_K8S_NODE_REF: 'k' }, { nodeName: 'n', kubernetesNodeName: 'k' }],
+  ['a folder for state', { CALICO_LIB_DIR: '/x' }, { nodenameFile: '/x/nodename', shutdownFile: '/x/shutdownTS' }],
+  [
+    'files for state',
+    { CALICO_NODENAME_FILE: '/a', CALICO_SHUTDOWN_TIMESTAMP_FILE: '/b' },
+    { nodenameFile: '/a', shutdownFile: '/b' },
+  ],
 ] as const)('%s', (_, env, expected) => {
   expect(readNodeEnvironment({ NODENAME: 'n', ...env })).toMatchObject(expected);
 });

@@ -9,14 +9,21 @@ export const felixParameters: readonly string[] = [
   'HealthPort',
   'IPv4NormalRoutePriority',
   'InterfacePrefix',
+  'IpInIpMtu',
   'LogSeverityScreen',
+  'MTUIfacePattern',
   'ProgramClusterRoutes',
   'PrometheusMetricsEnabled',
   'PrometheusMetricsHost',
   'PrometheusMetricsPort',
   'VXLANMTU',
+  'VXLANMTUV6',
   'VXLANPort',
   'VXLANVNI',
+  'WireguardEnabled',
+  'WireguardEnabledV6',
+  'WireguardMTU',
+  'WireguardMTUV6',
 ];
 
 /**
