@@ -123,9 +123,15 @@ kubectlTest(
 kubectlTest(
   'a definition changes what is served, tells what it cannot do, and takes its objects along',
   async () => {
-    const rule = '            x-kubernetes-validations: [{rule: "self.size > 0"}]\n';
-    expect(await kubectl('replace -f -', definition(rule))).toContain(
-      'rules in CEL are kept, and not evaluated by this server',
+    const rule = (text: string) => `            x-kubernetes-validations: [{rule: "${text}", message: too heavy}]\n`;
+    const lacking = "quantity('1').isInteger()";
+    expect(await kubectl('replace -f -', definition(rule(lacking)))).toContain('the rule is kept, and not evaluated');
+    expect(await kubectl('replace -f -', definition(rule('self.volume > 0')), 1)).toContain(
+      'x-kubernetes-validations[0].rule: Invalid value: "self.volume > 0": compilation failed',
+    );
+    expect(await kubectl('replace -f -', definition(rule('self.size < 8')))).not.toContain('Warning');
+    expect(await kubectl('create -f -', widget('size: 8').replace('name: w', 'name: heavy'), 1)).toContain(
+      'spec: Invalid value: "object": too heavy',
     );
     expect(
       await kubectl(

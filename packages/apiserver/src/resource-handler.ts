@@ -4,6 +4,8 @@ import { negotiate } from './accept.ts';
 import { readApplyBody } from './apply-body.ts';
 import { contentType, OBJECT_TYPES, readBody } from './body.ts';
 import type { Entry, ObjectKey } from './collection.ts';
+import { loadCel } from './custom-resources/cel/load.ts';
+import { DEFINITIONS } from './custom-resources/definition-kind.ts';
 import { parseDeleteOptions } from './delete-options.ts';
 import type { FieldValidation } from './field-validation.ts';
 import { parseFilter } from './filter.ts';
@@ -317,5 +319,6 @@ export async function handleResource(
     const isFinalize = path.subresource === 'finalize' && kind.kind === 'Namespace';
     if (!isStatus && !isFinalize && !isScale) throw unknownPath();
   }
+  if (resourceName(kind) === DEFINITIONS && request.method !== 'GET') await loadCel();
   return await new ResourceRequest(backend, request, kind, path, query).answer();
 }

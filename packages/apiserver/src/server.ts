@@ -4,7 +4,8 @@ import { builtInAdmissions } from './admissions.ts';
 import { createAuthenticator, type Token } from './auth.ts';
 import { ensureBuiltInObjects } from './built-in-objects.ts';
 import { Controllers } from './controllers.ts';
-import { storedCustomKinds } from './custom-resources/definition-controller.ts';
+import { loadCel } from './custom-resources/cel/load.ts';
+import { hasStoredCelRules, storedCustomKinds } from './custom-resources/definition-controller.ts';
 import { CustomResourceDefinition, DEFINITIONS } from './custom-resources/definition-kind.ts';
 import { createHandler, type ServerLog } from './handler.ts';
 import { KindRegistry } from './kind-registry.ts';
@@ -68,6 +69,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     synchronous: options.synchronous ?? 'full',
     ...(options.historyLimit === undefined ? {} : { historyLimit: options.historyLimit }),
   });
+  if (hasStoredCelRules(store)) await loadCel();
   registry.setCustom(storedCustomKinds(store));
   // Before any watcher or answer: who sees a definition can use its kind.
   store.onCommit(events => {

@@ -1,11 +1,12 @@
 /** The kinds that a CustomResourceDefinition makes, one for each served version. */
 import { type AnyResource, type Cell, type Column, type FieldLabel, type Kind, parseTime, printAge } from '@calico/api';
 import { isJsonObject, type JsonObject } from '../json.ts';
+import { checkRules, compileRules } from './cel/rules.ts';
 import { metadataFaults, namesOf, versionSchema, versionsOf } from './definition-kind.ts';
 import { metadataSchema } from './definition-schema.ts';
 import { parseJsonPath } from './json-path.ts';
 import { defaultAndPrune } from './prune.ts';
-import { normalizeSchema } from './structural-schema.ts';
+import { hasCelRules, normalizeSchema } from './structural-schema.ts';
 import { validateValue } from './validate-value.ts';
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -90,6 +91,7 @@ function customKind(definition: AnyResource, version: JsonObject): Kind {
   const namespaced = spec.scope === 'Namespaced';
   const schema = objectSchema(version);
   const subresources = isJsonObject(version.subresources) ? version.subresources : {};
+  const rules = hasCelRules(schema) ? compileRules(schema, '').tree : undefined;
   return {
     group,
     version: text(version.name),
@@ -114,7 +116,10 @@ function customKind(definition: AnyResource, version: JsonObject): Kind {
       const { metadata } = object;
       return { ...(defaultAndPrune(schema, object) as AnyResource), metadata };
     },
-    validate: object => [...validateValue(schema, object, ''), ...metadataFaults(object)],
+    validate: (object, old) => {
+      const faults = [...validateValue(schema, object, ''), ...metadataFaults(object)];
+      return faults.length > 0 || rules === undefined ? faults : checkRules(rules, object, old, '');
+    },
   };
 }
 

@@ -2,6 +2,7 @@ import { type AnyResource, kinds } from '@calico/api';
 import type { Admission } from '../admission.ts';
 import { isJsonObject } from '../json.ts';
 import { ApiError, invalid } from '../status.ts';
+import { compileRules } from './cel/rules.ts';
 import { DEFINITIONS, namesOf, versionSchema, versionsOf } from './definition-kind.ts';
 import { hasCelRules } from './structural-schema.ts';
 
@@ -75,8 +76,12 @@ export const definitionAdmission: Admission = {
         k => k.served && k.group === group && (k.plural === names.plural || k.kind === names.kind),
       );
       if (taken) refuse('spec.names', 'the server serves this kind itself');
-      if (versionsOf(object).some(version => hasCelRules(versionSchema(version)))) {
-        warn('x-kubernetes-validations: rules in CEL are kept, and not evaluated by this server');
+      for (const [i, version] of versionsOf(object).entries()) {
+        const schema = versionSchema(version);
+        if (schema === undefined || !hasCelRules(schema)) continue;
+        for (const rule of compileRules(schema, `spec.versions[${i}].schema.openAPIV3Schema`).lacking) {
+          warn(`${rule}; the rule is kept, and not evaluated`);
+        }
       }
       for (const other of list(DEFINITIONS)) {
         const otherGroup = isJsonObject(other.object.spec) ? other.object.spec.group : '';

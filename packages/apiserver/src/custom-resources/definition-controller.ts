@@ -7,8 +7,14 @@ import { INTERNAL_WRITE, type Writer } from '../writer.ts';
 import { customKinds } from './custom-kind.ts';
 import { CLEANUP_FINALIZER } from './definition-admission.ts';
 import { CustomResourceDefinition, DEFINITIONS } from './definition-kind.ts';
+import { hasCelRules } from './structural-schema.ts';
 
 const isRace = (cause: unknown): boolean => cause instanceof ApiError && (cause.code === 404 || cause.code === 409);
+
+/** Whether a stored definition has rules in CEL. */
+export function hasStoredCelRules(store: Store): boolean {
+  return store.list(DEFINITIONS).some(entry => hasCelRules(entry.object));
+}
 
 /** The kinds of every stored definition. */
 export function storedCustomKinds(store: Store): Kind[] {

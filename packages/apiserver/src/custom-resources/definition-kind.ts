@@ -9,9 +9,10 @@ import {
   type Kind,
 } from '@calico/api';
 import { isJsonObject, type JsonObject } from '../json.ts';
+import { compileRules } from './cel/rules.ts';
 import { definitionSchema } from './definition-schema.ts';
 import { parseJsonPath } from './json-path.ts';
-import { checkStructural, normalizeSchema } from './structural-schema.ts';
+import { checkStructural, hasCelRules, normalizeSchema } from './structural-schema.ts';
 import { validateValue } from './validate-value.ts';
 
 export const DEFINITIONS = 'apiextensions.k8s.io/customresourcedefinitions';
@@ -142,9 +143,14 @@ class DefinitionCheck {
       const schema = versionSchema(version);
       if (schema === undefined)
         this.#add('Required', `${path}.schema.openAPIV3Schema`, undefined, 'schemas are required');
-      else this.faults.push(...checkStructural(schema, `${path}.schema.openAPIV3Schema`));
+      else this.#schema(schema, `${path}.schema.openAPIV3Schema`);
       this.#columns(version, path);
     }
+  }
+
+  #schema(schema: JsonObject, path: string): void {
+    const faults = checkStructural(schema, path);
+    this.faults.push(...(faults.length === 0 && hasCelRules(schema) ? compileRules(schema, path).faults : faults));
   }
 
   #columns(version: JsonObject, path: string): void {

@@ -33,3 +33,20 @@ test('definitions and their objects outlive the server, and a half-done deletion
   await second.server.stop();
   rmSync(folder, { recursive: true, force: true });
 });
+
+test('the rules of stored definitions hold after a restart', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'calico-custom-'));
+  const storePath = join(folder, 'store.db');
+  const first = await startTestServer({ storePath });
+  const definition = CustomResourceDefinition.example();
+  const schema = { type: 'object', 'x-kubernetes-validations': [{ rule: "self.metadata.name.startsWith('w')" }] };
+  const versions = [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }];
+  const body = { ...definition, spec: { ...Object(definition.spec), versions } };
+  expect((await first.call('POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', body)).code).toBe(201);
+  await first.server.stop();
+  const second = await startTestServer({ storePath });
+  expect((await second.call('POST', WIDGETS, { metadata: { name: 'x' } })).code).toBe(422);
+  expect((await second.call('POST', WIDGETS, { metadata: { name: 'w' } })).code).toBe(201);
+  await second.server.stop();
+  rmSync(folder, { recursive: true, force: true });
+});

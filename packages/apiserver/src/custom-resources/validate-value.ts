@@ -166,7 +166,7 @@ class Validation {
   }
 }
 
-/** Every way in which a value, standing at `path`, does not fit a schema; empty is good. CEL rules are not evaluated. */
+/** Every way in which a value, standing at `path`, does not fit a schema; empty is good. Rules in CEL are for `checkRules`. */
 export function validateValue(schema: JsonObject, value: unknown, path: string): FieldError[] {
   const validation = new Validation();
   validation.walk(schema, value, path);
