@@ -1,6 +1,7 @@
 export { parseTime, printAge, printSpan } from './age.ts';
 export * from './conversion/index.ts';
 export * from './crd/index.ts';
+export { parseDuration } from './duration.ts';
 export type { FieldError, FieldErrorCode } from './field-error.ts';
 export { printFieldError, printValue } from './field-error.ts';
 export { type FieldRow, fieldRows, type RuleRow } from './field-rows.ts';

@@ -1,3 +1,4 @@
+import { parseDuration } from '@calico/api';
 import { parseSelector } from '@calico/selector';
 import { validOrAbsent } from './invalid.ts';
 import type { AnyResource } from './model.ts';
@@ -26,15 +27,6 @@ const CLUSTER_PARAMETERS: Readonly<Record<string, string>> = {
 };
 
 const ANNOTATION = 'config.projectcalico.org/';
-const MS: Readonly<Record<string, number>> = {
-  h: 3_600_000,
-  m: 60_000,
-  s: 1000,
-  ms: 1,
-  us: 0.001,
-  µs: 0.001,
-  ns: 0.000001,
-};
 
 /**
  * The configuration that the datastore has for this node, as raw parameters. Stronger first: `node.<name>`; one whose
@@ -153,10 +145,7 @@ function printObject(value: object | null): string {
 /** A duration as Go writes it (`1m30s`) in seconds or milliseconds; other text as it is. */
 function printDuration(value: unknown, unit: 's' | 'ms'): string {
   const text = String(value);
-  if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|us|µs|ns|s))+$/.test(text)) return text;
-  let total = 0;
-  for (const [, number, of] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s)/g)) {
-    total += Number(number) * (MS[of ?? ''] ?? 0);
-  }
+  const total = parseDuration(text);
+  if (total === undefined) return text;
   return String(unit === 's' ? total / 1000 : total);
 }
