@@ -1,3 +1,6 @@
+export { defaultConfiguration, type RunConfig, runConfig } from './config/run-config.ts';
+export type { ControllerContext } from './context.ts';
+export { type RunningControllers, startControllers } from './controllers.ts';
 export type { Allocation } from './ipam-gc/allocation.ts';
 export {
   type CollectorPlan,
@@ -8,3 +11,6 @@ export {
   type SpareBlock,
 } from './ipam-gc/collector.ts';
 export { type ClusterView, type NodeFacts, type PodFacts, podFacts } from './ipam-gc/owner-state.ts';
+export { type Leadership, lead } from './leader.ts';
+export { find, isSeparate, type Stores } from './nodes.ts';
+export { Views } from './view.ts';
