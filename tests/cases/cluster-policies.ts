@@ -1,7 +1,7 @@
 import type { ClusterPeer, ClusterPodSelector, ClusterPort, RawResource } from '../oracle/resources.ts';
 import type { Dice } from './dice.ts';
 import { labelSelector } from './selectors.ts';
-import { block, type Subject, someNumber } from './subject.ts';
+import { block, type Subject, someFamily, someNumber } from './subject.ts';
 import { portNames } from './world.ts';
 
 /** A random ClusterNetworkPolicy; valid by the API's rules. */
@@ -33,7 +33,9 @@ function pods(dice: Dice): ClusterPodSelector {
 
 function peer(dice: Dice, direction: 'ingress' | 'egress', subject: Subject): ClusterPeer {
   if (direction === 'ingress' || dice.percent(60)) return pods(dice);
-  return { networks: [...new Set(dice.times(dice.whole(1, 3), () => block(dice, subject, 16, 32)))] };
+  return {
+    networks: [...new Set(dice.times(dice.whole(1, 3), () => block(dice, subject, 16, 32, someFamily(dice, subject))))],
+  };
 }
 
 function port(dice: Dice): ClusterPort {

@@ -1,57 +1,65 @@
 import type { BoundCase } from './generate.ts';
 
-/** How often one kind of criterion was asked and answered, and what the rules that it belonged to decided. */
+/** How often one kind of criterion was asked and answered, and what became of the packets for which it held. */
 export interface Tally {
   held: number;
   failed: number;
-  Allow: number;
-  Deny: number;
+  /** Packets that passed in the end, and those that did not. */
+  allowed: number;
+  denied: number;
 }
 
 /** What a run of cases has tried. */
 export interface Coverage {
-  readonly criteria: ReadonlyMap<string, Tally>;
+  readonly criteria: Map<string, Tally>;
   /** How often a pod’s say on a packet came from a rule that allowed or denied, from the end of a tier, or from no rule. */
-  readonly decisions: ReadonlyMap<string, number>;
-  readonly verdicts: Readonly<Record<'allow' | 'deny', number>>;
+  readonly decisions: Map<string, number>;
+  readonly verdicts: Record<'allow' | 'deny', number>;
+}
+
+/** A run that has tried nothing yet. */
+export function emptyCoverage(): Coverage {
+  return { criteria: new Map(), decisions: new Map(), verdicts: { allow: 0, deny: 0 } };
 }
 
 /** Judges every packet of the cases and counts what was looked at. */
 export function measureCoverage(cases: readonly BoundCase[]): Coverage {
-  const criteria = new Map<string, Tally>();
-  const decisions = new Map<string, number>();
-  const verdicts = { allow: 0, deny: 0 };
+  const coverage = emptyCoverage();
+  for (const each of cases) addToCoverage(coverage, each);
+  return coverage;
+}
+
+/** Judges the packets of one more case, and counts. */
+export function addToCoverage({ criteria, decisions, verdicts }: Coverage, { oracle, packets }: BoundCase): void {
   const tally = (field: string): Tally => {
-    const known = criteria.get(field) ?? { held: 0, failed: 0, Allow: 0, Deny: 0 };
+    const known = criteria.get(field) ?? { held: 0, failed: 0, allowed: 0, denied: 0 };
     criteria.set(field, known);
     return known;
   };
-  for (const { oracle, packets } of cases) {
-    for (const packet of packets) {
-      const answer = oracle.judge(packet, ([field, held]) => tally(field)[held ? 'held' : 'failed']++);
-      verdicts[answer.verdict]++;
-      for (const decision of [answer.egress, answer.ingress]) {
-        if (decision?.action === undefined) continue;
-        decisions.set(decision.action, (decisions.get(decision.action) ?? 0) + 1);
-        for (const field of decision.criteria ?? []) {
-          if (decision.action === 'Allow' || decision.action === 'Deny') tally(field)[decision.action]++;
-        }
-      }
+  for (const packet of packets) {
+    const met = new Set<string>();
+    const answer = oracle.judge(packet, ([field, held]) => {
+      tally(field)[held ? 'held' : 'failed']++;
+      if (held) met.add(field);
+    });
+    verdicts[answer.verdict]++;
+    for (const field of met) tally(field)[answer.verdict === 'allow' ? 'allowed' : 'denied']++;
+    for (const decision of [answer.egress, answer.ingress]) {
+      if (decision?.action !== undefined) decisions.set(decision.action, (decisions.get(decision.action) ?? 0) + 1);
     }
   }
-  return { criteria, decisions, verdicts };
 }
 
 /** The coverage as a table: a line per kind of criterion, then how packets were decided. */
 export function printCoverage({ criteria, decisions, verdicts }: Coverage): string {
   const line = (name: string, numbers: readonly (number | string)[]): string =>
-    name.padEnd(34) + numbers.map(number => String(number).padStart(8)).join('');
+    name.padEnd(38) + numbers.map(number => String(number).padStart(8)).join('');
   const fields = [...criteria.keys()].sort();
   return [
-    line('criterion', ['held', 'failed', 'Allow', 'Deny']),
+    line('met by packets', ['held', 'failed', 'allowed', 'denied']),
     ...fields.map(field => {
-      const { held = 0, failed = 0, Allow = 0, Deny = 0 } = criteria.get(field) ?? {};
-      return line(field, [held, failed, Allow, Deny]);
+      const { held = 0, failed = 0, allowed = 0, denied = 0 } = criteria.get(field) ?? {};
+      return line(field, [held, failed, allowed, denied]);
     }),
     '',
     ...[...decisions.entries()].sort().map(([decision, count]) => line(`decided by ${decision}`, [count])),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { kindOf, printFieldError } from '@calico/api';
+import { familyOf } from '../oracle/address.ts';
 import { oracleOf } from '../oracle/oracle.ts';
 import type { Packet, Place } from '../oracle/packet.ts';
 import type { PodStatus } from '../oracle/resources.ts';
@@ -7,8 +8,11 @@ import { measureCoverage, printCoverage } from './coverage.ts';
 import { Dice } from './dice.ts';
 import { assignAddresses, type BoundCase, type Case, generateCase } from './generate.ts';
 
-const seeds = Array.from({ length: 60 }, (_, seed) => seed);
-const bind = (given: Case): BoundCase => given.bind(assignAddresses(given));
+const pools = ['10.244.0.0/16', 'fd00:10:244::/112'];
+
+const seeds = Array.from({ length: 80 }, (_, seed) => seed);
+/** Every other case has pods of both families. */
+const bind = (given: Case): BoundCase => given.bind(assignAddresses(given, ...pools.slice(0, 1 + (given.seed % 2))));
 const cases = seeds.map(seed => bind(generateCase(seed)));
 const coverage = measureCoverage(cases);
 
@@ -24,7 +28,7 @@ describe('generateCase', () => {
   });
 
   test('other addresses change the networks in the policies, nothing else about them', () => {
-    const given = generateCase(9);
+    const given = generateCase(8);
     const shape = ({ policies }: BoundCase) => JSON.stringify(policies).replaceAll(/[0-9a-f.:]+\/\d+/g, 'net');
     const moved = given.bind(assignAddresses(given, '10.99.0.0/16'));
     expect(JSON.stringify(moved.policies)).toContain('10.99.');
@@ -107,15 +111,22 @@ describe('the oracle on random cases', () => {
   test('a pod and its address are the same place', () => {
     for (const each of cases) {
       const pods = each.resources.filter(({ kind }) => kind === 'Pod');
-      const addresses = Object.fromEntries(
-        pods.map(({ metadata, status }) => [`${metadata.namespace}/${metadata.name}`, (status as PodStatus).podIP]),
+      const addresses = new Map(
+        pods.map(({ metadata, status }) => [
+          `${metadata.namespace}/${metadata.name}`,
+          (status as PodStatus).podIPs ?? [],
+        ]),
       );
-      const byAddress = (place: Place): Place => ('pod' in place ? { ip: addresses[place.pod] ?? '' } : place);
+      const byAddress = (place: Place, family: 4 | 6 | undefined): Place => {
+        if (!('pod' in place)) return place;
+        const found = addresses.get(place.pod)?.find(({ ip }) => familyOf(ip) === family);
+        return { ip: found?.ip ?? '' };
+      };
       const packets = each.packets.map(
         (packet): Packet => ({
           ...packet,
-          source: byAddress(packet.source),
-          destination: byAddress(packet.destination),
+          source: byAddress(packet.source, packet.ipVersion),
+          destination: byAddress(packet.destination, packet.ipVersion),
         }),
       );
       expect(verdicts({ ...each, packets }, each.resources)).toEqual(verdicts(each, each.resources));

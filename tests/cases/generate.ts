@@ -1,3 +1,4 @@
+import { familyOf } from '../oracle/address.ts';
 import { type Oracle, oracleOf } from '../oracle/oracle.ts';
 import type { Packet } from '../oracle/packet.ts';
 import type { RawResource } from '../oracle/resources.ts';
@@ -5,20 +6,23 @@ import { addressIn } from './block.ts';
 import { Dice } from './dice.ts';
 import { makePackets } from './packets.ts';
 import { makePolicies } from './policies.ts';
-import { type CasePod, makeWorld } from './world.ts';
+import { type CasePod, endpointSlices, makeWorld } from './world.ts';
 
 export interface CaseOptions {
   /** 1 (two namespaces, four pods) to 5 (four namespaces, twelve pods); by default it goes round with the seed. */
   readonly size?: number;
   /** How many nodes the pods are spread over; 3. */
   readonly nodes?: number;
-  /** The block that pod addresses come from; 10.244.0.0/16. */
+  /** The blocks that pod addresses come from; 10.244.0.0/16 and fd00:10:244::/48. */
   readonly pool?: string;
+  readonly pool6?: string;
+  /** The fewest policies; as many as it happens. */
+  readonly policies?: number;
   /** Addresses of no pod that packets may come from and go to; the documentation's addresses. None: pods only. */
   readonly outside?: readonly string[];
   /** How many packets; 40. */
   readonly packets?: number;
-  /** The protocols packets may have; TCP, UDP, SCTP, ICMP and one without ports (OSPF, 89). */
+  /** The protocols packets may have; TCP, UDP, SCTP, ICMP (1, for IPv6 58) and one without ports (OSPF, 89). */
   readonly protocols?: readonly number[];
 }
 
@@ -29,8 +33,8 @@ export interface Case {
   readonly pods: readonly CasePod[];
   /** Everything that needs no addresses: Namespaces, ServiceAccounts, Tiers, Pods without status. */
   readonly resources: readonly RawResource[];
-  /** The rest, once every pod (`namespace/name`) has an address. The same addresses give the same answer. */
-  bind(addresses: Readonly<Record<string, string>>): BoundCase;
+  /** The rest, once every pod (`namespace/name`) has an address, or one of each family. The same addresses give the same answer. */
+  bind(addresses: Readonly<Record<string, string | readonly string[]>>): BoundCase;
 }
 
 export interface BoundCase {
@@ -45,7 +49,8 @@ export interface BoundCase {
 
 /** The case of a seed: the same seed and options give the same case. */
 export function generateCase(seed: number, options: CaseOptions = {}): Case {
-  const { size = 1 + (seed % 5), nodes = 3, pool = '10.244.0.0/16', packets = 40 } = options;
+  const { size = 1 + (seed % 5), nodes = 3, packets = 40, policies: fewest = 0 } = options;
+  const { pool = '10.244.0.0/16', pool6 = 'fd00:10:244::/48' } = options;
   const { outside = documentationAddresses, protocols = [6, 17, 132, 1, 89] } = options;
   const world = makeWorld(new Dice(seed), size, nodes);
   const withoutPods = world.resources;
@@ -56,32 +61,50 @@ export function generateCase(seed: number, options: CaseOptions = {}): Case {
     resources: [...withoutPods, ...world.pods.map(({ resource }) => resource)],
     bind: addresses => {
       const dice = new Dice(seed ^ 0x5bd1e995);
-      const of = (pod: CasePod): string => {
-        const address = addresses[pod.key];
-        if (address === undefined) throw new Error(`Cannot bind case ${seed}: pod ${pod.key} has no address`);
-        return address;
+      const of = (pod: CasePod): readonly string[] => {
+        const own = addresses[pod.key];
+        if (own === undefined) throw new Error(`Cannot bind case ${seed}: pod ${pod.key} has no address`);
+        return typeof own === 'string' ? [own] : own;
       };
-      const policies = makePolicies(dice, size, { world, inside: world.pods.map(of), outside, pool });
-      const pods = world.pods.map(pod => ({ ...pod.resource, status: { podIP: of(pod), podIPs: [{ ip: of(pod) }] } }));
-      const resources = [...withoutPods, ...pods, ...policies];
+      const policies = makePolicies(
+        dice,
+        size,
+        { world, inside: world.pods.flatMap(of), outside, pool, pool6 },
+        fewest,
+      );
+      const pods = world.pods.map(pod => ({
+        ...pod.resource,
+        status: { podIP: of(pod)[0], podIPs: of(pod).map(ip => ({ ip })) },
+      }));
+      const resources = [...withoutPods, ...pods, ...endpointSlices(dice, world, of), ...policies];
+      const families = ([4, 6] as const).filter(family =>
+        world.pods.every(pod => of(pod).some(ip => familyOf(ip) === family)),
+      );
       const oracle = oracleOf(resources);
       return {
         resources,
         policies,
-        packets: makePackets(dice, packets, world, policies, outside, protocols, oracle),
+        packets: makePackets(dice, packets, world, policies, outside, protocols, oracle, families),
         oracle,
       };
     },
   };
 }
 
-/** Addresses for a case's pods where no one else gives them: each node's pods in a block of 64 of the pool. */
-export function assignAddresses({ pods }: Case, pool = '10.244.0.0/16'): Record<string, string> {
+/** Addresses for a case's pods where no one else gives them, one of each pool: each node's pods in a block of 64 of it. */
+export function assignAddresses({ pods }: Case, ...pools: string[]): Record<string, string[]> {
+  const of = pools.length > 0 ? pools : ['10.244.0.0/16'];
   const nodes = [...new Set(pods.map(({ node }) => node))].sort();
   return Object.fromEntries(
-    pods.map((pod, index) => [pod.key, addressIn(pool, 64 * (1 + nodes.indexOf(pod.node)) + 1 + index)]),
+    pods.map((pod, index) => [
+      pod.key,
+      of.map(pool => addressIn(pool, 64 * (1 + nodes.indexOf(pod.node)) + 1 + index)),
+    ]),
   );
 }
 
-/** RFC 5737; two of them in one /24, so that blocks can tell them apart or not. */
-const documentationAddresses: readonly string[] = ['192.0.2.10', '192.0.2.75', '198.51.100.20', '203.0.113.130'];
+/** RFC 5737 and RFC 3849; two of each close together, so that blocks can tell them apart or not. */
+const documentationAddresses: readonly string[] = [
+  ...['192.0.2.10', '192.0.2.75', '198.51.100.20', '203.0.113.130'],
+  ...['2001:db8::10', '2001:db8::75', '2001:db8:51::20'],
+];

@@ -1,8 +1,9 @@
+import { familyOf } from '../oracle/address.ts';
 import type { Decision, Oracle } from '../oracle/oracle.ts';
 import { type Packet, type Place, protocolNumber } from '../oracle/packet.ts';
-import type { PodSpec, RawResource } from '../oracle/resources.ts';
+import type { RawResource } from '../oracle/resources.ts';
 import type { Dice } from './dice.ts';
-import { type CasePod, portNames, type World } from './world.ts';
+import { containerPorts, portNames, type World } from './world.ts';
 
 /**
  * Packets that try the policies where they are likely to be wrong: on the ports that rules name, one below, one above,
@@ -17,9 +18,12 @@ export function makePackets(
   outside: readonly string[],
   protocols: readonly number[],
   oracle: Oracle,
+  families: readonly (4 | 6)[],
 ): Packet[] {
   const ports = interestingPorts(policies);
-  const candidates = distinct(dice.times(count * 5, () => makePacket(dice, world, ports, outside, protocols)));
+  const candidates = distinct(
+    dice.times(count * 5, () => makePacket(dice, world, ports, outside, protocols, families)),
+  );
   const judged = candidates.map(packet => ({ packet, answer: oracle.judge(packet) }));
   const telling = judged.filter(({ answer }) => [answer.egress, answer.ingress].some(isByPolicy));
   const ordered = [...telling, ...judged.filter(each => !telling.includes(each))];
@@ -42,42 +46,53 @@ function makePacket(
   ports: readonly number[],
   outside: readonly string[],
   protocols: readonly number[],
+  families: readonly (4 | 6)[],
 ): Packet {
+  const ipVersion = dice.pick(families);
+  const near = outside.filter(each => familyOf(each) === ipVersion);
   const pod = (): Place => ({ pod: dice.pick(world.pods).key });
-  const address = (): Place => ({ ip: dice.pick(outside) });
+  const address = (): Place => ({ ip: dice.pick(near) });
   const [source, destination] = dice.weighted<() => [Place, Place]>([
     [8, () => [pod(), pod()]],
-    [outside.length > 0 ? 1 : 0, () => [address(), pod()]],
-    [outside.length > 0 ? 1 : 0, () => [pod(), address()]],
+    [near.length > 0 ? 1 : 0, () => [address(), pod()]],
+    [near.length > 0 ? 1 : 0, () => [pod(), address()]],
   ])();
   if ('pod' in source && 'pod' in destination && source.pod === destination.pod) {
-    return makePacket(dice, world, ports, outside, protocols);
+    return makePacket(dice, world, ports, outside, protocols, families);
   }
   const protocol = dice.weighted(protocols.map(each => [{ 6: 8, 17: 5, 132: 2, 1: 3 }[each] ?? 1, each] as const));
   if (protocol === 1) {
-    const [icmpType, icmpCode] = dice.pick([
-      [8, 0],
-      [8, 0],
-      [8, 4],
-      [13, 0],
-      [3, 4],
-      [3, 1],
-    ] as const);
-    return { source, destination, protocol, icmpType, icmpCode };
+    const [icmpType, icmpCode] = dice.pick(icmpKinds[ipVersion]);
+    return { source, destination, protocol: ipVersion === 4 ? 1 : 58, icmpType, icmpCode, ipVersion };
   }
-  if (![6, 17, 132].includes(protocol)) return { source, destination, protocol };
+  if (![6, 17, 132].includes(protocol)) return { source, destination, protocol, ipVersion };
   const sourcePort = dice.pick([1023, 1024, 32767, 32768, 39999, 40000, 40001, 50000]);
   const target = world.pods.find(each => 'pod' in destination && each.key === destination.pod);
   const listening = containerPorts(target).filter(each => protocolNumber(each.protocol) === protocol);
   const destinationPort =
     listening.length > 0 && dice.percent(25) ? dice.pick(listening).containerPort : dice.pick(ports);
-  return { source, destination, protocol, sourcePort, destinationPort };
+  return { source, destination, protocol, sourcePort, destinationPort, ipVersion };
 }
 
-function containerPorts(pod: CasePod | undefined): { containerPort: number; protocol: string }[] {
-  const { containers = [] } = (pod?.resource.spec ?? {}) as PodSpec;
-  return containers.flatMap(({ ports = [] }) => ports.map(({ protocol = 'TCP', ...port }) => ({ ...port, protocol })));
-}
+/** Types and codes of ICMP (RFC 792) and ICMPv6 (RFC 4443, RFC 4620) that rules speak of, or nearly. */
+const icmpKinds: Readonly<Record<4 | 6, readonly (readonly [type: number, code: number])[]>> = {
+  4: [
+    [8, 0],
+    [8, 0],
+    [8, 4],
+    [13, 0],
+    [3, 4],
+    [3, 1],
+  ],
+  6: [
+    [128, 0],
+    [128, 0],
+    [128, 4],
+    [139, 0],
+    [1, 4],
+    [1, 1],
+  ],
+};
 
 /** Container ports, every number that the policies mention as a port or a range's end, and their neighbours. */
 function interestingPorts(policies: readonly RawResource[]): number[] {

@@ -1,4 +1,5 @@
-import type { RawResource } from '../oracle/resources.ts';
+import { familyOf } from '../oracle/address.ts';
+import type { PodSpec, RawResource } from '../oracle/resources.ts';
 import type { Dice } from './dice.ts';
 
 /** A generated pod, before it has an address. */
@@ -17,6 +18,8 @@ export interface World {
   readonly namespaces: readonly string[];
   readonly tiers: readonly string[];
   readonly pods: readonly CasePod[];
+  /** Services, each with the pods behind it. */
+  readonly services: readonly { readonly name: string; readonly namespace: string }[];
   /** Namespaces, ServiceAccounts, Tiers (the three that every cluster has among them); pods not. */
   readonly resources: readonly RawResource[];
 }
@@ -62,8 +65,10 @@ export function makeWorld(dice: Dice, size: number, nodes: number): World {
     const namespace = index < namespaces.length ? (namespaces[index] ?? 'shop') : dice.pick(namespaces);
     return makePod(dice, namespace, `pod-${index}`, `node-${1 + (index % nodes)}`);
   });
+  const services = namespaces.flatMap(namespace => ['front', 'store'].map(name => ({ namespace, name })));
   return {
     namespaces,
+    services,
     tiers: ['default', ...tiers.map(({ metadata }) => metadata.name)],
     pods,
     resources: [
@@ -125,4 +130,47 @@ export function labels(
   share: number,
 ): Readonly<Record<string, string>> {
   return Object.fromEntries(keys.filter(() => dice.percent(share)).map(key => [key, dice.pick(vocabulary[key])]));
+}
+
+/** The ports that the pod's containers declare. */
+export function containerPorts(pod: CasePod | undefined): { containerPort: number; protocol: string }[] {
+  const { containers = [] } = (pod?.resource.spec ?? {}) as PodSpec;
+  return containers.flatMap(({ ports = [] }) => ports.map(({ protocol = 'TCP', ...port }) => ({ ...port, protocol })));
+}
+
+/** What the cluster's controllers write for the world's services: some pods of the namespace, by family, on ports that they listen on. */
+export function endpointSlices(
+  dice: Dice,
+  world: World,
+  addressesOf: (pod: CasePod) => readonly string[],
+): RawResource[] {
+  return world.services.flatMap(({ namespace, name }) => {
+    const behind = dice.some(
+      world.pods.filter(pod => pod.namespace === namespace),
+      1,
+      3,
+    );
+    const listening = behind.flatMap(containerPorts);
+    const ports = dice.some(listening.length > 0 ? listening : Object.values(portNames).flat(), 1, 3);
+    return ([4, 6] as const).flatMap((family): RawResource[] => {
+      const endpoints = behind
+        .map(pod => addressesOf(pod).filter(each => familyOf(each) === family))
+        .filter(addresses => addresses.length > 0)
+        .map(addresses => ({ addresses }));
+      if (endpoints.length === 0) return [];
+      const slice = {
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSlice',
+        metadata: { namespace, name: `${name}-${family}`, labels: { 'kubernetes.io/service-name': name } },
+        addressType: `IPv${family}`,
+        endpoints,
+        ports: ports.map(({ containerPort, protocol }, index) => ({
+          name: `port-${index}`,
+          port: containerPort,
+          protocol,
+        })),
+      };
+      return [slice];
+    });
+  });
 }

@@ -1,8 +1,9 @@
 import { kindOf, type Resource, type ResourceUpdate } from '@calico/api';
 import { CalcGraph } from '@calico/calc';
+import { applyMessages, emptyState, type NodeState } from '@calico/calc/state';
 import { Dataplane, type DataplaneConfig, defaultDataplaneConfig } from '@calico/dataplane';
 import { FELIX_SOURCES } from '@calico/datastore';
-import { addrEquals, cidr, parseAddr } from '@calico/ip';
+import { addr, addrEquals, cidr, parseAddr } from '@calico/ip';
 import type { Kernel, Namespace } from '@calico/kernel';
 import { createNamespace, deleteNamespace, openKernel } from '@calico/kernel/linux';
 import { buildFabric, type Fabric, type LabPlan, planLab } from '@calico/lab';
@@ -14,6 +15,8 @@ export interface TestNode {
   readonly kernel: Kernel;
   readonly calc: CalcGraph;
   readonly dataplane: Dataplane;
+  /** What the calculation has said so far. */
+  readonly state: NodeState;
 }
 
 /** A pod of the test cluster. */
@@ -23,6 +26,9 @@ export interface TestPod {
   readonly ip: string;
   readonly namespace: Namespace;
 }
+
+/** The IPv6 address of the machine that is no node. */
+export const externalAddress6 = '2001:db8:51::10';
 
 let serial = 0;
 
@@ -67,8 +73,10 @@ export class TestCluster {
         endpointToHostAction: 'accept',
         ...options.config,
       }),
+      state: emptyState(),
     }));
     this.#routeFromOutside();
+    this.#addIpv6();
     this.apply(this.#infrastructure());
     for (const { calc } of this.nodes) calc.inSync();
     this.write();
@@ -76,19 +84,29 @@ export class TestCluster {
 
   /** The i-th address that pods of a node may have. */
   podAddress(node: string, i: number): string {
-    const number = this.plan.nodes.findIndex(n => n.name === node);
-    return `10.244.${number}.${10 + i}`;
+    return `10.244.${this.#number(node)}.${10 + i}`;
+  }
+
+  /** The i-th IPv6 address that pods of a node may have. */
+  podAddress6(node: string, i: number): string {
+    return `fd00:10:244:${this.#number(node)}::${(10 + i).toString(16)}`;
   }
 
   /** Gives a pod its namespace, interface and addresses, as the CNI server does. */
-  addPod(key: string, node: string, ip: string, interfaceName: string): TestPod {
+  addPod(key: string, node: string, ip: string, interfaceName: string, ip6?: string): TestPod {
     const machine = this.#node(node);
     const path = `/run/netns/${this.#prefix}p${this.#podSerial++}`;
     this.#paths.push(path);
-    const namespace = connectPod(machine.kernel, path, ip, interfaceName);
+    const namespace = connectPod(machine.kernel, path, ip, interfaceName, ip6);
     const pod: TestPod = { key, node, ip, namespace };
     this.pods.set(key, pod);
     return pod;
+  }
+
+  /** Whether every machine has all its addresses in use; those of IPv6 are looked for duplicates first, for a second or two. */
+  isSettled(): boolean {
+    const { nodes, router, external } = this.#fabric;
+    return [...nodes, router, external].every(({ kernel }) => kernel.addresses().every(each => !each.tentative));
   }
 
   /** Takes raw resources in as the API server and the syncer would: defaulted, converted. Writes nothing. */
@@ -103,8 +121,10 @@ export class TestCluster {
 
   /** Brings every kernel up to date. */
   write(): void {
-    for (const { calc, dataplane } of this.nodes) {
-      dataplane.handle(calc.flush());
+    for (const { calc, dataplane, state } of this.nodes) {
+      const messages = calc.flush();
+      applyMessages(state, messages);
+      dataplane.handle(messages);
       dataplane.apply();
     }
   }
@@ -152,15 +172,32 @@ export class TestCluster {
   /** The router knows the way to every node's pods, as it would by BGP. */
   #routeFromOutside(): void {
     for (const [i, node] of this.plan.nodes.entries()) {
-      this.#fabric.router.kernel.replaceRoute({
-        destination: cidr(`10.244.${i}.0/24`),
-        table: 254,
-        protocol: 4,
-        scope: 'universe',
-        type: 'unicast',
-        gateway: cidr(node.address).addr,
-      });
+      route(this.#fabric.router.kernel, `10.244.${i}.0/24`, node.address.split('/')[0] ?? '');
     }
+  }
+
+  /** IPv6, of which the plan knows nothing: a subnet for each bridge, one outside, and ways between all. */
+  #addIpv6(): void {
+    const { nodes, router, external } = this.#fabric;
+    const subnet = (bridge: string) =>
+      `fd00:172:30:${this.plan.router.ports.findIndex(port => port.bridge === bridge)}`;
+    router.kernel.setSysctl('net/ipv6/conf/all/forwarding', '1');
+    for (const { bridge } of this.plan.router.ports) assign(router.kernel, bridge, `${subnet(bridge)}::1/64`);
+    assign(router.kernel, 'outside', '2001:db8:51::1/64');
+    assign(external.kernel, 'eth0', `${externalAddress6}/64`);
+    route(external.kernel, '::/0', '2001:db8:51::1');
+    for (const [i, { name, bridge }] of this.plan.nodes.entries()) {
+      const node = nodes.find(each => each.name === name);
+      if (node === undefined) continue;
+      const address = `${subnet(bridge)}::${(11 + i).toString(16)}`;
+      assign(node.kernel, 'eth0', `${address}/64`);
+      route(node.kernel, '::/0', `${subnet(bridge)}::1`);
+      route(router.kernel, `fd00:10:244:${i}::/64`, address);
+    }
+  }
+
+  #number(node: string): number {
+    return this.plan.nodes.findIndex(n => n.name === node);
   }
 
   #node(name: string): TestNode {
@@ -231,4 +268,21 @@ export class TestCluster {
     ]);
     return [pool, ...perNode];
   }
+}
+
+function assign(kernel: Kernel, name: string, address: string): void {
+  const link = kernel.link(name);
+  if (link === undefined) throw new Error(`Cannot assign ${address}: interface ${name} is absent`);
+  kernel.replaceAddress({ link: link.index, address: cidr(address), scope: 'universe', noDad: true });
+}
+
+function route(kernel: Kernel, destination: string, gateway: string): void {
+  kernel.replaceRoute({
+    destination: cidr(destination),
+    table: 254,
+    protocol: 4,
+    scope: 'universe',
+    type: 'unicast',
+    gateway: addr(gateway),
+  });
 }

@@ -67,9 +67,15 @@ export function fuzz<T>(target: Target<T>): void {
     `${target.name}: random input`,
     () => {
       const property = fc.property(target.inputs(corpus), input => withinLimit(target, input));
-      const details = fc.check(property, { seed, numRuns: toldRuns > 0 ? toldRuns : target.runs });
+      // Making a slow input smaller may take for ever; the smallest found so far is kept then.
+      const details = fc.check(property, {
+        seed,
+        numRuns: toldRuns > 0 ? toldRuns : target.runs,
+        plugins: [fc.interruptAfterTimeLimit(patience / 2)],
+      });
       if (!details.failed) return;
-      const kept = details.counterexample === null ? '' : keep(target, folder, details.counterexample[0]);
+      const input = (details.counterexample as [T] | null | undefined)?.[0];
+      const kept = input === undefined ? '' : keep(target, folder, input);
       throw new Error(`${fc.defaultReportMessage(details)}\n${kept}`);
     },
     patience,
@@ -84,11 +90,18 @@ function keep<T>(target: Target<T>, folder: string, input: T): string {
 }
 
 function withinLimit<T>(target: Target<T>, input: T): void {
+  if (cpuTimeOf(target, input) <= LIMIT_MS) return;
+  // It may have paid for what others left behind.
+  Bun.gc(true);
+  const ms = cpuTimeOf(target, input);
+  if (ms > LIMIT_MS) throw new Error(`took ${ms} ms of processor time; allowed: ${LIMIT_MS}`);
+}
+
+function cpuTimeOf<T>(target: Target<T>, input: T): number {
   const before = process.cpuUsage();
   target.check(input);
   const { user, system } = process.cpuUsage(before);
-  const ms = (user + system) / 1000;
-  if (ms > LIMIT_MS) throw new Error(`took ${ms} ms of processor time; allowed: ${LIMIT_MS}`);
+  return (user + system) / 1000;
 }
 
 function messageOf(cause: unknown): string {

@@ -9,6 +9,15 @@ export interface Address {
 
 /** The bits of an address in text. Throws on anything that is not an address. */
 export function readAddress(text: string): Address {
+  const known = addresses.get(text) ?? readAnew(text);
+  addresses.set(text, known);
+  return known;
+}
+
+/** Addresses already read, by their text. */
+const addresses = new Map<string, Address>();
+
+function readAnew(text: string): Address {
   if (text.includes(':')) return { family: 6, bits: sixteenBitWords(text).join('') };
   return { family: 4, bits: fourBytes(text) };
 }
@@ -34,23 +43,22 @@ function fourBytes(text: string): string {
 }
 
 function sixteenBitWords(text: string): string[] {
-  const bad = new Error(
-    `Cannot read address: text is "${text}"; allowed: eight words of up to four hexadecimal digits`,
-  );
+  const bad = () =>
+    new Error(`Cannot read address: text is "${text}"; allowed: eight words of up to four hexadecimal digits`);
   const words = (part: string): string[] =>
     part
       .split(':')
       .filter(word => word !== '')
       .flatMap(word => {
         if (word.includes('.')) return [fourBytes(word).slice(0, 16), fourBytes(word).slice(16)];
-        if (!/^[0-9a-fA-F]{1,4}$/.test(word)) throw bad;
+        if (!/^[0-9a-fA-F]{1,4}$/.test(word)) throw bad();
         return [Number.parseInt(word, 16).toString(2).padStart(16, '0')];
       });
   const [head = '', tail, ...more] = text.split('::');
-  if (more.length > 0) throw bad;
+  if (more.length > 0) throw bad();
   const before = words(head);
   const after = words(tail ?? '');
   const missing = 8 - before.length - after.length;
-  if (tail === undefined ? missing !== 0 : missing < 1) throw bad;
+  if (tail === undefined ? missing !== 0 : missing < 1) throw bad();
   return [...before, ...Array<string>(missing).fill('0'.repeat(16)), ...after];
 }

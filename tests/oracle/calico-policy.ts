@@ -36,8 +36,9 @@ export function calicoPolicy(resource: RawResource, cluster: Cluster): Policy {
       for (const [index, rule] of rules(direction).entries()) {
         const criteria = criteriaOf(rule, direction, namespace, packet, cluster);
         criteria.forEach(observe);
-        if (!criteria.every(([, held]) => held) || rule.action === 'Log') continue;
-        return { action: rule.action, rule: index, criteria: criteria.map(([field]) => field) };
+        if (!criteria.every(([, held]) => held)) continue;
+        if (rule.action === 'Log') observe(['action Log', true]);
+        else return { action: rule.action, rule: index, criteria: criteria.map(([field]) => field) };
       }
       return undefined;
     },

@@ -114,6 +114,8 @@ function walkTiers(
   observe: Observe,
 ): Decision {
   const side = `${direction.toLowerCase()} of pod ${pod.name}`;
+  observe([`direction ${direction}`, true]);
+  observe([`family IPv${packet.source.family}`, true]);
   const governing = policies.filter(policy => policy.governs(pod, direction));
   if (governing.length === 0) {
     return { verdict: 'allow', action: 'No policy', reason: `${side}: no policy governs it, so all is allowed` };
@@ -122,8 +124,10 @@ function walkTiers(
     const inTier = governing.filter(policy => policy.tier === tier.name).sort(byOrder);
     if (inTier.length === 0) continue;
     const settled = firstSettled(inTier, direction, packet, observe);
+    if (settled === undefined && tier.defaultAction === 'Pass') observe(['action of the tier: Pass', true]);
     if (settled?.action === 'Pass' || (settled === undefined && tier.defaultAction === 'Pass')) continue;
     if (settled === undefined) {
+      observe(['action of the tier: Deny', true]);
       const reason = `${side}: tier ${tier.name} governs it and no rule matched, so its default action denies`;
       return { verdict: 'deny', action: 'Tier default', reason };
     }
@@ -137,7 +141,9 @@ function walkTiers(
 function firstSettled(policies: readonly Policy[], direction: Direction, packet: WirePacket, observe: Observe) {
   for (const policy of policies) {
     const settled = policy.decide(direction, packet, observe);
+    observe([`policy ${policy.kind}`, settled !== undefined]);
     if (settled === undefined) continue;
+    observe([`action ${settled.action}`, true]);
     const where = policy.namespace === undefined ? policy.name : `${policy.namespace}/${policy.name}`;
     const words = `rule ${settled.rule} of ${policy.kind} ${where} in tier ${policy.tier}`;
     return { ...settled, words };

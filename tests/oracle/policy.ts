@@ -22,7 +22,7 @@ export interface Settled {
   readonly criteria: readonly string[];
 }
 
-/** One field of one rule, and whether the packet satisfied it. */
+/** One field of one rule and whether the packet satisfied it, or another thing that the judgement met: a direction, an action. */
 export type Criterion = readonly [field: string, held: boolean];
 
 /** Told of every criterion that was looked at; for statistics. */

@@ -1,5 +1,5 @@
 import { dlopen, FFIType, ptr } from 'bun:ffi';
-import { type Addr, addr, addrToBytes } from '@calico/ip';
+import { type Addr, addr, addrToBytes, type Family } from '@calico/ip';
 import type { Namespace } from '@calico/kernel';
 import { inNamespace } from '@calico/kernel/linux';
 
@@ -16,11 +16,14 @@ const libc = dlopen('libc.so.6', {
 }).symbols;
 
 const AF_INET = 2;
+const AF_INET6 = 10;
+const ICMP = 1;
+const ICMPV6 = 58;
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
 
-/** A packet to send; ports for TCP (6), UDP (17), SCTP (132), type and code for ICMP (1). */
+/** A packet of either family to send; ports for TCP (6), UDP (17), SCTP (132), type and code for ICMP (1) and ICMPv6 (58). */
 export interface RawPacket {
   readonly source: string;
   readonly destination: string;
@@ -33,9 +36,9 @@ export interface RawPacket {
   readonly tag: number;
 }
 
-/** Sends IPv4 packets from one namespace. */
+/** Sends packets from one namespace. */
 export class RawSender {
-  readonly #sockets = new Map<number, number>();
+  readonly #sockets = new Map<string, number>();
   readonly #namespace: Namespace;
 
   constructor(namespace: Namespace) {
@@ -44,14 +47,16 @@ export class RawSender {
 
   /** Sends one packet; the kernel writes the IP header. A refusal (no route, dropped on the way out) is no error. */
   send(packet: RawPacket): void {
-    let fd = this.#sockets.get(packet.protocol);
+    const target = addr(packet.destination);
+    const key = `${target.family}/${packet.protocol}`;
+    let fd = this.#sockets.get(key);
     if (fd === undefined) {
-      fd = openRaw(this.#namespace, packet.protocol);
-      this.#sockets.set(packet.protocol, fd);
+      fd = openRaw(this.#namespace, target.family, packet.protocol);
+      this.#sockets.set(key, fd);
     }
     const payload = encode(packet);
-    const target = socketAddress(addr(packet.destination));
-    libc.sendto(fd, ptr(payload), payload.length, 0, ptr(target), target.length);
+    const name = socketAddress(target);
+    libc.sendto(fd, ptr(payload), payload.length, 0, ptr(name), name.length);
   }
 
   close(): void {
@@ -62,23 +67,27 @@ export class RawSender {
 
 /** Sees the packets that arrive in one namespace, after its firewall has let them in. */
 export class RawReceiver {
-  readonly #fds: number[];
+  readonly #sockets: readonly { readonly fd: number; readonly family: Family; readonly protocol: number }[];
   readonly #buffer = new Uint8Array(65536);
 
   constructor(namespace: Namespace, protocols: readonly number[]) {
-    this.#fds = protocols.map(protocol => openRaw(namespace, protocol));
+    this.#sockets = ([4, 6] as const).flatMap(family =>
+      protocols
+        .filter(protocol => protocol !== (family === 4 ? ICMPV6 : ICMP))
+        .map(protocol => ({ fd: openRaw(namespace, family, protocol), family, protocol })),
+    );
     const size = new Int32Array([8 << 20]);
-    for (const fd of this.#fds) libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, ptr(size), 4);
+    for (const { fd } of this.#sockets) libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, ptr(size), 4);
   }
 
   /** The tags of all packets that have arrived since the last call. */
   take(): number[] {
     const tags: number[] = [];
-    for (const fd of this.#fds) {
+    for (const { fd, family, protocol } of this.#sockets) {
       for (;;) {
         const length = Number(libc.recv(fd, ptr(this.#buffer), this.#buffer.length, 0));
         if (length < 0) break;
-        const tag = decodeTag(this.#buffer.subarray(0, length));
+        const tag = decodeTag(this.#buffer.subarray(0, length), family, protocol);
         if (tag !== undefined) tags.push(tag);
       }
     }
@@ -86,20 +95,22 @@ export class RawReceiver {
   }
 
   close(): void {
-    for (const fd of this.#fds) libc.close(fd);
+    for (const { fd } of this.#sockets) libc.close(fd);
   }
 }
 
-function openRaw(namespace: Namespace, protocol: number): number {
-  const fd = inNamespace(namespace, () => libc.socket(AF_INET, SOCK_RAW_NONBLOCK_CLOEXEC, protocol));
+function openRaw(namespace: Namespace, family: Family, protocol: number): number {
+  const domain = family === 4 ? AF_INET : AF_INET6;
+  const fd = inNamespace(namespace, () => libc.socket(domain, SOCK_RAW_NONBLOCK_CLOEXEC, protocol));
   if (fd < 0) throw new Error(`Cannot open a raw socket for protocol ${protocol}: it needs root in the namespace`);
   return fd;
 }
 
+/** struct sockaddr_in and sockaddr_in6 (ip(7), ipv6(7)): the family in host order, then the address at 4 or 8. */
 function socketAddress(address: Addr): Uint8Array {
-  const bytes = new Uint8Array(16);
-  new DataView(bytes.buffer).setUint16(0, AF_INET, true);
-  bytes.set(addrToBytes(address), 4);
+  const bytes = new Uint8Array(address.family === 4 ? 16 : 28);
+  new DataView(bytes.buffer).setUint16(0, address.family === 4 ? AF_INET : AF_INET6, true);
+  bytes.set(addrToBytes(address), address.family === 4 ? 4 : 8);
   return bytes;
 }
 
@@ -107,7 +118,7 @@ function socketAddress(address: Addr): Uint8Array {
 const magic = 0x63616c69;
 
 /** Bytes of the transport header; the tag stands behind it. */
-const headerLength: Readonly<Record<number, number>> = { 6: 20, 17: 8, 132: 12, 1: 8 };
+const headerLength: Readonly<Record<number, number>> = { 6: 20, 17: 8, 132: 12, 1: 8, 58: 8 };
 
 function encode(packet: RawPacket): Uint8Array {
   const head = headerLength[packet.protocol] ?? 0;
@@ -144,33 +155,41 @@ function encode(packet: RawPacket): Uint8Array {
       view.setUint16(head + 14, 1);
       view.setUint32(8, crc32c(bytes), true);
       break;
-    case 1: // RFC 792
+    case ICMP: // RFC 792
       view.setUint8(0, packet.icmpType ?? 8);
       view.setUint8(1, packet.icmpCode ?? 0);
       view.setUint32(4, packet.tag);
       view.setUint16(2, checksum(bytes));
       break;
+    case ICMPV6: // RFC 4443 §2.1
+      view.setUint8(0, packet.icmpType ?? 128);
+      view.setUint8(1, packet.icmpCode ?? 0);
+      view.setUint32(4, packet.tag);
+      view.setUint16(2, pseudoChecksum(packet, bytes));
+      break;
   }
   return bytes;
 }
 
-function decodeTag(datagram: Uint8Array): number | undefined {
+/** A raw socket of IPv4 gives the IP header too (raw(7)), one of IPv6 does not (ipv6(7)). */
+function decodeTag(datagram: Uint8Array, family: Family, protocol: number): number | undefined {
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.length);
-  const ipHeader = (view.getUint8(0) & 0xf) * 4;
-  const protocol = view.getUint8(9);
+  const ipHeader = family === 4 ? (view.getUint8(0) & 0xf) * 4 : 0;
   const at = ipHeader + (headerLength[protocol] ?? 0) + (protocol === 132 ? 20 : 0);
   if (datagram.length < at + 8 || view.getUint32(at) !== magic) return undefined;
   return view.getUint32(at + 4);
 }
 
-/** RFC 1071 over the pseudo header of RFC 9293 §3.1 and the segment. */
+/** RFC 1071 over the pseudo header of RFC 9293 §3.1 or RFC 8200 §8.1 and the segment. */
 function pseudoChecksum(packet: RawPacket, segment: Uint8Array): number {
-  const pseudo = new Uint8Array(12 + segment.length);
-  pseudo.set(addrToBytes(addr(packet.source)), 0);
-  pseudo.set(addrToBytes(addr(packet.destination)), 4);
-  pseudo[9] = packet.protocol;
-  new DataView(pseudo.buffer).setUint16(10, segment.length);
-  pseudo.set(segment, 12);
+  const addresses = [...addrToBytes(addr(packet.source)), ...addrToBytes(addr(packet.destination))];
+  // Zeros do not count, so the shorter form of IPv4 has the same sum.
+  const pseudo = new Uint8Array(addresses.length + 8 + segment.length);
+  const view = new DataView(pseudo.buffer);
+  pseudo.set(addresses, 0);
+  view.setUint32(addresses.length, segment.length);
+  view.setUint32(addresses.length + 4, packet.protocol);
+  pseudo.set(segment, addresses.length + 8);
   return checksum(pseudo);
 }
 
