@@ -16,7 +16,7 @@ export function systemWorld(env: World['env']): World {
     commit,
     out: text => writeAll(STDOUT, text),
     err: text => writeAll(STDERR, text),
-    readStdin: () => readFileSync(0, 'utf8'),
+    readStdin: () => readFileSync(0),
     sleep: ms => new Promise(resolve => setTimeout(resolve, ms)),
     openDatastore: async config => (await import('../datastore/open.ts')).openDatastore(config, { env }),
     openIpam: async client => {

@@ -52,7 +52,7 @@ export class Desk {
       err: text => {
         err += text;
       },
-      readStdin: () => this.stdin,
+      readStdin: () => Buffer.from(this.stdin),
       sleep: async ms => {
         this.slept.push(ms);
       },

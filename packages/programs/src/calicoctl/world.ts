@@ -22,7 +22,7 @@ export interface World {
   readonly commit: string;
   out(text: string): void;
   err(text: string): void;
-  readStdin(): string;
+  readStdin(): Uint8Array;
   sleep(ms: number): Promise<void>;
   /** Throws an Error that says what of the configuration cannot be used. Opens no connection. */
   openDatastore(config: DatastoreConfig): Promise<Pick<Datastore, 'type' | 'client'>>;

@@ -45,12 +45,12 @@ describe('bad input is refused with file, object, field and value, and nothing i
     {
       name: 'no YAML',
       text: 'spec: [',
-      err: 'failed to execute command: in.yaml: Flow sequence in block collection must be sufficiently indented and end with a ] at line 1, column 8:\n\nspec: [\n       ^\n',
+      err: 'failed to execute command: in.yaml: unexpected end of the stream within a flow collection at line 1, column 8\n',
     },
     {
       name: 'a key twice',
       text: 'kind: a\nkind: b\n',
-      err: 'failed to execute command: in.yaml: Map keys must be unique',
+      err: 'failed to execute command: in.yaml: duplicated mapping key at line 2, column 1: ',
     },
     { name: 'nothing', text: '# empty\n', err: 'failed to execute command: in.yaml: no resources in it\n' },
     {

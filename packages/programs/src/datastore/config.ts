@@ -65,8 +65,10 @@ export async function fileOrEnvironmentConfig(path: string | undefined, env: Env
 async function readConfigFile(path: string): Promise<DatastoreConfig> {
   try {
     const text = readFileSync(path, 'utf8');
-    const { parse } = await import('yaml');
-    return parseConfig(parse(text));
+    const { readYaml } = await import('@calico/api/yaml');
+    const [document, ...others] = readYaml(text);
+    if (others.length > 0) throw new Error(`it holds ${others.length + 1} documents; allowed: one`);
+    return parseConfig(document);
   } catch (err) {
     throw new Error(`Error reading config file: ${path}: ${err instanceof Error ? err.message : String(err)}`);
   }

@@ -1,4 +1,4 @@
-import { parseJson, type Resource } from '@calico/api';
+import type { Resource } from '@calico/api';
 import { isConflict } from '@calico/datastore';
 import { errorText } from '../error-text.ts';
 import { Failure } from '../failure.ts';
@@ -57,7 +57,8 @@ async function parsePatch(text: string, kind: CtlKind): Promise<object> {
   };
   let patch: unknown;
   try {
-    patch = text.trimStart().startsWith('{') ? parseJson(text) : (await import('yaml')).parse(text);
+    const { readYaml } = await import('@calico/api/yaml');
+    [patch] = readYaml(text);
   } catch (err) {
     return fail(err instanceof Error ? err.message : String(err));
   }

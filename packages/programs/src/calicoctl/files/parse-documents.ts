@@ -1,5 +1,4 @@
-import { parseJson } from '@calico/api';
-import { parseAllDocuments } from 'yaml';
+import { readYaml } from '@calico/api/yaml';
 
 /** One object of a file, as it stands there. */
 export interface RawObject {
@@ -15,33 +14,11 @@ export function parseDocuments(text: string, file: string): RawObject[] {
 }
 
 function documents(text: string, file: string): unknown[] {
-  if (/^\s*[[{]/.test(text)) {
-    try {
-      return [parseJson(text)];
-    } catch {
-      // YAML's flow style looks like it.
-    }
+  try {
+    return readYaml(text);
+  } catch (err) {
+    throw new Error(`${file}: ${err instanceof Error ? err.message : String(err)}`, { cause: err });
   }
-  // Merge keys as in YAML 1.1, which kubectl reads too; big integers without loss.
-  const parsed = parseAllDocuments(text, { merge: true, intAsBigInt: true });
-  if (!Array.isArray(parsed)) return [];
-  return parsed.flatMap(document => {
-    const [error] = document.errors;
-    if (error !== undefined) throw new Error(`${file}: ${error.message.trimEnd()}`);
-    const value: unknown = document.toJS({ maxAliasCount: 100 });
-    return value === null || value === undefined ? [] : [smallNumbers(value)];
-  });
-}
-
-/** Whole numbers as numbers wherever they fit. */
-function smallNumbers(value: unknown): unknown {
-  if (typeof value === 'bigint') {
-    const number = Number(value);
-    return Number.isSafeInteger(number) ? number : value;
-  }
-  if (Array.isArray(value)) return value.map(smallNumbers);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, smallNumbers(part)]));
 }
 
 function flatten(value: unknown): unknown[] {

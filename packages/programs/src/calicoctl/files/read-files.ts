@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { World } from '../world.ts';
@@ -12,13 +13,30 @@ const EXTENSION = /\.(ya?ml|json)$/;
 
 /** The files that `--filename` means: stdin for `-`, a file, or those of a directory, in order. Throws an Error that names the file. */
 export function readFiles(filename: string, recursive: boolean, world: Pick<World, 'readStdin'>): SourceFile[] {
-  if (filename === '-') return [{ name: 'stdin', text: world.readStdin() }];
+  if (filename === '-') return [decoded('stdin', world.readStdin())];
+  return names(filename, recursive).map(name =>
+    decoded(
+      name,
+      reading(name, () => readFileSync(name)),
+    ),
+  );
+}
+
+function names(filename: string, recursive: boolean): string[] {
+  return reading(filename, () => (statSync(filename).isDirectory() ? listDirectory(filename, recursive) : [filename]));
+}
+
+function reading<T>(name: string, read: () => T): T {
   try {
-    if (!statSync(filename).isDirectory()) return [{ name: filename, text: readFileSync(filename, 'utf8') }];
-    return listDirectory(filename, recursive).map(name => ({ name, text: readFileSync(name, 'utf8') }));
+    return read();
   } catch (err) {
-    throw new Error(`cannot read ${filename}: ${err instanceof Error ? err.message : String(err)}`, { cause: err });
+    throw new Error(`cannot read ${name}: ${err instanceof Error ? err.message : String(err)}`, { cause: err });
   }
+}
+
+function decoded(name: string, bytes: Uint8Array): SourceFile {
+  if (!isUtf8(bytes)) throw new Error(`${name}: it is not UTF-8 text`);
+  return { name, text: new TextDecoder().decode(bytes) };
 }
 
 function listDirectory(directory: string, recursive: boolean): string[] {
