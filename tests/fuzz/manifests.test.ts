@@ -6,55 +6,11 @@ import { join } from 'node:path';
 import { ManifestError, readManifests } from '../../packages/lab/src/manifests.ts';
 import { asBytes, fuzz } from './fuzz.ts';
 import { bytes } from './inputs.ts';
+import { explodingAliases, indentedMaps, yamlWords } from './yaml-inputs.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'calico-fuzz-'));
 const file = join(folder, 'input.yaml');
 afterAll(() => rmSync(folder, { recursive: true }));
-
-const words = [
-  ...[
-    'apiVersion: v1\n',
-    'kind: Namespace\n',
-    'kind: List\n',
-    'items:\n- ',
-    'metadata:\n',
-    '  name: a\n',
-    '---\n',
-    '...\n',
-  ],
-  ...[
-    '&a ',
-    '*a',
-    '<<: ',
-    '!!binary ',
-    '!!set ',
-    '!x ',
-    '? ',
-    ': ',
-    '- ',
-    '[',
-    ']',
-    '{',
-    '}',
-    ',',
-    '|\n',
-    '>-\n',
-    '#',
-    '%YAML 1.1\n',
-  ],
-  ...[
-    'spec: {cidr: 10.0.0.0/8}\n',
-    'projectcalico.org/v3',
-    '0x7f',
-    '1e999',
-    '.inf',
-    '2020-01-01',
-    'null',
-    '~',
-    'yes',
-    '\xff\xfe',
-  ],
-];
 
 /** What is wrong with a file of these bytes; nothing when it could be read. */
 function problemsOf(content: Uint8Array | string): readonly string[] {
@@ -75,7 +31,7 @@ describe('manifests', () => {
     name: 'manifest',
     form: asBytes,
     runs: 400,
-    inputs: corpus => bytes(words, corpus),
+    inputs: corpus => bytes(yamlWords, corpus),
     check: content => {
       for (const problem of problemsOf(content)) {
         expect(problem).toStartWith(`${file}:`);
@@ -88,12 +44,12 @@ describe('manifests', () => {
 
   const tenMegabytes = 10 * 2 ** 20;
   test.each([
-    { name: 'aliases that explode', content: bomb(9, 9), want: /alias/ },
+    { name: 'aliases that explode', content: explodingAliases(9, 9), want: /alias/ },
     { name: 'duplicate keys', content: namespace('  labels: {x: "1", x: "2"}\n'), want: /unique/ },
     { name: 'invalid UTF-8', content: Buffer.from(namespace('  labels: {x: "\xff"}\n'), 'latin1'), want: /UTF-8/ },
     { name: '20,000 open lists', content: '['.repeat(20_000), want: /nested/ },
     { name: '100,000 lists', content: `${'['.repeat(100_000)}${']'.repeat(100_000)}`, want: /nested/ },
-    { name: '5,000 indented maps', content: nest(5000), want: /nested/ },
+    { name: '5,000 indented maps', content: indentedMaps(5000), want: /nested/ },
     {
       name: '10 MB of one value',
       content: namespace(`  namespace: ${'x'.repeat(tenMegabytes)}\n`),
@@ -111,19 +67,3 @@ describe('manifests', () => {
     20_000,
   );
 });
-
-/** Levels of lists, each of which holds the one below so many times. */
-function bomb(levels: number, times: number): string {
-  const lines = ['l0: &l0 x'];
-  for (let i = 1; i < levels; i++)
-    lines.push(
-      `l${i}: &l${i} [${Array(times)
-        .fill(`*l${i - 1}`)
-        .join(', ')}]`,
-    );
-  return `${lines.join('\n')}\n`;
-}
-
-function nest(depth: number): string {
-  return Array.from({ length: depth }, (_, i) => `${' '.repeat(i)}a:\n`).join('');
-}
