@@ -70,7 +70,7 @@ function makePacket(
   const target = world.pods.find(each => 'pod' in destination && each.key === destination.pod);
   const listening = containerPorts(target).filter(each => protocolNumber(each.protocol) === protocol);
   const destinationPort =
-    listening.length > 0 && dice.percent(25) ? dice.pick(listening).containerPort : dice.pick(ports);
+    listening.length > 0 && dice.percent(45) ? dice.pick(listening).containerPort : dice.pick(ports);
   return { source, destination, protocol, sourcePort, destinationPort, ipVersion };
 }
 

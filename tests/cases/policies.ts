@@ -195,7 +195,7 @@ function icmp(dice: Dice, family: 4 | 6): { type: number; code?: number } {
 }
 
 function calicoRule(dice: Dice, direction: 'Ingress' | 'Egress', isGlobal: boolean, subject: Subject): CalicoRule {
-  if (dice.percent(6)) return serviceRule(dice, direction, subject);
+  if (dice.percent(9)) return serviceRule(dice, direction, subject);
   const action = dice.weighted([
     [6, 'Allow'],
     [4, 'Deny'],
