@@ -102,6 +102,33 @@ describe('a watch', () => {
     expect(await seen).toEqual([`Timeout: ${server?.url} sent nothing for 60 s`]);
   });
 
+  test('counts as lost sooner where the server has sent bookmarks often', async () => {
+    const clock = new ClockFake();
+    let send = (_text: string): void => {};
+    server = startScriptedServer(
+      () =>
+        new Response(
+          new ReadableStream<Uint8Array>({
+            start(controller) {
+              send = text => controller.enqueue(encoder.encode(text));
+              send('\n');
+            },
+          }),
+        ),
+    );
+    const client = kubernetesClient({ server: server.url }, { clock, watchSilenceMs: 90_000 });
+    const stream = client.watch(IPAMBlock, { resourceVersion: '5', signal: new AbortController().signal });
+    await stream.next();
+    for (const version of ['6', '7', '8']) {
+      await clock.advance(5000);
+      send(line('BOOKMARK', block('', version)));
+      expect((await stream.next()).value).toEqual({ type: 'BOOKMARK', resourceVersion: version });
+    }
+    const seen = all(stream);
+    await clock.advance(15_000);
+    expect(await seen).toEqual([`Timeout: ${server?.url} sent nothing for 15 s`]);
+  });
+
   test('ends quietly with its signal while it waits', async () => {
     // An empty line: this server sends its headers with the first chunk.
     const { stream, stop } = streaming(['\n'], false);

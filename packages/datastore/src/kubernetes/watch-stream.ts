@@ -2,6 +2,7 @@ import { type Kind, parseJson, type Resource } from '@calico/api';
 import type { Clock } from '@calico/reconcile';
 import type { WatchEvent, WatchStream } from '../client.ts';
 import { DatastoreError } from '../error.ts';
+import { BookmarkRhythm } from './bookmark-rhythm.ts';
 import { LineDecoder } from './line-decoder.ts';
 import { connectionError, type Operation, statusError } from './status-error.ts';
 import type { ApiResponse } from './transport.ts';
@@ -14,7 +15,7 @@ export interface WatchSettings<R extends Resource> {
   readonly resourceVersion: string;
   readonly signal: AbortSignal;
   readonly clock: Clock;
-  /** A connection on which nothing came for this long, not even a bookmark, counts as lost; ms. */
+  /** A connection on which nothing came for this long, not even a bookmark, counts as lost; sooner where bookmarks come often; ms. */
   readonly silenceMs: number;
   open(): Promise<ApiResponse>;
 }
@@ -28,6 +29,7 @@ interface ByteReader {
 export class KubernetesWatch<R extends Resource> implements WatchStream<R> {
   readonly #settings: WatchSettings<R>;
   readonly #lines = new LineDecoder();
+  readonly #rhythm: BookmarkRhythm;
   #events: WatchEvent<R>[] = [];
   /** What ended the stream, told after the events before it. */
   #failure: DatastoreError | undefined;
@@ -37,6 +39,7 @@ export class KubernetesWatch<R extends Resource> implements WatchStream<R> {
 
   constructor(settings: WatchSettings<R>) {
     this.#settings = settings;
+    this.#rhythm = new BookmarkRhythm(settings.clock.now());
     settings.signal.addEventListener('abort', this.#close, { once: true });
   }
 
@@ -81,7 +84,8 @@ export class KubernetesWatch<R extends Resource> implements WatchStream<R> {
   };
 
   async #read(): Promise<void> {
-    const { clock, silenceMs, signal, operation, server } = this.#settings;
+    const { clock, signal, operation, server } = this.#settings;
+    const silenceMs = this.#rhythm.silence(this.#settings.silenceMs);
     let silent = false;
     let timer: { cancel(): void } | undefined;
     try {
@@ -140,6 +144,7 @@ export class KubernetesWatch<R extends Resource> implements WatchStream<R> {
       this.#failure = statusError(operation, Number.isInteger(code) ? code : 500, object);
     } else if (type === 'BOOKMARK') {
       const resource = object as R;
+      this.#rhythm.bookmark(this.#settings.clock.now());
       this.#events.push({ type, resourceVersion: resource.metadata.resourceVersion ?? '' });
     } else if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') {
       const resource = object as R;
