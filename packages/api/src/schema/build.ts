@@ -121,7 +121,12 @@ export function flag(keywords: Keywords = {}): Schema<boolean> {
   return Type.Unsafe<boolean>({ type: 'boolean', ...keywords });
 }
 
-/** An integer or text (Kubernetes IntOrString). */
+/** An integer of 32 bits or text, as Kubernetes' own kinds have it (IntOrString). */
+export function int32OrString(keywords: Keywords = {}): Schema<number | string> {
+  return intOrString({ [FORMAT]: 'int32-or-text', ...keywords });
+}
+
+/** An integer or text. */
 export function intOrString(keywords: Keywords = {}): Schema<number | string> {
   return Type.Unsafe<number | string>({ [INT_OR_STRING]: true, ...keywords });
 }

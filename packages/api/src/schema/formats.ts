@@ -61,6 +61,10 @@ export const FORMATS: { readonly [name: string]: Format } = {
     }
     return selector(true)(text);
   }),
+  'int32-or-text': value =>
+    typeof value === 'string' || (Number(value) >= -(2 ** 31) && Number(value) < 2 ** 31)
+      ? undefined
+      : 'must be text, or a number of 32 bits',
   port: value =>
     portRange(value) !== undefined || (typeof value === 'string' && !/^[\d:]+$/.test(value) && isRulePortName(value))
       ? undefined

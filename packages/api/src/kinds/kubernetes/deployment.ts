@@ -3,7 +3,18 @@ import { ageColumn, column, nameColumn, wide } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { flag, integer, intOrString, lazy, listMap, mergedBy, object, oneOf, text, time } from '../../schema/build.ts';
+import {
+  flag,
+  int32OrString,
+  integer,
+  lazy,
+  listMap,
+  mergedBy,
+  object,
+  oneOf,
+  text,
+  time,
+} from '../../schema/build.ts';
 import { labelSelector, printLabelSelector } from './label-selector.ts';
 import { podTemplate } from './pod-template.ts';
 import { defaultTemplate, workloadRules } from './workload-rules.ts';
@@ -19,7 +30,7 @@ const spec = lazy(() =>
         {},
         {
           type: oneOf(['RollingUpdate', 'Recreate'], { default: 'RollingUpdate' }),
-          rollingUpdate: object({}, { maxUnavailable: intOrString(), maxSurge: intOrString() }),
+          rollingUpdate: object({}, { maxUnavailable: int32OrString(), maxSurge: int32OrString() }),
         },
         { default: {}, 'x-kubernetes-patch-strategy': 'retainKeys' },
       ),

@@ -3,7 +3,17 @@ import { ageColumn, column, nameColumn } from '../../columns.ts';
 import { defineKind } from '../../define-kind.ts';
 import type { Kind } from '../../kind.ts';
 import type { Resource } from '../../resource.ts';
-import { formatted, integer, intOrString, type Keywords, lazy, list, object, oneOf, set } from '../../schema/build.ts';
+import {
+  formatted,
+  int32OrString,
+  integer,
+  type Keywords,
+  lazy,
+  list,
+  object,
+  oneOf,
+  set,
+} from '../../schema/build.ts';
 import { labelSelector, printLabelSelector } from './label-selector.ts';
 import { kubernetesNetworkPolicyRules } from './network-policy-rules.ts';
 
@@ -26,7 +36,7 @@ const ports = () =>
       {},
       {
         protocol: oneOf(['TCP', 'UDP', 'SCTP'], { default: 'TCP' }),
-        port: intOrString({ description: 'A number or the name of a port of the pods; all ports if not given.' }),
+        port: int32OrString({ description: 'A number or the name of a port of the pods; all ports if not given.' }),
         endPort: integer({ format: 'int32', minimum: 1, maximum: 65535, description: 'The end of a range.' }),
       },
     ),

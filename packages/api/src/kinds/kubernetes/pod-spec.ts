@@ -101,7 +101,7 @@ export const podSpec = lazy(() =>
       activeDeadlineSeconds: integer({ format: 'int64' }),
       dnsPolicy: oneOf(['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'], { default: 'ClusterFirst' }),
       dnsConfig: open(),
-      nodeSelector: textMap({ description: 'Labels that the node must have.' }),
+      nodeSelector: textMap({ description: 'Labels that the node must have.', 'x-kubernetes-map-type': 'atomic' }),
       nodeName: text({ description: 'The node that the pod is on, once scheduled.' }),
       serviceAccountName: text({ description: 'The service account that the pod runs as.' }),
       serviceAccount: text({ description: 'An old name of serviceAccountName.' }),

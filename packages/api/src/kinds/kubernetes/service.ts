@@ -6,8 +6,8 @@ import type { Resource } from '../../resource.ts';
 import {
   flag,
   formatted,
+  int32OrString,
   integer,
-  intOrString,
   lazy,
   list,
   listMap,
@@ -33,7 +33,7 @@ const spec = lazy(() =>
             name: text({ description: 'Required when there are several ports.' }),
             protocol: oneOf(['TCP', 'UDP', 'SCTP'], { default: 'TCP' }),
             appProtocol: text(),
-            targetPort: intOrString({
+            targetPort: int32OrString({
               description: 'The port of the pods: a number, or the name of a port of theirs.',
             }),
             nodePort: integer({ format: 'int32', minimum: 0, maximum: 65535 }),
