@@ -1,9 +1,10 @@
 /** The API as a function from requests to responses: routing, authentication, errors. Knows no sockets. */
 import { createHash } from 'node:crypto';
+import { parseAccept } from './accept.ts';
 import { OBJECT_TYPES, readBody } from './body.ts';
 import { discover } from './discovery.ts';
 import { isJsonObject } from './json.ts';
-import { openApiDocument, openApiIndex, openApiV2 } from './openapi.ts';
+import { OPENAPI_V2_PROTOBUF, openApiDocument, openApiIndex, openApiV2, openApiV2Protobuf } from './openapi.ts';
 import { parseResourcePath } from './request-info.ts';
 import { handleResource, type ResourceBackend } from './resource-handler.ts';
 import { errorResponse, jsonResponse, textResponse } from './response.ts';
@@ -59,7 +60,12 @@ export function createHandler(
   function document(request: Request, path: string): Response | undefined {
     const { registry } = backend;
     if (path === '/openapi/v3') return jsonResponse(200, openApiIndex(registry, hash()));
-    if (path === '/openapi/v2') return jsonResponse(200, openApiV2(registry));
+    if (path === '/openapi/v2') {
+      const [wanted] = parseAccept(request.headers.get('accept'));
+      if (wanted?.type !== OPENAPI_V2_PROTOBUF) return jsonResponse(200, openApiV2(registry));
+      // An @ is nothing that a media type may have: clients do not read the answer's under the name they asked by.
+      return new Response(openApiV2Protobuf(), { headers: { 'content-type': OPENAPI_V2_PROTOBUF.replace('@', '.') } });
+    }
     if (path.startsWith('/openapi/v3/')) {
       const found = openApiDocument(registry, path.slice('/openapi/v3/'.length));
       return found === undefined ? undefined : jsonResponse(200, found);

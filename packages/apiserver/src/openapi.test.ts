@@ -87,3 +87,15 @@ kubectlTest(
   },
   30_000,
 );
+
+kubectlTest(
+  'kubectl says of a kind that is not served that there is none',
+  async () => {
+    const text = 'apiVersion: example.io/v1\nkind: Foo\nmetadata: {name: a}\nspec: {x: 1}\n';
+    for (const command of ['apply', 'apply --server-side', 'create', 'replace']) {
+      const said = await server.kubectl(`${command} -f -`, text, 1);
+      expect(said).toContain('no matches for kind "Foo" in version "example.io/v1"');
+    }
+  },
+  30_000,
+);

@@ -6,6 +6,7 @@ import { type Kind, type OpenApiSchema, openApiListSchema, openApiName, openApiS
 import type { JsonObject } from './json.ts';
 import type { KindRegistry } from './kind-registry.ts';
 
+const INFO = { title: 'Calico', version: 'v1.32.0' };
 const reference = (name: string): OpenApiSchema => ({ $ref: `#/components/schemas/${name}` });
 
 /** The schema of a kind and that of its list, by name. */
@@ -80,7 +81,7 @@ export function openApiDocument(registry: KindRegistry, path: string): unknown {
   if (kinds.length === 0) return undefined;
   return {
     openapi: '3.0.0',
-    info: { title: 'Calico', version: 'v1.32.0' },
+    info: INFO,
     paths: Object.fromEntries(kinds.flatMap(kindPaths)),
     components: { schemas: Object.fromEntries(kinds.flatMap(kindSchemas)) },
   };
@@ -90,10 +91,26 @@ export function openApiDocument(registry: KindRegistry, path: string): unknown {
 export function openApiV2(registry: KindRegistry): unknown {
   return {
     swagger: '2.0',
-    info: { title: 'Calico', version: 'v1.32.0' },
+    info: INFO,
     paths: {},
     definitions: Object.fromEntries(
       registry.kinds.map(kind => [openApiName(kind), { ...openApiSchema(kind, 'v2'), description: kind.description }]),
     ),
   };
+}
+
+/** The form of the older document that kubectl asks for. */
+export const OPENAPI_V2_PROTOBUF = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+
+/**
+ * The older document as protobuf (gnostic, openapi.v2.Document), without definitions: kubectl looks into it for kinds that no v3 document
+ * has, and there are none.
+ */
+export function openApiV2Protobuf(): Uint8Array<ArrayBuffer> {
+  // A field of the wire type for bytes: its tag, its length, which one byte holds, and the bytes.
+  const field = (number: number, bytes: readonly number[]): number[] => [(number << 3) | 2, bytes.length, ...bytes];
+  const text = (value: string): number[] => [...new TextEncoder().encode(value)];
+  const info = [...field(1, text(INFO.title)), ...field(2, text(INFO.version))];
+  const [swagger, paths] = [text('2.0'), []];
+  return new Uint8Array([...field(1, swagger), ...field(2, info), ...field(8, paths)]);
 }

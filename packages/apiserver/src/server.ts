@@ -6,7 +6,7 @@ import { ensureBuiltInObjects } from './built-in-objects.ts';
 import { Controllers } from './controllers.ts';
 import { loadCel } from './custom-resources/cel/load.ts';
 import { hasStoredCelRules, storedCustomKinds } from './custom-resources/definition-controller.ts';
-import { CustomResourceDefinition, DEFINITIONS } from './custom-resources/definition-kind.ts';
+import { CustomResourceDefinition, DEFINITIONS, definedResource } from './custom-resources/definition-kind.ts';
 import { createHandler, type ServerLog } from './handler.ts';
 import { KindRegistry } from './kind-registry.ts';
 import { type ListenAddress, listen, type TlsOptions } from './listener.ts';
@@ -82,6 +82,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     nameSuffix,
   });
   const watches = new WatchHub(store, clock);
+  store.onCommit(events => {
+    for (const { type, entry } of events) {
+      if (type === 'DELETED' && entry.resource === DEFINITIONS) watches.end(definedResource(entry.name));
+    }
+  });
   const controllers = new Controllers(store, writer, registry, log);
   try {
     await ensureBuiltInObjects(writer, registry);

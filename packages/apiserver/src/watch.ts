@@ -250,6 +250,12 @@ export class WatchHub {
     }
   }
 
+  /** Ends the watches of a resource that is served no longer. */
+  end(resource: string): void {
+    this.#flush();
+    for (const watcher of [...(this.#watchers.get(resource) ?? [])]) watcher.close();
+  }
+
   /** Ends every watch. */
   close(): void {
     this.#stopListening();

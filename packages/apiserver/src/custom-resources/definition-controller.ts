@@ -6,7 +6,7 @@ import type { Store } from '../store.ts';
 import { INTERNAL_WRITE, type Writer } from '../writer.ts';
 import { customKinds } from './custom-kind.ts';
 import { CLEANUP_FINALIZER } from './definition-admission.ts';
-import { CustomResourceDefinition, DEFINITIONS } from './definition-kind.ts';
+import { CustomResourceDefinition, DEFINITIONS, definedResource } from './definition-kind.ts';
 import { hasCelRules } from './structural-schema.ts';
 
 const isRace = (cause: unknown): boolean => cause instanceof ApiError && (cause.code === 404 || cause.code === 409);
@@ -46,8 +46,7 @@ export class DefinitionController {
   }
 
   async #empty(name: string): Promise<void> {
-    const dot = name.indexOf('.');
-    const resource = `${name.slice(dot + 1)}/${name.slice(0, dot)}`;
+    const resource = definedResource(name);
     const entries = this.#store.list(resource);
     const kind = this.#registry.kinds.find(k => resourceName(k) === resource);
     const pending = entries

@@ -17,6 +17,12 @@ import { validateValue } from './validate-value.ts';
 
 export const DEFINITIONS = 'apiextensions.k8s.io/customresourcedefinitions';
 
+/** The resource that a definition of this name makes: `widgets.example.com` gives `example.com/widgets`. */
+export function definedResource(name: string): string {
+  const dot = name.indexOf('.');
+  return `${name.slice(dot + 1)}/${name.slice(0, dot)}`;
+}
+
 /** The versions that a definition lists, as plain data. */
 export function versionsOf(definition: AnyResource): readonly JsonObject[] {
   const versions = isJsonObject(definition.spec) ? definition.spec.versions : undefined;

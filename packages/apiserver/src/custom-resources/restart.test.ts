@@ -50,3 +50,18 @@ test('the rules of stored definitions hold after a restart', async () => {
   await second.server.stop();
   rmSync(folder, { recursive: true, force: true });
 });
+
+test('the watches of a kind end when its definition is gone, after the last event', async () => {
+  const t = await startTestServer();
+  const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+  await t.call('POST', definitions, CustomResourceDefinition.example());
+  await t.call('POST', WIDGETS, { metadata: { name: 'w' } });
+  const watch = await t.watch(`${WIDGETS}?watch=true`);
+  const other = await t.watch('/api/v1/configmaps?watch=true');
+  await t.call('DELETE', `${definitions}/widgets.example.com`);
+  expect(await watch.names(3)).toEqual(['ADDED w', 'DELETED w']);
+  await t.call('POST', '/api/v1/namespaces/default/configmaps', { metadata: { name: 'c' } });
+  expect(await other.names(1)).toEqual(['ADDED c']);
+  await other.close();
+  await t.server.stop();
+});
