@@ -10,6 +10,10 @@ const components: Readonly<
     about: 'what looks after the whole cluster: addresses that leaked, nodes that are gone, …',
     run: async args => (await import('./kube-controllers/main.ts')).runKubeControllers(args, process.env),
   },
+  cni: {
+    about: 'install the CNI plugin on this host: cni install',
+    run: async args => (await import('./cni-install.ts')).runCniComponent(args, process.env),
+  },
 };
 
 /** Runs `calico component <name>` until it is told to stop. Gives the exit code. */

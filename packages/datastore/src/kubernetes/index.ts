@@ -12,3 +12,8 @@ export {
 export { type ExecPlugin, execCredentials } from './exec-credentials.ts';
 export { type KubeconfigOptions, parseKubeconfig, readKubeconfigs } from './kubeconfig.ts';
 export { inClusterConfig, type LoadKubeconfigOptions, loadKubeconfig } from './load-kubeconfig.ts';
+export {
+  requestServiceAccountToken,
+  type ServiceAccountToken,
+  type TokenRequestOptions,
+} from './service-account-token.ts';

@@ -19,6 +19,7 @@ import {
   systemRandom,
 } from '@calico/process';
 import { bgpComponent } from './bgp.ts';
+import { cniTokenService } from './cni-token.ts';
 import { Felix } from './felix.ts';
 import { felixEnvironment, felixParameters } from './felix-config.ts';
 import { countRuleHits, felixMetrics } from './felix-metrics.ts';
@@ -96,6 +97,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
     cniComponent({ node, ipam, felix, mtu }),
     completeStartup(node, async () => health.readiness().causes[0]),
     statusReporter(node),
+    ...cniToken(node, health),
     ...(environment.bird
       ? [bgpComponent({ datastore, environment, health, clock: systemClock, random: systemRandom, log })]
       : []),
@@ -161,6 +163,24 @@ function felixComponent(parts: {
       felix.stop();
     },
   };
+}
+
+/** The token of plugins that work without the agent; not ready once one has ended. */
+function cniToken({ env, log }: OpenNode, health: HealthAggregator): Component[] {
+  const reporter = 'CNI token';
+  const service =
+    env.CALICO_MANAGE_CNI === 'false'
+      ? undefined
+      : cniTokenService(env, log.child({ component: 'cni-token' }), {
+          onState: ({ holdsMs, error }) => {
+            const holds = holdsMs === undefined ? 'none yet' : `holds for ${Math.round(holdsMs / 60_000)} min`;
+            const detail = error === undefined ? holds : `${holds}; ${error}`;
+            health.report(reporter, { live: true, ready: holdsMs === undefined || holdsMs > 0, detail });
+          },
+        });
+  if (service === undefined) return [];
+  health.register({ name: reporter });
+  return [service];
 }
 
 function cniComponent(parts: { node: OpenNode; ipam: Ipam; felix: Felix; mtu: MtuWatch }): Component {

@@ -34,6 +34,9 @@ export async function runNode(args: string[], env: Readonly<Record<string, strin
   part('allocate-tunnel-addrs', 'keep the addresses of tunnels up to date', async (flags: { runOnce?: true }) =>
     (await import('./monitors.ts')).runAllocateTunnelAddresses(env, flags),
   ).option('--run-once', 'end after one round');
+  part('monitor-token', "keep the token in the CNI plugin's kubeconfig fresh", async () =>
+    (await import('./cni-token.ts')).runMonitorToken(env),
+  );
   part('hostpath-init', 'make folders of the host usable by a user that is not root', async () =>
     (await import('./hostpaths.ts')).runHostpathInit(env),
   );
