@@ -120,6 +120,13 @@ export class CniNode {
     await this.machine.must([executable, 'ctl', 'apply', '-f', '-'], { env, input });
   }
 
+  /** What calicoctl prints about etcd; parsed where it is JSON. */
+  async ctl(...args: string[]): Promise<unknown> {
+    const env = { DATASTORE_TYPE: 'etcdv3', ETCD_ENDPOINTS: etcdUrl };
+    const text = await this.machine.must([executable, 'ctl', ...args], { env });
+    return text.startsWith('{') ? JSON.parse(text) : text;
+  }
+
   async kubectl(args: readonly string[], input?: string): Promise<string> {
     const { code, stdout, stderr } = await this.#tryKubectl(args, input);
     if (code !== 0) throw new Error(`kubectl ${args.join(' ')} ended with ${code}: ${stderr}`);

@@ -24,14 +24,11 @@ export function containerArgs(args: string): Map<string, string> {
 
 /**
  * The pod that CNI_ARGS names by K8S_POD_NAMESPACE and K8S_POD_NAME, or undefined when it names none: use without
- * Kubernetes. Throws CniError 4 on what is no CNI_ARGS, and on half a name.
+ * Kubernetes. Half a name is none, as for Calico: podman gives a name without a namespace. Throws CniError 4 on what is no CNI_ARGS.
  */
 export function podNameOf(args: string): PodName | undefined {
   const values = containerArgs(args);
   const namespace = values.get('K8S_POD_NAMESPACE') ?? '';
   const name = values.get('K8S_POD_NAME') ?? '';
-  if (namespace === '' && name === '') return undefined;
-  if (namespace !== '' && name !== '') return { namespace, name };
-  const [missing, other] = name === '' ? ['K8S_POD_NAME', 'K8S_POD_NAMESPACE'] : ['K8S_POD_NAMESPACE', 'K8S_POD_NAME'];
-  throw new CniError(errorCodes.invalidEnvironment, `Cannot read CNI_ARGS: ${missing} is not set, yet ${other} is`);
+  return namespace === '' || name === '' ? undefined : { namespace, name };
 }
