@@ -1,7 +1,7 @@
 import { kindOf, type Resource, type ResourceUpdate } from '@calico/api';
 import { CalcGraph } from '@calico/calc';
 import { applyMessages, emptyState, type NodeState } from '@calico/calc/state';
-import { Dataplane, type DataplaneConfig, defaultDataplaneConfig } from '@calico/dataplane';
+import { Dataplane, type DataplaneConfig, defaultDataplaneConfig, type PolicyCompilerOptions } from '@calico/dataplane';
 import { FELIX_SOURCES } from '@calico/datastore';
 import { addr, addrEquals, cidr, parseAddr } from '@calico/ip';
 import type { Kernel, Namespace } from '@calico/kernel';
@@ -51,6 +51,8 @@ export class TestCluster {
     encapsulation: LabPlan['encapsulation'];
     nodeName?: (i: number) => string;
     config?: Partial<DataplaneConfig>;
+    /** How the i-th node compiles policy. */
+    compiler?: (node: number) => PolicyCompilerOptions;
   }) {
     const plan = planLab(options);
     const { nodeName = i => `node${i + 1}` } = options;
@@ -63,16 +65,15 @@ export class TestCluster {
       homePath,
       ...[...this.plan.nodes.map(n => n.name), 'router', 'external'].map(n => `/run/netns/${this.#prefix}${n}`),
     );
-    this.nodes = this.#fabric.nodes.map(({ name, kernel }) => ({
+    this.nodes = this.#fabric.nodes.map(({ name, kernel }, i) => ({
       name,
       kernel,
       calc: new CalcGraph({ nodeName: name }),
-      dataplane: new Dataplane(kernel, {
-        ...defaultDataplaneConfig,
-        nodeName: name,
-        endpointToHostAction: 'accept',
-        ...options.config,
-      }),
+      dataplane: new Dataplane(
+        kernel,
+        { ...defaultDataplaneConfig, nodeName: name, endpointToHostAction: 'accept', ...options.config },
+        options.compiler?.(i),
+      ),
       state: emptyState(),
     }));
     this.#routeFromOutside();

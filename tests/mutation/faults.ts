@@ -16,13 +16,13 @@ const policy = 'packages/policy/src';
 export const faults: readonly Fault[] = [
   {
     name: 'renderer: tiers swapped',
-    file: `${dataplane}/policy-compiler.ts`,
+    file: `${dataplane}/ordered-program.ts`,
     find: 'for (const tier of program.tiers) {',
     replace: 'for (const tier of [...program.tiers].reverse()) {',
   },
   {
     name: 'renderer: policies of a tier swapped',
-    file: `${dataplane}/policy-compiler.ts`,
+    file: `${dataplane}/ordered-program.ts`,
     find: 'const walk = tier.policies.flatMap(',
     replace: 'const walk = [...tier.policies].reverse().flatMap(',
   },
@@ -70,8 +70,8 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'renderer: default deny of a tier lost',
-    file: `${dataplane}/policy-compiler.ts`,
-    find: 'const decided = this.#isDecided(tier);',
+    file: `${dataplane}/ordered-program.ts`,
+    find: 'const decided = this.#book.isDecided(tier);',
     replace: 'const decided = false;',
   },
   {
@@ -112,9 +112,69 @@ export const faults: readonly Fault[] = [
   },
   {
     name: 'renderer: staged policy enforced',
-    file: `${dataplane}/policy-compiler.ts`,
-    find: 'if (isStaged(rules)) return [];',
+    file: `${dataplane}/ordered-program.ts`,
+    find: 'if (this.#book.isStaged(id)) return [];',
     replace: '',
+  },
+  {
+    name: 'lookups: a rule that passes ends the program',
+    file: `${dataplane}/lookup/residual.ts`,
+    find: 'if (!passes && (decided || end !== undefined)) break;',
+    replace: 'if (decided || end !== undefined) break;',
+  },
+  {
+    name: 'lookups: a staged policy is enforced',
+    file: `${dataplane}/rule-book.ts`,
+    find: 'this.isStaged(id) ? [] : this.#flatRules(id, direction, family, netsBy)',
+    replace: 'this.#flatRules(id, direction, family, netsBy)',
+  },
+  {
+    name: 'lookups: negation of what the peer is in lost',
+    file: `${dataplane}/lookup/flat-rule.ts`,
+    find: 'peer.sets.has(set) === negated',
+    replace: '!peer.sets.has(set)',
+  },
+  {
+    name: 'lookups: a port of the peer counts for every protocol',
+    file: `${dataplane}/lookup/flat-rule.ts`,
+    find: 'ports.filter(port => port.protocol === protocol)',
+    replace: 'ports',
+  },
+  {
+    name: 'lookups: named ports bound to the numbers beside them',
+    file: `${dataplane}/lookup/flat-rule.ts`,
+    find: 'ranges: [...match.ranges, ...named]',
+    replace: 'ranges: [...match.ranges]',
+  },
+  {
+    name: 'lookups: a network ends one address late',
+    file: `${dataplane}/lookup/net-classes.ts`,
+    find: 'const behind = lastAddr(net).value + 1n;',
+    replace: 'const behind = lastAddr(net).value + 2n;',
+  },
+  {
+    name: 'lookups: an address stays in sets that it has left',
+    file: `${dataplane}/lookup/identities.ts`,
+    find: 'else facts.delete(fact);',
+    replace: '',
+  },
+  {
+    name: 'lookups: a range of ports ends one late',
+    file: `${dataplane}/lookup/port-regions.ts`,
+    find: 'append(ending, last + 1, inside as ResidualRule);',
+    replace: 'append(ending, last + 2, inside as ResidualRule);',
+  },
+  {
+    name: "lookups: common rules lost at a peer's own ports",
+    file: `${dataplane}/lookup/residual-chains.ts`,
+    find: 'rules: merged(common.rules, left)',
+    replace: 'rules: left',
+  },
+  {
+    name: 'lookups: networks of sets are asked no more after a change',
+    file: `${dataplane}/lookup/peer-lookups.ts`,
+    find: "if (part === 'nets') for (const program of programs) this.#dirty.add(program);",
+    replace: "if (part === 'nets') return;",
   },
   {
     name: 'base chains: new connections pass as established',
@@ -137,7 +197,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'compiler: rules ask for no networks that came later',
     file: `${dataplane}/policy-compiler.ts`,
-    find: 'for (const owner of this.#rulesUsing.get(set) ?? []) this.#markPrograms(owner);',
+    find: 'for (const owner of this.#book.setChanged(set)) this.#markPrograms(owner);',
     replace: '',
   },
   {

@@ -7,7 +7,7 @@ import { baseChains, baseSets, natSourceSet, poolSet, vxlanHostSet } from './pol
 import { interfaceNameBytes } from './policy/expressions.ts';
 import { workloadMap } from './policy/names.ts';
 import { NftablesWriter } from './policy/nftables-writer.ts';
-import { PolicyCompiler } from './policy/policy-compiler.ts';
+import { PolicyCompiler, type PolicyCompilerOptions } from './policy/policy-compiler.ts';
 import { Ruleset } from './policy/ruleset.ts';
 import { Routing } from './routing/routing.ts';
 import { StaleConnections } from './stale-connections.ts';
@@ -42,11 +42,11 @@ export class Dataplane {
   #inSync = false;
   #forwards = false;
 
-  constructor(kernel: Kernel, config: DataplaneConfig) {
+  constructor(kernel: Kernel, config: DataplaneConfig, options: PolicyCompilerOptions = {}) {
     this.#kernel = kernel;
     this.#config = config;
     for (const spec of baseSets()) this.#ruleset.addSet(spec, []);
-    this.#compiler = new PolicyCompiler(this.#ruleset);
+    this.#compiler = new PolicyCompiler(this.#ruleset, options);
     this.#writer = new NftablesWriter(kernel.nftables, this.#ruleset);
     this.#routing = new Routing(kernel, config);
     this.#connections = new StaleConnections(kernel.conntrack);

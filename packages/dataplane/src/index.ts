@@ -1,4 +1,4 @@
 export { type Applied, Dataplane } from './dataplane.ts';
 export { type DataplaneConfig, dataplaneConfigFrom, defaultDataplaneConfig } from './dataplane-config.ts';
 export { ruleCounter, tableName, tierCounter } from './policy/names.ts';
-export { logGroup } from './policy/policy-compiler.ts';
+export { logGroup, type PolicyCompilerOptions } from './policy/policy-compiler.ts';

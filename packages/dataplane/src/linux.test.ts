@@ -56,24 +56,27 @@ function withKernel(work: (open: () => Kernel) => void): void {
   }
 }
 
-function start(kernel: Kernel): Dataplane {
-  const dataplane = new Dataplane(kernel, { ...defaultDataplaneConfig, nodeName: 'node1' });
+function start(kernel: Kernel, rulesInOrder: number): Dataplane {
+  const dataplane = new Dataplane(kernel, { ...defaultDataplaneConfig, nodeName: 'node1' }, { rulesInOrder });
   dataplane.handle(world);
   return dataplane;
 }
 
 describe('on Linux', () => {
-  test.skipIf(!isRoot)(`what is written is read as equal, by a resync and by a restart${reason}`, async () => {
+  test.skipIf(!isRoot).each([
+    { name: 'rules', rulesInOrder: 1000 },
+    { name: 'lookups', rulesInOrder: 0 },
+  ])(`written $name are read as equal, by a resync and by a restart${reason}`, async ({ rulesInOrder }) => {
     await fillThreadPool();
     withKernel(open => {
       const kernel = open();
-      const dataplane = start(kernel);
+      const dataplane = start(kernel, rulesInOrder);
       expect(dataplane.apply().rules).toBeGreaterThan(0);
       dataplane.resync();
       expect(dataplane.apply().rules).toBe(0);
       kernel.close();
       const again = open();
-      expect(start(again).apply().rules).toBe(0);
+      expect(start(again, rulesInOrder).apply().rules).toBe(0);
       expect(again.nftables.dump({ family: 'inet', name: 'calico' })?.persist).toBe(true);
       again.nftables.transaction({ family: 'inet', name: 'calico' }, [{ op: 'deleteTable' }]);
       again.close();

@@ -6,6 +6,10 @@ import { kernelSetName, type SetPart } from './names.ts';
 
 /** A change of one kernel set's elements; the key is the element's bytes as a Latin-1 string. */
 export interface ElementChange {
+  readonly id: SetId;
+  readonly family: Family;
+  readonly part: SetPart;
+  /** The kernel set's name. */
   readonly set: string;
   readonly key: string;
   readonly present: boolean;
@@ -15,7 +19,7 @@ export interface ElementChange {
 export interface AddressSetsListener {
   /** An element came or went. */
   changed(change: ElementChange): void;
-  /** The set got its first or lost its last network of a family: rules that ask it must be rendered anew. */
+  /** The set got its first or lost its last network of a family, or its ports are others: rules that ask it are rendered anew. */
   shapeChanged(set: SetId): void;
 }
 
@@ -35,6 +39,8 @@ interface Part {
 export class AddressSets {
   readonly #sets = new Map<SetId, { type: SetType; filters: Record<Family, CoverFilter> }>();
   readonly #parts = new Map<string, Part>();
+  /** The ports of `ipPort` sets, each with the number of members that have it. */
+  readonly #ports = new Map<SetId, Map<number, number>>();
 
   readonly #on: AddressSetsListener;
 
@@ -69,10 +75,13 @@ export class AddressSets {
 
   #clear(id: SetId): void {
     this.#sets.delete(id);
+    this.#ports.delete(id);
     for (const family of [4, 6] as const) {
       for (const part of ['hosts', 'nets', 'ports'] as const) {
         const name = kernelSetName(id, family, part);
-        for (const key of this.#parts.get(name)?.elements ?? []) this.#on.changed({ set: name, key, present: false });
+        for (const key of this.#parts.get(name)?.elements ?? []) {
+          this.#on.changed({ id, family, part, set: name, key, present: false });
+        }
         this.#parts.delete(name);
       }
     }
@@ -81,6 +90,18 @@ export class AddressSets {
   /** Whether the set has networks (not single addresses) of the family. */
   hasNets(id: SetId, family: Family): boolean {
     return (this.#parts.get(kernelSetName(id, family, 'nets'))?.elements.size ?? 0) > 0;
+  }
+
+  /** The few ports that members of an `ipPort` set have; undefined when they are many. */
+  portsOf(id: SetId): readonly number[] | undefined {
+    const ports = this.#ports.get(id);
+    if (ports === undefined) return [];
+    return ports.size > fewPorts ? undefined : [...ports.keys()].sort((a, b) => a - b);
+  }
+
+  /** The networks of the family that the set has, none of which covers another. */
+  nets(id: SetId, family: Family): Iterable<Cidr> {
+    return this.#sets.get(id)?.filters[family].shown ?? [];
   }
 
   /** The elements that the kernel set of this name must have now. */
@@ -95,7 +116,7 @@ export class AddressSets {
   }
 
   #shape(id: SetId): string {
-    return `${this.hasNets(id, 4)} ${this.hasNets(id, 6)}`;
+    return `${this.hasNets(id, 4)} ${this.hasNets(id, 6)} ${this.portsOf(id)?.join(' ')}`;
   }
 
   #changeMember(
@@ -106,6 +127,7 @@ export class AddressSets {
   ): void {
     if (set.type === 'ipPort') {
       const { addr, protocol, port } = parsePortMember(member);
+      this.#countPort(id, port, present);
       this.#put(id, addr.family, 'ports', portKey(addr, protocol, port), present);
       return;
     }
@@ -121,6 +143,17 @@ export class AddressSets {
     for (const come of shown.added) this.#put(id, family, 'nets', netKey(come), true);
   }
 
+  #countPort(id: SetId, port: number, present: boolean): void {
+    let ports = this.#ports.get(id);
+    if (ports === undefined) {
+      ports = new Map();
+      this.#ports.set(id, ports);
+    }
+    const left = (ports.get(port) ?? 0) + (present ? 1 : -1);
+    if (left > 0) ports.set(port, left);
+    else ports.delete(port);
+  }
+
   #put(id: SetId, family: Family, part: SetPart, key: string, present: boolean): void {
     const name = kernelSetName(id, family, part);
     let content = this.#parts.get(name);
@@ -130,9 +163,12 @@ export class AddressSets {
     }
     if (present) content.elements.add(key);
     else content.elements.delete(key);
-    this.#on.changed({ set: name, key, present });
+    this.#on.changed({ id, family, part, set: name, key, present });
   }
 }
+
+/** A name of a port stands for one number nearly everywhere. */
+const fewPorts = 16;
 
 const noElements: ReadonlySet<string> = new Set();
 

@@ -2,7 +2,7 @@ import { type Family, mergeCidrs } from '@calico/ip';
 import type { Expr, SetSpec } from '@calico/kernel';
 import { type AddressSets, bytesKey, netKey } from './address-sets.ts';
 import { portBytes } from './expressions.ts';
-import { contentName } from './names.ts';
+import { contentName, isLookupMap } from './names.ts';
 import { type LiteralSet, printLiteral } from './render-rule.ts';
 import type { Ruleset } from './ruleset.ts';
 
@@ -30,6 +30,16 @@ export class ContentStore {
     return name;
   }
 
+  /** Keeps a counter in the ruleset, whether rules refer to it or not. Every call must be met by one `releaseCounter`. */
+  acquireCounter(name: string): void {
+    this.#use({ kind: 'counter', name });
+  }
+
+  /** Ends one use of a counter. */
+  releaseCounter(name: string): void {
+    this.#unuse({ kind: 'counter', name });
+  }
+
   /** Ends one use of a chain; the last one removes it and what only it used. */
   release(name: string): void {
     this.#unuse({ kind: 'chain', name });
@@ -37,7 +47,7 @@ export class ContentStore {
 
   /** Gives the name of a constant set; the chain that refers to it brings it into the ruleset. */
   literal(set: LiteralSet): string {
-    const name = contentName(set.kind === 'ports' ? 'ports' : `nets-${set.family}`, printLiteral(set));
+    const name = contentName(literalPrefix(set), printLiteral(set));
     if (!this.#users.has(`set ${name}`)) this.#literals.set(name, set);
     return name;
   }
@@ -68,7 +78,9 @@ export class ContentStore {
     if (object.kind === 'counter') this.#ruleset.deleteCounter(object.name);
     else if (object.kind === 'set') {
       this.#ruleset.deleteSet(object.name);
+      const literal = this.#literals.get(object.name);
       this.#literals.delete(object.name);
+      for (const reference of literal === undefined ? [] : literalReferences(literal)) this.#unuse(reference);
     } else {
       const rules = this.#chains.get(object.name) ?? [];
       this.#ruleset.deleteChain(object.name);
@@ -79,12 +91,13 @@ export class ContentStore {
 
   #addSet(name: string): void {
     const literal = this.#literals.get(name);
-    if (literal !== undefined) this.#ruleset.addSet(literalSpec(name, literal), literalElements(literal));
-    else
-      this.#ruleset.addSet(
-        addressSetSpec(name),
-        [...this.#addressSets.elements(name)].map(key => [key, ''] as const),
-      );
+    if (literal === undefined) {
+      const elements = [...this.#addressSets.elements(name)].map(key => [key, ''] as const);
+      this.#ruleset.addSet(addressSetSpec(name), elements);
+      return;
+    }
+    for (const reference of literalReferences(literal)) this.#use(reference);
+    this.#ruleset.addSet(literalSpec(name, literal), literalElements(literal));
   }
 }
 
@@ -96,7 +109,7 @@ function references(rules: readonly (readonly Expr[])[]): Reference[] {
   const found = new Map<string, Reference>();
   const add = (kind: Reference['kind'], name: string) => found.set(`${kind} ${name}`, { kind, name });
   for (const expr of rules.flat()) {
-    if (expr.kind === 'lookup') add('set', expr.set);
+    if (expr.kind === 'lookup' && !isLookupMap(expr.set)) add('set', expr.set);
     else if (expr.kind === 'objref') add('counter', expr.name);
     else if (expr.kind === 'verdict' && 'chain' in expr.verdict) add('chain', expr.verdict.chain);
   }
@@ -113,12 +126,31 @@ function addressSetSpec(name: string): SetSpec {
   return { name, keyType: address, flags: part === 'nets' ? ['interval'] : [] };
 }
 
-function literalSpec(name: string, set: LiteralSet): SetSpec {
-  const keyType = set.kind === 'ports' ? 'inet_service' : addressType(set.family);
-  return { name, keyType, flags: ['interval'] };
+function literalPrefix(set: LiteralSet): string {
+  return set.kind === 'ports' || set.kind === 'verdicts' ? set.kind : `${set.kind}-${set.family}`;
 }
 
-function literalElements(set: LiteralSet): (readonly [string, string])[] {
+function literalSpec(name: string, set: LiteralSet): SetSpec {
+  switch (set.kind) {
+    case 'ports':
+      return { name, keyType: 'inet_service', flags: ['interval'] };
+    case 'nets':
+      return { name, keyType: addressType(set.family), flags: ['interval'] };
+    case 'verdicts':
+      return { name, keyType: set.key, flags: set.key === 'inet_service' ? ['interval'] : [], map: 'verdict' };
+    case 'classes':
+      return { name, keyType: addressType(set.family), flags: ['interval'], map: { type: 'mark' } };
+  }
+}
+
+/** The chains that a map of verdicts leads to, each once. */
+function literalReferences(set: LiteralSet): Reference[] {
+  if (set.kind !== 'verdicts') return [];
+  return [...new Set(set.entries.map(([, chain]) => chain))].map(name => ({ kind: 'chain', name }));
+}
+
+function literalElements(set: LiteralSet): readonly (readonly [string, string])[] {
+  if (set.kind === 'verdicts' || set.kind === 'classes') return set.entries;
   const keys =
     set.kind === 'ports'
       ? set.ranges.map(range => bytesKey(portBytes(range.first)) + bytesKey(portBytes(range.last)))

@@ -160,6 +160,45 @@ export function destinationIsLocal(): Expr[] {
   ];
 }
 
+/** Looks the IP protocol up in a verdict map, and follows the verdict when it is there. */
+export function protocolVerdict(map: string): Expr[] {
+  return [
+    { kind: 'meta', key: 'l4proto', dreg: scratch },
+    { kind: 'lookup', set: map, sreg: scratch, dreg: 0 },
+  ];
+}
+
+/** Looks the port of `side` up in a verdict map, and follows the verdict when it is there. */
+export function portVerdict(side: Side, map: string): Expr[] {
+  return [loadPort(side, scratch), { kind: 'lookup', set: map, sreg: scratch, dreg: 0 }];
+}
+
+/** The maps in which the address of a packet's other end is looked up. */
+export interface PeerMaps {
+  /** Address → identity; undefined: no rule asks for an identity. */
+  readonly identities: string | undefined;
+  /** Address → class of networks; undefined: no rule asks for networks. */
+  readonly nets: string | undefined;
+  /** Identity, or identity and class of networks → class of the program. */
+  readonly classes: string;
+  /** Class of the program → chain. */
+  readonly verdicts: string;
+}
+
+/** Finds the identity of the address of `side`, then the class that it has in the program, and goes to the class's chain. */
+export function peerVerdict(family: Family, side: Side, maps: PeerMaps): Expr[] {
+  const address = firstWord + 4;
+  const load: Expr[] = [loadAddress(family, side, address)];
+  if (maps.identities === undefined) load.push({ kind: 'immediate', dreg: firstWord, data: hostOrder(0) });
+  else load.push({ kind: 'lookup', set: maps.identities, sreg: address, dreg: firstWord });
+  if (maps.nets !== undefined) load.push({ kind: 'lookup', set: maps.nets, sreg: address, dreg: firstWord + 1 });
+  return [
+    ...load,
+    { kind: 'lookup', set: maps.classes, sreg: firstWord, dreg: firstWord },
+    { kind: 'lookup', set: maps.verdicts, sreg: firstWord, dreg: 0 },
+  ];
+}
+
 /** The end of a rule. */
 export function verdict(kind: 'accept' | 'drop' | 'return'): Expr {
   return { kind: 'verdict', verdict: { kind } };

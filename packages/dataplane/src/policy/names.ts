@@ -9,6 +9,19 @@ export const tableName = 'calico';
 export const workloadMap = (direction: Direction, family: Family): string =>
   `${direction === 'egress' ? 'from' : 'to'}-workload-${family}`;
 
+/** Maps that many things fill, and that chains only ask, start with this; no address set does. */
+const lookupPrefix = 'lookup/';
+
+/** The map of all addresses that are in a set: address → number of its identity. */
+export const identitiesMap = (family: Family): string => `${lookupPrefix}identities-${family}`;
+
+/** A map of one program, `program` being its content's name. */
+export const lookupMap = (program: string, kind: 'classes' | 'net-classes' | 'verdicts'): string =>
+  `${lookupPrefix}${program}/${kind}`;
+
+/** Whether a set is one of these maps. */
+export const isLookupMap = (name: string): boolean => name.startsWith(lookupPrefix);
+
 /** The part of an address set that one kernel set holds: single addresses, or real networks. */
 export type SetPart = 'hosts' | 'nets' | 'ports';
 

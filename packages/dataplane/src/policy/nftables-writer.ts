@@ -18,6 +18,9 @@ const table: TableName = { family: 'inet', name: tableName };
 /** Largest batch in bytes. It must fit a socket's send buffer, which without privileges is about 212,992 bytes. */
 export const batchLimit = 128 * 1024;
 
+/** When elements are written: before, while or after what packets meet first changes. */
+type Phase = 'before' | 'during' | 'after';
+
 /** Elements that are changed together even where a change needs several batches, so that each is there all the time. */
 const elementsAtOnce = 128;
 
@@ -133,15 +136,21 @@ export class NftablesWriter {
     for (const name of jumpedTo) prepare.push(...this.#rulesOf(name));
 
     for (const name of dirty.sets) this.#markElements(name, actual, dirty.elements);
-    for (const [name, keys] of dirty.elements) switchOver.push(...this.#elementChanges(name, keys, actual));
+    const byDepth = [...dirty.elements.keys()].sort((a, b) => this.#depth(a) - this.#depth(b));
+    const keysOf = (name: string, phase: Phase) => this.#keysOf(name, phase, dirty.elements, actual);
+    const changes = (name: string, phase: Phase) => this.#elementChanges(name, keysOf(name, phase), actual);
+    for (const name of byDepth.toReversed()) switchOver.push(...changes(name, 'before'));
+    for (const name of byDepth) switchOver.push(...changes(name, 'during'));
     for (const name of dirty.chains) switchOver.push(this.#rewriting(name, actual));
+    for (const name of byDepth) switchOver.push(...changes(name, 'after'));
 
     const oldChains = [...dirty.chains].filter(name => !this.#ruleset.chains.has(name) && actual.chains.has(name));
     for (const name of oldChains) cleanUp.push({ op: 'flushChain', name });
-    for (const name of oldChains) cleanUp.push({ op: 'deleteChain', name });
+    // Old maps lead to old chains.
     for (const name of dirty.sets) {
       if (!this.#ruleset.sets.has(name) && actual.sets.has(name)) cleanUp.push({ op: 'deleteSet', name });
     }
+    for (const name of oldChains) cleanUp.push({ op: 'deleteChain', name });
     for (const name of dirty.counters) {
       if (!this.#ruleset.counters.has(name) && actual.counters.has(name)) cleanUp.push({ op: 'deleteCounter', name });
     }
@@ -174,8 +183,24 @@ export class NftablesWriter {
     return (this.#ruleset.chains.get(chain)?.rules ?? []).map(exprs => ({ op: 'addRule', chain, exprs }));
   }
 
+  #depth(set: string): number {
+    return this.#ruleset.sets.get(set)?.depth ?? 0;
+  }
+
+  /**
+   * The dirty keys of a set that are written in the phase: in a map that is looked up behind others, new elements come
+   * before anything leads to them, and old ones go when nothing does any more.
+   */
+  #keysOf(name: string, phase: Phase, dirty: ReadonlyMap<string, ReadonlySet<string>>, actual: Actual): string[] {
+    const keys = [...(dirty.get(name) ?? [])];
+    if (this.#depth(name) === 0) return phase === 'during' ? keys : [];
+    const wanted = this.#ruleset.sets.get(name)?.elements;
+    const present = actual.sets.get(name);
+    return keys.filter(key => phase === (!present?.has(key) ? 'before' : !wanted?.has(key) ? 'after' : 'during'));
+  }
+
   /** Deletions before additions: an element with another verdict, or one in a hidden network's place, must go first. */
-  #elementChanges(name: string, keys: ReadonlySet<string>, actual: Actual): Op[][] {
+  #elementChanges(name: string, keys: Iterable<string>, actual: Actual): Op[][] {
     const set = this.#ruleset.sets.get(name);
     const present = actual.sets.get(name);
     if (set === undefined || present === undefined) return [];
@@ -285,6 +310,7 @@ function elementKey({ key, keyEnd }: Element, isInterval: boolean): string {
 }
 
 function elementValue({ data }: Element): string {
+  if (data instanceof Uint8Array) return bytesKey(data);
   return data !== undefined && 'chain' in data ? data.chain : '';
 }
 
@@ -294,9 +320,10 @@ function addElements(set: NamedSet, entries: readonly (readonly [string, string]
 
 function element(set: NamedSet, key: string, value: string): Element {
   const bytes = keyBytes(key);
-  if (set.spec.flags.includes('interval')) {
-    const half = bytes.length / 2;
-    return { key: bytes.subarray(0, half), keyEnd: bytes.subarray(half) };
-  }
-  return value === '' ? { key: bytes } : { key: bytes, data: { kind: 'goto', chain: value } };
+  const half = bytes.length / 2;
+  const keys = set.spec.flags.includes('interval')
+    ? { key: bytes.subarray(0, half), keyEnd: bytes.subarray(half) }
+    : { key: bytes };
+  if (set.spec.map === undefined) return keys;
+  return { ...keys, data: set.spec.map === 'verdict' ? { kind: 'goto', chain: value } : keyBytes(value) };
 }

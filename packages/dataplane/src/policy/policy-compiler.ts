@@ -1,26 +1,24 @@
 import type { EndpointId, LocalEndpoint, Message } from '@calico/calc';
-
 import type { Family } from '@calico/ip';
-import type { Expr } from '@calico/kernel';
-import {
-  type Direction,
-  type DirectionProgram,
-  type PolicyProgram,
-  type ProfileProgram,
-  type Rule,
-  type SetId,
-  setsOf,
-  type TierProgram,
-} from '@calico/policy';
-import { AddressSets, bytesKey } from './address-sets.ts';
+import type { Direction, DirectionProgram, PolicyProgram, ProfileProgram } from '@calico/policy';
+import { AddressSets, bytesKey, type ElementChange } from './address-sets.ts';
 import { ContentStore } from './content-store.ts';
 import * as nft from './expressions.ts';
-import { contentName, ruleCounter, tierCounter, workloadMap } from './names.ts';
-import { type RenderContext, renderRule } from './render-rule.ts';
+import type { NetsBy } from './lookup/flat-rule.ts';
+import { PeerLookups } from './lookup/peer-lookups.ts';
+import type { ProgramLookup } from './lookup/program-lookup.ts';
+import { ResidualChains } from './lookup/residual-chains.ts';
+import { contentName, ruleCounter, workloadMap } from './names.ts';
+import { OrderedPrograms } from './ordered-program.ts';
+import type { RenderContext } from './render-rule.ts';
+import { ownersOf, profileOwner, RuleBook } from './rule-book.ts';
 import type { Ruleset } from './ruleset.ts';
 
 /** The nflog group that log rules write to; the agent reads it. Calico's groups 1 and 2 are for flow logs. */
 export const logGroup = 3;
+
+/** Up to so many rules are asked one by one: as fast as the lookups (docs/decisions/0006). */
+const defaultRulesInOrder = 8;
 
 const directions = ['ingress', 'egress'] as const;
 const families = [4, 6] as const;
@@ -33,48 +31,76 @@ interface CompiledProgram {
   readonly endpoints: Set<EndpointId>;
   /** The chain that decides; undefined until the first compilation. */
   chain: string | undefined;
+  /** The maps that the chain asks; undefined where it asks rule by rule. */
+  lookup: ProgramLookup | undefined;
+  /** Its lookups were found to be larger than their budget. */
+  tooLarge: boolean;
+}
+
+/** What is released when everything new stands. */
+interface Old {
+  readonly chains: string[];
+  readonly lookups: ProgramLookup[];
+}
+
+/** How programs are compiled, for tests and measurements. */
+export interface PolicyCompilerOptions {
+  /** Up to so many rules, of a program or of what is left of it for a peer, are asked one by one. */
+  readonly rulesInOrder?: number;
 }
 
 /**
  * Turns policies, profiles, sets and endpoints into chains, sets and verdict maps of a ruleset.
  *
- * An endpoint's interface is looked up in a verdict map that leads to the chain of its program. That chain walks the
- * tiers, each policy in a chain of its own that all programs share; a policy that passes to the next tier is written
- * into its tier's chain, where `return` means just that. Endpoints with equal programs share one chain.
+ * An endpoint's interface is looked up in a verdict map that leads to the chain of its program; endpoints with equal
+ * programs share one. A program of few rules is a chain that asks them in order; a larger one is a few lookups, whose
+ * number does not depend on how many policies there are.
  */
 export class PolicyCompiler {
   readonly #ruleset: Ruleset;
   readonly #store: ContentStore;
   readonly #sets: AddressSets;
-  readonly #rules = new Map<string, PolicyProgram | ProfileProgram>();
+  readonly #book = new RuleBook(set => this.#sets.portsOf(set));
+  readonly #ordered: OrderedPrograms;
+  readonly #lookups: PeerLookups;
+  readonly #rulesInOrder: number;
   readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
   readonly #programs = new Map<string, CompiledProgram>();
   /** The programs of each endpoint, by verdict map. */
   readonly #programsOf = new Map<EndpointId, Map<string, string>>();
   /** All endpoints that claim an interface; the one with the lowest name has it. */
   readonly #claims = new Map<string, Set<EndpointId>>();
-  /** Which programs walk a policy or profile, and which of those ask a set. */
+  /** Which programs walk a policy or profile. */
   readonly #programsUsing = new Map<string, Set<string>>();
-  readonly #rulesUsing = new Map<SetId, Set<string>>();
   readonly #dirtyPrograms = new Set<string>();
   readonly #dirtyEndpoints = new Set<EndpointId>();
   readonly #dirtyInterfaces = new Set<string>();
 
-  constructor(ruleset: Ruleset) {
+  constructor(ruleset: Ruleset, { rulesInOrder = defaultRulesInOrder }: PolicyCompilerOptions = {}) {
     this.#ruleset = ruleset;
+    this.#rulesInOrder = rulesInOrder;
     this.#sets = new AddressSets({
-      changed: ({ set, key, present }) => ruleset.setElement(set, key, present ? '' : undefined),
+      changed: change => this.#elementChanged(change),
       shapeChanged: set => {
-        for (const owner of this.#rulesUsing.get(set) ?? []) this.#markPrograms(owner);
+        for (const owner of this.#book.setChanged(set)) this.#markPrograms(owner);
       },
     });
     this.#store = new ContentStore(ruleset, this.#sets);
+    const contextOf = this.#context.bind(this);
+    this.#ordered = new OrderedPrograms(this.#store, this.#book, contextOf);
+    const chains = new ResidualChains(this.#store, contextOf, rulesInOrder);
+    this.#lookups = new PeerLookups(ruleset, this.#sets, this.#store, chains);
     for (const direction of directions) {
       for (const family of families) {
         const name = workloadMap(direction, family);
         ruleset.addSet({ name, keyType: 'ifname', flags: [], map: 'verdict' }, []);
       }
     }
+  }
+
+  /** How many programs are asked rule by rule because their lookups would be larger than the budget: a metric. */
+  get programsOverBudget(): number {
+    return [...this.#programs.values()].filter(compiled => compiled.tooLarge).length;
   }
 
   /** Takes one message of the calculation in; nothing is compiled before `compile`. Other kinds are ignored. */
@@ -112,26 +138,52 @@ export class PolicyCompiler {
 
   /** Brings the ruleset up to date with everything handled so far. */
   compile(): void {
+    // A program that turns out too large for lookups is compiled once more.
+    do this.#compileDirty();
+    while (this.#dirtyPrograms.size > 0);
+  }
+
+  #compileDirty(): void {
     for (const id of this.#dirtyEndpoints) this.#assignPrograms(id);
+    for (const key of this.#lookups.takeDirty()) this.#dirtyPrograms.add(key);
     // New chains are acquired before old ones are released, so that what both use is never taken away in between.
-    const released: string[] = [];
+    const old: Old = { chains: [], lookups: [] };
+    const used = new Map<string, CompiledProgram>();
     for (const key of this.#dirtyPrograms) {
       const compiled = this.#programs.get(key);
       if (compiled === undefined) continue;
-      if (compiled.chain !== undefined) released.push(compiled.chain);
-      if (compiled.endpoints.size === 0) {
-        this.#forgetProgram(key, compiled);
-        continue;
-      }
+      if (compiled.chain !== undefined) old.chains.push(compiled.chain);
+      if (compiled.endpoints.size === 0) this.#forgetProgram(key, compiled, old);
+      else used.set(key, compiled);
+    }
+    // First every program says what it asks, then the identities are made once for all.
+    for (const [key, compiled] of used) this.#prepare(key, compiled, old);
+    const tooLarge = this.#lookups.applyMoves(new Set(used.keys()));
+    for (const [key, compiled] of used) {
+      if (compiled.lookup !== undefined && !this.#lookups.fill(key)) tooLarge.push(key);
       const chain = this.#compileProgram(compiled);
       for (const id of chain === compiled.chain ? [] : compiled.endpoints) this.#markInterface(id);
       compiled.chain = chain;
     }
     for (const name of this.#dirtyInterfaces) this.#writeMaps(name);
-    for (const chain of released) this.#store.release(chain);
+    for (const chain of old.chains) this.#store.release(chain);
+    for (const lookup of old.lookups) lookup.close();
     this.#dirtyPrograms.clear();
     this.#dirtyEndpoints.clear();
     this.#dirtyInterfaces.clear();
+    for (const key of tooLarge) this.#setTooLarge(key);
+  }
+
+  #setTooLarge(key: string): void {
+    const compiled = this.#programs.get(key);
+    if (compiled === undefined) return;
+    compiled.tooLarge = true;
+    this.#dirtyPrograms.add(key);
+  }
+
+  #elementChanged(change: ElementChange): void {
+    this.#ruleset.setElement(change.set, change.key, change.present ? '' : undefined);
+    this.#lookups.elementChanged(change);
   }
 
   #setEndpoint(id: EndpointId, endpoint: LocalEndpoint | undefined): void {
@@ -155,18 +207,17 @@ export class PolicyCompiler {
   }
 
   #setRules(owner: string, rules: PolicyProgram | ProfileProgram | undefined): void {
-    const before = this.#rules.get(owner);
-    for (const set of before === undefined ? [] : setsOf(before)) remove(this.#rulesUsing, set, owner);
-    if (rules === undefined) this.#rules.delete(owner);
-    else {
-      this.#rules.set(owner, rules);
-      for (const set of setsOf(rules)) add(this.#rulesUsing, set, owner);
-    }
+    this.#book.set(owner, rules);
     this.#markPrograms(owner);
   }
 
+  /** The rules of an owner have changed: what was too large may no longer be. */
   #markPrograms(owner: string): void {
-    for (const key of this.#programsUsing.get(owner) ?? []) this.#dirtyPrograms.add(key);
+    for (const key of this.#programsUsing.get(owner) ?? []) {
+      this.#dirtyPrograms.add(key);
+      const compiled = this.#programs.get(key);
+      if (compiled !== undefined) compiled.tooLarge = false;
+    }
   }
 
   /** Finds or makes the programs that the endpoint has now; marks those that it left and those that are new. */
@@ -199,61 +250,42 @@ export class PolicyCompiler {
       known.endpoints.add(id);
       return;
     }
-    this.#programs.set(key, { direction, family, program, endpoints: new Set([id]), chain: undefined });
+    const endpoints = new Set([id]);
+    const fresh = { chain: undefined, lookup: undefined, tooLarge: false };
+    this.#programs.set(key, { direction, family, program, endpoints, ...fresh });
     for (const owner of ownersOf(program)) add(this.#programsUsing, owner, key);
     this.#dirtyPrograms.add(key);
   }
 
-  #forgetProgram(key: string, compiled: CompiledProgram): void {
+  #forgetProgram(key: string, compiled: CompiledProgram, old: Old): void {
     this.#programs.delete(key);
     for (const owner of ownersOf(compiled.program)) remove(this.#programsUsing, owner, key);
+    this.#dropLookup(key, compiled, old);
   }
 
-  #compileProgram({ direction, family, program }: CompiledProgram): string {
-    const inner: string[] = [];
-    const acquire = (prefix: string, rules: Expr[][]) => {
-      const name = this.#store.acquire(`${direction}/${family}/${prefix}`, rules);
-      inner.push(name);
-      return name;
-    };
-    const rules: Expr[][] = [];
-    for (const tier of program.tiers) {
-      const walk = tier.policies.flatMap(id => this.#renderPolicy(id, direction, family, acquire));
-      const decided = this.#isDecided(tier);
-      const end = decided ? [[nft.countAs(tierCounter(tier.name, direction)), nft.verdict('drop')]] : [];
-      const passes = tier.policies.some(id => passesOn(this.#rules.get(id)?.[direction] ?? []));
-      // A tier in which a rule passes needs a chain to return from.
-      if (passes) rules.push([nft.toChain('jump', acquire(`tier/${tier.name}`, [...walk, ...end]))]);
-      else rules.push(...walk, ...end);
-    }
-    for (const id of program.profiles) rules.push(...this.#renderShared(profileOwner(id), direction, family, acquire));
-    rules.push([nft.countAs(tierCounter('profiles', direction)), nft.verdict('drop')]);
-    const name = this.#store.acquire(`${direction}/${family}/program`, rules);
-    // The program's chain uses them now; the uses that kept them alive meanwhile end.
-    for (const chain of inner) this.#store.release(chain);
-    return name;
+  #dropLookup(key: string, compiled: CompiledProgram, old: Old): void {
+    if (compiled.lookup === undefined) return;
+    this.#lookups.forget(key);
+    old.lookups.push(compiled.lookup);
+    compiled.lookup = undefined;
   }
 
-  /** A tier decides what no rule decided, unless it passes by default or all its policies are staged. */
-  #isDecided(tier: TierProgram): boolean {
-    return tier.defaultAction === 'deny' && tier.policies.some(id => !isStaged(this.#rules.get(id)));
+  /** Chooses the program's form, and has the sets that lookups need made into identities. */
+  #prepare(key: string, compiled: CompiledProgram, old: Old): void {
+    const { direction, family, program } = compiled;
+    const flat = (netsBy: NetsBy) => this.#book.flatProgram(program, direction, family, netsBy);
+    const isSmall = flat('rule').ruleCount <= this.#rulesInOrder;
+    if (compiled.tooLarge || isSmall) this.#dropLookup(key, compiled, old);
+    else compiled.lookup = this.#lookups.prepare(key, direction, family, flat);
   }
 
-  #renderPolicy(id: string, direction: Direction, family: Family, acquire: Acquire): Expr[][] {
-    const rules = this.#rules.get(id);
-    if (isStaged(rules)) return [];
-    if (!passesOn(rules?.[direction] ?? [])) return this.#renderShared(id, direction, family, acquire);
-    return this.#renderRules(id, direction, family);
+  #compileProgram({ direction, family, program, lookup }: CompiledProgram): string {
+    if (lookup === undefined) return this.#ordered.acquire(program, direction, family);
+    return this.#store.acquire(`${direction}/${family}/program`, lookup.rules());
   }
 
-  /** A jump to the chain of a policy or profile; nothing where it has no rules for the direction and family. */
-  #renderShared(owner: string, direction: Direction, family: Family, acquire: Acquire): Expr[][] {
-    const rendered = this.#renderRules(owner, direction, family);
-    return rendered.length === 0 ? [] : [[nft.toChain('jump', acquire(owner, rendered))]];
-  }
-
-  #renderRules(owner: string, direction: Direction, family: Family): Expr[][] {
-    const context: RenderContext = {
+  #context(owner: string, direction: Direction, family: Family): RenderContext {
+    return {
       family,
       hasNets: set => this.#sets.hasNets(set, family),
       literal: set => this.#store.literal(set),
@@ -265,7 +297,6 @@ export class PolicyCompiler {
         prefix: `${ruleCounter(owner, direction, rule.index)}`.slice(0, 127),
       }),
     };
-    return (this.#rules.get(owner)?.[direction] ?? []).flatMap(rule => renderRule(rule, context));
   }
 
   /** Leads the interface to the programs of the endpoint that has it; to nothing, so to a drop, where none has. */
@@ -285,24 +316,8 @@ export class PolicyCompiler {
 
 const noProgram: DirectionProgram = { tiers: [], profiles: [] };
 
-type Acquire = (prefix: string, rules: Expr[][]) => string;
-
-const profileOwner = (id: string): string => `profile/${id}`;
-
-function ownersOf(program: DirectionProgram): string[] {
-  return [...program.tiers.flatMap(tier => tier.policies), ...program.profiles.map(profileOwner)];
-}
-
 function familiesOf(endpoint: LocalEndpoint): Family[] {
   return families.filter(family => (family === 4 ? endpoint.ipv4 : endpoint.ipv6).length > 0);
-}
-
-function passesOn(rules: readonly Rule[]): boolean {
-  return rules.some(rule => rule.action === 'pass');
-}
-
-function isStaged(rules: PolicyProgram | ProfileProgram | undefined): boolean {
-  return rules !== undefined && 'staged' in rules && rules.staged;
 }
 
 function add<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {

@@ -4,10 +4,22 @@ import type { Match, PortRange, Rule, SetId, Side } from '@calico/policy';
 import * as nft from './expressions.ts';
 import { kernelSetName } from './names.ts';
 
-/** A constant set that a rule needs for a list of networks or ports that one comparison can't hold. */
+/** A constant set or map that rules need for what one comparison can't hold. */
 export type LiteralSet =
   | { readonly kind: 'nets'; readonly family: Family; readonly nets: readonly Cidr[] }
-  | { readonly kind: 'ports'; readonly ranges: readonly PortRange[] };
+  | { readonly kind: 'ports'; readonly ranges: readonly PortRange[] }
+  /** Key bytes (of `inet_service` first and last port) → chain, in order of the keys. */
+  | {
+      readonly kind: 'verdicts';
+      readonly key: 'inet_proto' | 'inet_service';
+      readonly entries: readonly (readonly [key: string, chain: string])[];
+    }
+  /** First and last address → number, as a mark's bytes. */
+  | {
+      readonly kind: 'classes';
+      readonly family: Family;
+      readonly entries: readonly (readonly [key: string, mark: string])[];
+    };
 
 /** What rendering asks of its surroundings. */
 export interface RenderContext {
@@ -132,6 +144,7 @@ export function mergeRanges(ranges: readonly PortRange[]): PortRange[] {
 /** The content of a literal set as text, the same for equal content. */
 export function printLiteral(set: LiteralSet): string {
   if (set.kind === 'ports') return set.ranges.map(r => `${r.first}-${r.last}`).join(' ');
+  if (set.kind !== 'nets') return set.entries.map(([key, value]) => `${key}=${value}`).join(' ');
   return set.nets
     .map(net => printCidr(maskCidr(net)))
     .sort()

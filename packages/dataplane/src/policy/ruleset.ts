@@ -6,10 +6,17 @@ export interface Chain {
   readonly rules: readonly (readonly Expr[])[];
 }
 
-/** A named set or map as it should be. Elements: key bytes as a Latin-1 string → '' or, in a verdict map, the chain. */
+/**
+ * A named set or map as it should be. Elements: key bytes as a Latin-1 string → '' or, in a verdict map, the chain, or, in
+ * a map of values, the value's bytes as a Latin-1 string.
+ */
 export interface NamedSet {
   readonly spec: SetSpec;
   readonly elements: Map<string, string>;
+  /**
+   * How many lookups stand before this one: what another map leads to must be there first and go last. 0 by default.
+   */
+  readonly depth: number;
 }
 
 /** What has changed since the last time that the ruleset was written. */
@@ -50,8 +57,8 @@ export class Ruleset {
   }
 
   /** Adds a set or map with its elements. */
-  addSet(spec: SetSpec, elements: Iterable<readonly [string, string]>): void {
-    this.sets.set(spec.name, { spec, elements: new Map(elements) });
+  addSet(spec: SetSpec, elements: Iterable<readonly [string, string]>, depth = 0): void {
+    this.sets.set(spec.name, { spec, elements: new Map(elements), depth });
     this.#dirty.sets.add(spec.name);
   }
 

@@ -1,0 +1,188 @@
+import type { Family } from '@calico/ip';
+import type { Direction, SetId } from '@calico/policy';
+import type { AddressSets, ElementChange } from '../address-sets.ts';
+import type { ContentStore } from '../content-store.ts';
+import { identitiesMap, kernelSetName } from '../names.ts';
+import type { Ruleset } from '../ruleset.ts';
+import type { NetsBy, PeerPort } from './flat-rule.ts';
+import { fact, Identities } from './identities.ts';
+import { type MemberNet, NetClasses } from './net-classes.ts';
+import { markKey } from './numbers.ts';
+import { portStarts } from './port-regions.ts';
+import { ProgramLookup } from './program-lookup.ts';
+import type { FlatProgram } from './residual.ts';
+import type { ResidualChains } from './residual-chains.ts';
+
+const families = [4, 6] as const;
+
+interface Prepared {
+  readonly lookup: ProgramLookup;
+  readonly family: Family;
+  readonly flat: FlatProgram;
+  readonly nets: NetClasses | undefined;
+}
+
+/** The most ports at which classes of networks may differ, summed up; beyond it each rule asks for its networks. */
+const netBudget = 8_192;
+
+/** Bytes of an address of the family. */
+const addressBytes: Record<Family, number> = { 4: 4, 6: 16 };
+
+/**
+ * The lookups of all programs, and the map of identities that they share. The sets that any program asks are watched: a
+ * changed member moves one address from one identity to another, and only programs that ask the set hear of it.
+ */
+export class PeerLookups {
+  readonly #ruleset: Ruleset;
+  readonly #sets: AddressSets;
+  readonly #store: ContentStore;
+  readonly #chains: ResidualChains;
+  readonly #identities: Record<Family, Identities> = { 4: new Identities(), 6: new Identities() };
+  readonly #programs = new Map<string, Prepared>();
+  readonly #asking: Record<Family, Map<SetId, Set<string>>> = { 4: new Map(), 6: new Map() };
+  readonly #dirty = new Set<string>();
+
+  constructor(ruleset: Ruleset, sets: AddressSets, store: ContentStore, chains: ResidualChains) {
+    this.#ruleset = ruleset;
+    this.#sets = sets;
+    this.#store = store;
+    this.#chains = chains;
+    for (const family of families) {
+      const keyType = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
+      ruleset.addSet({ name: identitiesMap(family), keyType, flags: [], map: { type: 'mark' } }, []);
+    }
+  }
+
+  /** Hears of every element of every set. */
+  elementChanged({ id, family, part, key, present }: ElementChange): void {
+    const programs = this.#asking[family].get(id);
+    if (programs === undefined) return;
+    if (part === 'nets') for (const program of programs) this.#dirty.add(program);
+    else this.#change(id, family, key, present);
+  }
+
+  /** The programs whose networks have changed since the last call. */
+  takeDirty(): string[] {
+    const dirty = [...this.#dirty];
+    this.#dirty.clear();
+    return dirty;
+  }
+
+  /** The program has these rules from now on; its maps are to be filled after the next `applyMoves`. */
+  prepare(
+    program: string,
+    direction: Direction,
+    family: Family,
+    flatBy: (netsBy: NetsBy) => FlatProgram,
+  ): ProgramLookup {
+    const { flat, nets } = this.#withNets(flatBy, family);
+    const before = this.#programs.get(program);
+    const lookup =
+      before?.lookup ?? new ProgramLookup(program, direction, family, this.#ruleset, this.#store, this.#chains);
+    this.#programs.set(program, { lookup, family, flat, nets });
+    for (const set of flat.sets) this.#startAsking(set, family, program);
+    for (const set of before?.flat.sets ?? []) if (!flat.sets.has(set)) this.#stopAsking(set, family, program);
+    return lookup;
+  }
+
+  /** The program needs no lookups any more; its maps are its owner's to close. */
+  forget(program: string): void {
+    const prepared = this.#programs.get(program);
+    if (prepared === undefined) return;
+    this.#programs.delete(program);
+    for (const set of prepared.flat.sets) this.#stopAsking(set, prepared.family, program);
+  }
+
+  /** Fills the program's maps; false when that is more than its budget. */
+  fill(program: string): boolean {
+    const prepared = this.#programs.get(program);
+    if (prepared === undefined) throw new Error(`Cannot fill the maps of program ${program}: it was not prepared`);
+    const { lookup, family, flat, nets } = prepared;
+    return lookup.fill({ flat, nets, identities: this.#identities[family].inAny(flat.sets) });
+  }
+
+  /**
+   * Writes the new identities of addresses, and tells the programs that ask for them, but for those that will be filled
+   * anew. Gives the programs that have become larger than their budget.
+   */
+  applyMoves(toBeFilled: ReadonlySet<string>): string[] {
+    const tooLarge = new Set<string>();
+    for (const family of families) {
+      for (const move of this.#identities[family].takeMoves()) {
+        const { address, from, to } = move;
+        this.#ruleset.setElement(identitiesMap(family), address, to === undefined ? undefined : markKey(to.number));
+        const programs = new Set<string>();
+        for (const set of [...(from?.sets ?? []), ...(to?.sets ?? [])]) {
+          for (const program of this.#asking[family].get(set) ?? []) programs.add(program);
+        }
+        for (const program of programs) {
+          if (toBeFilled.has(program) || tooLarge.has(program)) continue;
+          if (this.#programs.get(program)?.lookup.move(move) === false) tooLarge.add(program);
+        }
+      }
+    }
+    return [...tooLarge];
+  }
+
+  /** The rules with the networks that they ask for, by classes if there are not too many. */
+  #withNets(flatBy: (netsBy: NetsBy) => FlatProgram, family: Family): Pick<Prepared, 'flat' | 'nets'> {
+    const flat = flatBy('class');
+    const members = [...this.#memberNets(flat, family)];
+    if (members.length === 0) return { flat, nets: undefined };
+    const nets = NetClasses.of(family, members);
+    if (nets !== undefined && differences(flat, nets) <= netBudget) return { flat, nets };
+    const byRule = flatBy('rule');
+    const ofSets = [...this.#memberNets(byRule, family)];
+    return { flat: byRule, nets: ofSets.length === 0 ? undefined : new NetClasses(family, ofSets) };
+  }
+
+  *#memberNets(flat: FlatProgram, family: Family): Generator<MemberNet> {
+    for (const [set, nets] of flat.literals) for (const net of nets) yield { set, net };
+    for (const set of flat.sets) for (const net of this.#sets.nets(set, family)) yield { set, net };
+  }
+
+  #startAsking(set: SetId, family: Family, program: string): void {
+    const programs = this.#asking[family].get(set);
+    if (programs !== undefined) {
+      programs.add(program);
+      return;
+    }
+    this.#asking[family].set(set, new Set([program]));
+    this.#changeAll(set, family, true);
+  }
+
+  #stopAsking(set: SetId, family: Family, program: string): void {
+    const programs = this.#asking[family].get(set);
+    programs?.delete(program);
+    if (programs?.size !== 0) return;
+    this.#asking[family].delete(set);
+    this.#changeAll(set, family, false);
+  }
+
+  #changeAll(set: SetId, family: Family, isTrue: boolean): void {
+    for (const part of ['hosts', 'ports'] as const) {
+      for (const key of this.#sets.elements(kernelSetName(set, family, part))) this.#change(set, family, key, isTrue);
+    }
+  }
+
+  /** `key` is an address, or (address, protocol, port) as a concatenation. */
+  #change(set: SetId, family: Family, key: string, isTrue: boolean): void {
+    const bytes = addressBytes[family];
+    this.#identities[family].change(key.slice(0, bytes), fact(set, portOf(key, bytes)), isTrue);
+  }
+}
+
+/** At how many ports something else may be left for the classes of networks, summed up. */
+function differences(flat: FlatProgram, nets: NetClasses): number {
+  let sum = 0;
+  for (const { sets } of nets.classes) {
+    sum += portStarts(flat.base(sets).rules).length;
+    if (sum > netBudget) break;
+  }
+  return sum;
+}
+
+function portOf(key: string, at: number): PeerPort | undefined {
+  if (key.length === at) return undefined;
+  return { protocol: key.charCodeAt(at), port: key.charCodeAt(at + 4) * 256 + key.charCodeAt(at + 5) };
+}

@@ -1,0 +1,262 @@
+import type { Family } from '@calico/ip';
+import type { Expr, SetSpec } from '@calico/kernel';
+import type { Direction } from '@calico/policy';
+import type { ContentStore } from '../content-store.ts';
+import * as nft from '../expressions.ts';
+import { identitiesMap, lookupMap } from '../names.ts';
+import type { Ruleset } from '../ruleset.ts';
+import { type Peer, peerSide } from './flat-rule.ts';
+import type { Identity, Move } from './identities.ts';
+import type { NetClass, NetClasses } from './net-classes.ts';
+import { distinctNumber, markKey } from './numbers.ts';
+import type { Base, FlatProgram } from './residual.ts';
+import type { PeerRules, ResidualChains } from './residual-chains.ts';
+
+/**
+ * The most elements, rules and regions of one program's lookups: about 10 MB in the kernel, and 5 ms of its time for each
+ * new chain. A program that needs more is asked rule by rule.
+ */
+const sizeBudget = 32_768;
+
+/** An element of the map of classes. */
+interface Entry {
+  readonly rules: PeerRules;
+  readonly chain: string;
+  /** How many addresses are looked up by it; elements for no identity have one more. */
+  uses: number;
+}
+
+/** A chain under the number that the maps call it by. */
+interface Class {
+  readonly number: number;
+  readonly size: number;
+  uses: number;
+}
+
+/** What the maps are filled from. */
+export interface LookupContent {
+  readonly flat: FlatProgram;
+  /** Undefined where the rules ask for no networks. */
+  readonly nets: NetClasses | undefined;
+  /** The identities of which the rules ask a set. */
+  readonly identities: Iterable<Identity>;
+}
+
+/**
+ * A program as lookups: the peer's address gives its identity (a map of the whole node) and its class of networks (a map
+ * of the program); both together the program's class for it, and that the chain with what is left of the program for such
+ * peers. A peer that is in no set has no identity. Only the last step, a verdict map, makes the kernel check the table
+ * for loops when it changes; a relabelled pod changes only the first, which holds plain numbers.
+ */
+export class ProgramLookup {
+  readonly #name: string;
+  readonly #direction: Direction;
+  readonly #family: Family;
+  readonly #ruleset: Ruleset;
+  readonly #store: ContentStore;
+  readonly #chains: ResidualChains;
+  #flat: FlatProgram | undefined;
+  #nets: NetClasses | undefined;
+  #entries = new Map<string, Entry>();
+  readonly #bases = new Map<NetClass | undefined, Base>();
+  readonly #classes = new Map<string, Class>();
+  readonly #taken = new Map<number, string>();
+  #counters: ReadonlySet<string> = new Set();
+  #size = 0;
+  /** What becomes of peers without an identity or class of networks that the rules ask for. */
+  #default: Entry | undefined;
+
+  /** `name` is the program's, content-named. */
+  constructor(
+    name: string,
+    direction: Direction,
+    family: Family,
+    ruleset: Ruleset,
+    store: ContentStore,
+    chains: ResidualChains,
+  ) {
+    this.#name = name;
+    this.#direction = direction;
+    this.#family = family;
+    this.#ruleset = ruleset;
+    this.#store = store;
+    this.#chains = chains;
+    ruleset.addSet(this.#verdictsSpec(), [], 2);
+  }
+
+  /** Elements, rules and regions in the kernel. */
+  get size(): number {
+    return this.#size + this.#entries.size;
+  }
+
+  /** Makes the maps hold exactly this; false when that is more than the budget: then they are of no use, only to be closed. */
+  fill({ flat, nets, identities }: LookupContent): boolean {
+    const before = {
+      entries: this.#entries,
+      map: this.#classesMap(),
+      default: this.#default,
+      counters: this.#counters,
+    };
+    this.#counters = flat.counters(this.#direction);
+    for (const counter of this.#counters) this.#store.acquireCounter(counter);
+    this.#flat = flat;
+    this.#nets = nets;
+    this.#bases.clear();
+    this.#entries = new Map();
+    const map = this.#classesMap();
+    if (before.default === undefined || map !== before.map) this.#ruleset.addSet(this.#classesSpec(), [], 1);
+    // The common chains first: those of identities lead on to them.
+    this.#default = this.#entry(nobody, undefined, 1);
+    for (const netClass of nets?.classes ?? []) this.#add(pairKey(undefined, netClass), nobody, netClass, 1);
+    for (const identity of identities) {
+      if (this.size > sizeBudget) break;
+      if (nets === undefined) this.#add(pairKey(identity, undefined), identity, undefined, identity.addresses.size);
+      else for (const address of identity.addresses) this.#addAddress(identity, address);
+    }
+    // What both hold was never without a use.
+    for (const [key, entry] of before.entries) {
+      if (map === before.map && !this.#entries.has(key)) this.#ruleset.setElement(map, key, undefined);
+      this.#leave(entry);
+    }
+    if (before.default !== undefined) {
+      this.#leave(before.default);
+      if (map !== before.map) this.#ruleset.deleteSet(before.map);
+    }
+    for (const counter of before.counters) this.#store.releaseCounter(counter);
+    return this.size <= sizeBudget;
+  }
+
+  /** An address has another identity; false when the budget is crossed by it. */
+  move({ address, from, to }: Move): boolean {
+    if (to !== undefined && this.#asks(to)) this.#addAddress(to, address);
+    if (from !== undefined && this.#asks(from)) this.#removeAddress(from, address);
+    return this.size <= sizeBudget;
+  }
+
+  /** The rules of the program's chain. */
+  rules(): Expr[][] {
+    const side = peerSide(this.#direction);
+    const common = { classes: this.#classesMap(), verdicts: lookupMap(this.#name, 'verdicts') };
+    const nets = this.#nets === undefined ? undefined : this.#netsMap(this.#nets);
+    const rules: Expr[][] = [];
+    if (this.#flat !== undefined && this.#flat.sets.size > 0) {
+      const identities = identitiesMap(this.#family);
+      rules.push(nft.peerVerdict(this.#family, side, { ...common, identities, nets }));
+    }
+    if (nets !== undefined) rules.push(nft.peerVerdict(this.#family, side, { ...common, identities: undefined, nets }));
+    rules.push(this.#default === undefined ? [nft.verdict('drop')] : [nft.toChain('goto', this.#default.chain)]);
+    return rules;
+  }
+
+  /** Takes the maps away. */
+  close(): void {
+    for (const entry of this.#entries.values()) this.#leave(entry);
+    if (this.#default !== undefined) {
+      this.#leave(this.#default);
+      this.#ruleset.deleteSet(this.#classesMap());
+    }
+    this.#ruleset.deleteSet(lookupMap(this.#name, 'verdicts'));
+    for (const counter of this.#counters) this.#store.releaseCounter(counter);
+  }
+
+  #asks(identity: Identity): boolean {
+    for (const set of identity.sets) if (this.#flat?.sets.has(set)) return true;
+    return false;
+  }
+
+  #addAddress(identity: Identity, address: string): void {
+    const netClass = this.#nets?.at(address);
+    this.#add(pairKey(identity, netClass), identity, netClass, 1);
+  }
+
+  #removeAddress(identity: Identity, address: string): void {
+    const key = pairKey(identity, this.#nets?.at(address));
+    const entry = this.#entries.get(key);
+    if (entry === undefined) throw new Error(`Cannot remove an address from ${this.#name}: it was never added`);
+    entry.uses--;
+    if (entry.uses > 0) return;
+    this.#entries.delete(key);
+    this.#ruleset.setElement(this.#classesMap(), key, undefined);
+    this.#leave(entry);
+  }
+
+  #add(key: string, peer: Peer, netClass: NetClass | undefined, uses: number): void {
+    const known = this.#entries.get(key);
+    if (known !== undefined) {
+      known.uses += uses;
+      return;
+    }
+    const entry = this.#entry(peer, netClass, uses);
+    this.#entries.set(key, entry);
+    this.#ruleset.setElement(this.#classesMap(), key, markKey(this.#classes.get(entry.chain)?.number ?? 0));
+  }
+
+  #entry(peer: Peer, netClass: NetClass | undefined, uses: number): Entry {
+    const rules = { base: this.#base(netClass), specific: this.#flat?.specific(joined(peer, netClass)) ?? [] };
+    const { chain, size } = this.#chains.acquire(rules, this.#direction, this.#family);
+    const known = this.#classes.get(chain);
+    if (known !== undefined) known.uses++;
+    else {
+      const number = distinctNumber(chain, candidate => this.#taken.has(candidate));
+      this.#taken.set(number, chain);
+      this.#classes.set(chain, { number, size, uses: 1 });
+      this.#size += size;
+      this.#ruleset.setElement(lookupMap(this.#name, 'verdicts'), markKey(number), chain);
+    }
+    return { rules, chain, uses };
+  }
+
+  /** The rules for a class of networks: made once for all identities in it. */
+  #base(netClass: NetClass | undefined): Base {
+    let base = this.#bases.get(netClass);
+    if (base === undefined) {
+      base = this.#flat?.base(netClass?.sets ?? nobody.sets) ?? { rules: [], ends: [], key: '' };
+      this.#bases.set(netClass, base);
+    }
+    return base;
+  }
+
+  #leave({ rules, chain }: Entry): void {
+    const known = this.#classes.get(chain);
+    if (known !== undefined) {
+      known.uses--;
+      if (known.uses === 0) {
+        this.#classes.delete(chain);
+        this.#taken.delete(known.number);
+        this.#size -= known.size;
+        this.#ruleset.setElement(lookupMap(this.#name, 'verdicts'), markKey(known.number), undefined);
+      }
+    }
+    this.#chains.release(rules, this.#direction, this.#family);
+  }
+
+  #classesMap(): string {
+    return lookupMap(this.#name, this.#nets === undefined ? 'classes' : 'net-classes');
+  }
+
+  #classesSpec(): SetSpec {
+    const keyType = this.#nets === undefined ? 'mark' : (['mark', 'mark'] as const);
+    return { name: this.#classesMap(), keyType, flags: [], map: { type: 'mark' } };
+  }
+
+  #verdictsSpec(): SetSpec {
+    return { name: lookupMap(this.#name, 'verdicts'), keyType: 'mark', flags: [], map: 'verdict' };
+  }
+
+  #netsMap(nets: NetClasses): string {
+    const entries = nets.elements().map(([key, number]) => [key, markKey(number)] as const);
+    return this.#store.literal({ kind: 'classes', family: this.#family, entries });
+  }
+}
+
+const nobody: Peer = { sets: new Set(), ports: new Map() };
+
+/** The key of an element; 0 stands for no identity. */
+function pairKey(identity: Identity | undefined, netClass: NetClass | undefined): string {
+  return markKey(identity?.number ?? 0) + (netClass === undefined ? '' : markKey(netClass.number));
+}
+
+function joined(peer: Peer, netClass: NetClass | undefined): Peer {
+  if (netClass === undefined || netClass.sets.size === 0) return peer;
+  return { sets: new Set([...peer.sets, ...netClass.sets]), ports: peer.ports };
+}
