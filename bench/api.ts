@@ -55,7 +55,7 @@ async function benchSyncer(): Promise<void> {
   try {
     const { server } = await replay.answer<{ server: string }>();
     const runs: { syncMs: number; eventsMs: number; memory: number }[] = [];
-    for (let i = 0; i < rounds; i++) runs.push(await runPart('sync', { server, pods, events }));
+    for (let i = 0; i < rounds; i++) runs.push(await runPart('sync', { target: { server, token: '' }, pods, events }));
     add(
       `syncer: ${pods} pods to in sync`,
       runs.map(run => run.syncMs),
@@ -128,6 +128,9 @@ async function benchServer(name: string, target: Target): Promise<void> {
   add(`${name}: the same as typed view of a client`, list.times, 'ms');
   add('  peak memory of that client after its first list', [list.after / 1e6], 'MB');
   add('  of it before any list', [list.before / 1e6], 'MB');
+
+  const synced = await runPart<{ syncMs: number }>('sync', { target, pods: 0, events: 0 });
+  add(`${name}: syncer of a node, ${pods} pods to in sync`, [synced.syncMs], 'ms');
 
   // At a pace that leaves the server idle between writes, then as fast as 8 writers can.
   const paced = await fanOut(target, { prefix: 'paced', count: rounds * 10, writers: 1, pauseMs: 20 });

@@ -1,10 +1,10 @@
 // Part: the syncer on a server's pods. Answers with the time to be in sync and of all changes after (ms), and its memory.
 import { FELIX_SOURCES, startSyncer } from '@calico/datastore';
-import { kubernetesClient } from '@calico/datastore/kubernetes';
 import { systemClock, systemRandom } from '@calico/process';
 import { answer, largestMemory, task } from './part.ts';
+import { clientOf, type Target } from './target.ts';
 
-const { server, pods, events } = task<{ server: string; pods: number; events: number }>();
+const { target, pods, events } = task<{ target: Target; pods: number; events: number }>();
 const startedAt = performance.now();
 let inSyncAt = Number.NaN;
 let updates = 0;
@@ -12,15 +12,16 @@ const stop = new AbortController();
 const sources = FELIX_SOURCES.filter(source => source.model === 'WorkloadEndpoint');
 const { promise, resolve } = Promise.withResolvers<void>();
 startSyncer(
-  kubernetesClient({ server }),
+  clientOf(target),
   sources,
   {
     onUpdates: more => {
       updates += more.length;
-      if (updates >= pods + events) resolve();
+      if (updates >= pods + events && !Number.isNaN(inSyncAt)) resolve();
     },
     onInSync: () => {
       inSyncAt = performance.now();
+      if (events === 0) resolve();
     },
   },
   { clock: systemClock, random: systemRandom, signal: stop.signal },
