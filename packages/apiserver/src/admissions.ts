@@ -2,6 +2,7 @@
 import type { AnyResource } from '@calico/api';
 import { type Cidr, cidrsOverlap, parseCidr, printCidr } from '@calico/ip';
 import type { Admission, AdmissionRequest } from './admission.ts';
+import { cidrWarnings } from './cidr-warnings.ts';
 import { definitionAdmission } from './custom-resources/definition-admission.ts';
 import { isJsonObject } from './json.ts';
 import { resourceName } from './kind-registry.ts';
@@ -116,4 +117,5 @@ export const builtInAdmissions: readonly Admission[] = [
   poolOverlap,
   namespaceLifecycle,
   definitionAdmission,
+  cidrWarnings,
 ];

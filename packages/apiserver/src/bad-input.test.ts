@@ -83,7 +83,41 @@ const bodies: { name: string; path?: string; body: string; code: number; text: s
     code: 422,
     text: 'metadata.name',
   },
-  { name: 'a CIDR with host bits', body: set({ spec: { nets: ['10.0.0.1/8x'] } }), code: 422, text: 'spec.nets[0]' },
+  { name: 'a network that is none', body: set({ spec: { nets: ['10.0.0.1/8x'] } }), code: 422, text: 'spec.nets[0]' },
+  {
+    name: 'a network with host bits in a rule',
+    path: POLICIES,
+    body: JSON.stringify({
+      metadata: { name: 'bad' },
+      spec: { selector: 'all()', ingress: [{ action: 'Allow', source: { nets: ['10.0.0.1/8'] } }] },
+    }),
+    code: 422,
+    text: 'host bits must be zero, as in "10.0.0.0/8"',
+  },
+  {
+    name: 'a pool with host bits',
+    path: '/apis/projectcalico.org/v3/ippools',
+    body: '{"metadata":{"name":"bad"},"spec":{"cidr":"10.0.0.1/16"}}',
+    code: 422,
+    text: 'host bits must be zero, as in "10.0.0.0/16"',
+  },
+  {
+    name: 'a port beyond 32 bits',
+    path: '/api/v1/namespaces/default/services',
+    body: '{"metadata":{"name":"bad"},"spec":{"ports":[{"port":80,"targetPort":3000000000}]}}',
+    code: 422,
+    text: 'spec.ports[0].targetPort: Invalid value: 3000000000: must be text, or a number of 32 bits',
+  },
+  {
+    name: 'the label of another tier',
+    path: POLICIES,
+    body: JSON.stringify({
+      metadata: { name: 'bad', labels: { 'projectcalico.org/tier': 'other' } },
+      spec: { tier: 'none', selector: 'all()' },
+    }),
+    code: 422,
+    text: 'spec.tier: Not found: "none"',
+  },
   {
     name: 'a selector of 10,000 terms',
     path: POLICIES,
@@ -131,6 +165,54 @@ test.each(bodies)('an object with $name is refused with $code', async ({ path = 
 test('duplicate keys are told, and refused where the client asks for strictness', async () => {
   const body = '{"metadata":{"name":"bad","name":"worse"},"spec":{}}';
   check(await t.call('POST', `${SETS}?fieldValidation=Strict`, body), 400, 'duplicate field "metadata.name"');
+});
+
+test('networks with host bits are taken where Calico takes them, with a warning of what they stand for', async () => {
+  const nets = ['10.0.0.1/8', 'fd00::1/64', '10.0.0.1', '10.0.0.0/8'];
+  const { code, body, headers } = await t.call('POST', SETS, { metadata: { name: 'hosts' }, spec: { nets } });
+  expect([code as unknown, body.spec?.nets]).toEqual([201, nets]);
+  expect(headers.get('warning')).toBe(
+    String.raw`299 - "spec.nets[0]: \"10.0.0.1/8\" has host bits; it stands for \"10.0.0.0/8\"", 299 - "spec.nets[1]: \"fd00::1/64\" has host bits; it stands for \"fd00::/64\""`,
+  );
+  const merge = { 'content-type': 'application/merge-patch+json' };
+  const labelled = await t.call('PATCH', `${SETS}/hosts`, { metadata: { labels: { a: 'b' } } }, merge);
+  expect(labelled.headers.get('warning')).toBeNull();
+  const many = Array.from({ length: 1000 }, (_, i) => `10.${i >> 8}.${i & 255}.1/24`);
+  const warned = await t.call('PATCH', `${SETS}/hosts`, { spec: { nets: many } }, merge);
+  expect(warned.headers.get('warning')).toContain('990 more networks have host bits');
+});
+
+test('fields of another version are kept by every way to write, and only refused where strictness is asked for', async () => {
+  const spec = { nets: ['10.0.0.0/8'], newer: { deep: [1, { of: 'it' }] } };
+  const made = await t.call('POST', `${SETS}?fieldValidation=Ignore`, { metadata: { name: 'newer' }, spec, other: 1 });
+  expect(made.body).toMatchObject({ spec, other: 1 } as never);
+  const path = `${SETS}/newer`;
+  const kept = async (nets: string[]) =>
+    expect((await t.call('GET', path)).body).toMatchObject({ spec: { ...spec, nets }, other: 1 } as never);
+  for (const [i, type] of ['merge-patch', 'strategic-merge-patch', 'json-patch', 'apply-patch'].entries()) {
+    const nets = [`10.${i}.0.0/16`];
+    const bodies: Record<string, unknown> = {
+      'json-patch': [{ op: 'replace', path: '/spec/nets', value: nets }],
+      'apply-patch': {
+        apiVersion: 'projectcalico.org/v3',
+        kind: 'NetworkSet',
+        metadata: { name: 'newer' },
+        spec: { nets },
+      },
+    };
+    const media = type === 'apply-patch' ? 'application/apply-patch+yaml' : `application/${type}+json`;
+    const asked = `${path}?fieldManager=m${type === 'apply-patch' ? '&force=true' : ''}&fieldValidation=Strict`;
+    const { code } = await t.call('PATCH', asked, bodies[type] ?? { spec: { nets } }, { 'content-type': media });
+    expect([type, code]).toEqual([type, 200]);
+    // An applied set is added to that of others.
+    await kept(type === 'apply-patch' ? ['10.2.0.0/16', ...nets] : nets);
+  }
+  const now = (await t.call('GET', path)).body;
+  const replaced = { ...now, spec: { ...Object(now.spec), nets: ['10.9.0.0/16'] } };
+  expect((await t.call('PUT', `${path}?fieldValidation=Strict`, replaced)).code).toBe(200);
+  await kept(['10.9.0.0/16']);
+  const more = { ...replaced, metadata: { name: 'newer' }, spec: { ...replaced.spec, another: 1 } };
+  check(await t.call('PUT', `${path}?fieldValidation=Strict`, more), 400, 'unknown field "spec.another"');
 });
 
 const apply = (name: string, yaml: string): { name: string; yaml: string } => ({ name, yaml });
