@@ -69,9 +69,9 @@ describe("calicoctl's files", () => {
     { name: 'duplicate keys', content: set('kind: Tier'), want: /duplicated mapping key at line 5/ },
     { name: 'invalid UTF-8', content: Buffer.from(set('x: \xff'), 'latin1'), want: /UTF-8/ },
     { name: 'control characters', content: set('x: "\u0007"'), want: /at line 5/ },
-    { name: '20,000 open lists', content: '['.repeat(20_000), want: /nesting/ },
-    { name: '100,000 lists', content: `${'['.repeat(100_000)}${']'.repeat(100_000)}`, want: /nesting/ },
-    { name: '5,000 indented maps', content: indentedMaps(5000), want: /nesting/ },
+    { name: '20,000 open lists', content: '['.repeat(20_000), want: /nested/ },
+    { name: '100,000 lists', content: `${'['.repeat(100_000)}${']'.repeat(100_000)}`, want: /nested/ },
+    { name: '5,000 indented maps', content: indentedMaps(5000), want: /nested/ },
     { name: '10 MB of one value', content: set(`x: ${'x'.repeat(tenMegabytes)}`), want: /not recognized.*: x$/ },
     { name: '10 MB of items', content: set(`x:\n${'- x\n'.repeat(tenMegabytes / 4)}`), want: /not recognized.*: x$/ },
     {

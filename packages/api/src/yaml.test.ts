@@ -52,13 +52,13 @@ describe('readYaml refuses', () => {
     {
       name: 'deep nesting',
       text: `${'['.repeat(100_000)}${']'.repeat(100_000)}`,
-      error: 'nesting exceeded maxDepth (100)',
+      error: 'nested deeper than 128 levels',
     },
-    { name: 'deep nesting by indentation', text: nest(3000), error: 'nesting exceeded maxDepth (100)' },
+    { name: 'deep nesting by indentation', text: nest(3000), error: 'nested deeper than 128 levels' },
     { name: 'a control character', text: 'a: "\u0007"', error: ' at line 1, column 5' },
     { name: 'a null byte', text: 'a: \u0000', error: 'null byte' },
     { name: 'infinity', text: 'a: .inf', error: 'Infinity is a value; allowed: finite numbers' },
-    { name: 'a list as key', text: '? [a]\n: b', error: 'complex keys' },
+    { name: 'a list as key', text: '? [a]\n: b', error: 'keys must be text' },
     { name: 'a tag of its own', text: 'a: !!binary aGk=', error: 'unknown scalar tag' },
   ];
   test.each(cases)('$name', ({ text, error }) => {

@@ -15,18 +15,26 @@ const exactInteger = defineScalarTag<number | bigint>(intCoreTag.tagName, {
   },
 });
 
+/** As deep as the embedded API server takes JSON. */
+const DEEPEST = 128;
 const OPTIONS = {
   // Merge keys (<<) as in YAML 1.1, which kubectl reads too.
   schema: CORE_SCHEMA.withTags(mergeTag, exactInteger),
-  maxDepth: 100,
+  maxDepth: DEEPEST,
   maxAliases: 1000,
 };
 /** Values that a document with aliases may hold beyond one per character; aliases of aliases can make billions of a few lines. */
 const MOST_BY_ALIASES = 100_000;
 
+/** What the library says in words of its own, and what we say. */
+const PLAINER = [
+  ['nesting exceeded maxDepth', `nested deeper than ${DEEPEST} levels`],
+  ['object-based map does not support complex keys', 'keys must be text'],
+] as const;
+
 /**
  * The documents of a YAML text (1.2 core schema; JSON is YAML) as plain JSON data, those with nothing in them left out.
- * Takes time in proportion to the text. Throws YamlError: on broken syntax, keys given twice, nesting deeper than 100, aliases that
+ * Takes time in proportion to the text. Throws YamlError: on broken syntax, keys given twice, nesting deeper than 128, aliases that
  * lead back to themselves or make a text many times as large, control characters, and values that JSON does not have.
  */
 export function readYaml(text: string): unknown[] {
@@ -41,7 +49,8 @@ function load(text: string): unknown[] {
     return loadAll(text, OPTIONS);
   } catch (err) {
     if (!(err instanceof YAMLException)) throw err;
-    throw new YamlError(`${err.reason}${err.mark === undefined ? '' : place(text, err.mark)}`, { cause: err });
+    const reason = PLAINER.find(([theirs]) => err.reason.startsWith(theirs))?.[1] ?? err.reason;
+    throw new YamlError(`${reason}${err.mark === undefined ? '' : place(text, err.mark)}`, { cause: err });
   }
 }
 
@@ -55,8 +64,7 @@ function place(text: string, { position, line, column }: { position: number; lin
 function plain(value: unknown, depth: number, budget: { left: number }): unknown {
   budget.left--;
   if (budget.left < 0) throw new YamlError(`aliases make it larger than ${MOST_BY_ALIASES} values`);
-  if (depth > OPTIONS.maxDepth)
-    throw new YamlError(`nesting exceeds ${OPTIONS.maxDepth} levels by an alias, perhaps within itself`);
+  if (depth > DEEPEST) throw new YamlError(`nested deeper than ${DEEPEST} levels by an alias, perhaps within itself`);
   if (typeof value === 'number' && !Number.isFinite(value))
     throw new YamlError(`${value} is a value; allowed: finite numbers`);
   if (Array.isArray(value)) return value.map(item => plain(item, depth + 1, budget));
