@@ -1,8 +1,11 @@
+import { isDeepStrictEqual } from 'node:util';
 import { CalicoNode, calicoNodeAnnotations, Node, nodeToCalicoNode } from '@calico/api';
 import { type Client, isAlreadyExists, isConflict, isNotFound } from '@calico/datastore';
 
 /** What Calico knows of nodes, wherever that is kept: in annotations of Kubernetes' nodes, or in objects of their own. */
 export interface NodeStore {
+  /** Whether `change` makes a node that is not there; else whoever runs the cluster has to. */
+  readonly createsNodes: boolean;
   /** Rejects with NotFound. */
   get(name: string): Promise<CalicoNode>;
   list(): Promise<CalicoNode[]>;
@@ -19,6 +22,7 @@ const TRIES = 20;
 /** The nodes of a Kubernetes cluster. `change` rejects with NotFound for one that no kubelet has registered. */
 export function kubernetesNodes(client: Client): NodeStore {
   return {
+    createsNodes: false,
     get: async name => nodeToCalicoNode(await client.get(Node, { name })),
     list: async () => (await client.list(Node)).items.map(nodeToCalicoNode),
     async change(name, edit) {
@@ -45,6 +49,7 @@ export function storedNodes(client: Client): NodeStore {
     }
   };
   return {
+    createsNodes: true,
     get: name => client.get(CalicoNode, { name }),
     list: async () => (await client.list(CalicoNode)).items,
     async change(name, edit) {
@@ -53,7 +58,7 @@ export function storedNodes(client: Client): NodeStore {
         const after = edit(structuredClone(before ?? newNode(name)));
         try {
           if (before === undefined) return await client.create(CalicoNode, after);
-          if (JSON.stringify(after) === JSON.stringify(before)) return before;
+          if (isDeepStrictEqual(after, before)) return before;
           return await client.update(CalicoNode, after);
         } catch (error) {
           if (tries === TRIES || !(isConflict(error) || isAlreadyExists(error))) throw error;

@@ -87,7 +87,7 @@ export async function startNode(settings: StartupSettings, deps: StartupDeps): P
   if (settings.waitForDatastore) await datastoreAnswers(deps);
   const [present, cluster] = await Promise.all([
     nodes.get(nodeName).catch(error => {
-      if (isNotFound(error)) return undefined;
+      if (isNotFound(error) && nodes.createsNodes) return undefined;
       throw error;
     }),
     readCluster(deps),

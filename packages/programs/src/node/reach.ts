@@ -12,8 +12,9 @@ export function reach(host: string, family: Family): Promise<Addr> {
   const socket = createSocket(family === 4 ? 'udp4' : 'udp6');
   const { promise, resolve, reject } = Promise.withResolvers<Addr>();
   const fail = (cause: unknown) => {
-    const code = (cause instanceof Error && 'code' in cause && cause.code) || cause;
-    reject(new Error(`Cannot reach ${host} by IPv${family}: ${code}`));
+    // The runtime gives the kernel's refusal to connect no code (Bun 1.4.5).
+    const code = typeof cause === 'string' ? cause : Reflect.get(Object(cause), 'code');
+    reject(new Error(`Cannot reach ${host} by IPv${family}: ${code ?? 'there is no route to it'}`));
   };
   const timer = setTimeout(() => fail(`its name was not resolved within ${LIMIT_MS / 1000} s`), LIMIT_MS);
   socket.on('error', fail);
