@@ -54,6 +54,10 @@ class CalicoClient implements Client {
     this.#random = random;
   }
 
+  async apiGroup(): Promise<CalicoApiGroup> {
+    return (await this.#form()).apiGroup;
+  }
+
   async get<R extends Resource>(kind: Kind<R>, key: ObjectKey): Promise<R> {
     if (!isCalico(kind)) return this.#rest.get(kind, key);
     const form = await this.#form();
@@ -249,4 +253,9 @@ export function calicoClient(config: KubernetesConfig, options: CalicoClientOpti
     return found;
   };
   return new CalicoClient(kubernetesClient(config, options), form, clock, options.random ?? processRandom);
+}
+
+/** The API group under which a `calicoClient` has Calico's kinds; undefined for a client of another store. */
+export async function apiGroupOf(client: Client): Promise<CalicoApiGroup | undefined> {
+  return client instanceof CalicoClient ? await client.apiGroup() : undefined;
 }

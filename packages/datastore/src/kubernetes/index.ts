@@ -1,5 +1,5 @@
 export type { CalicoApiGroup } from './api-group.ts';
-export { type CalicoClientOptions, calicoClient } from './calico-client.ts';
+export { apiGroupOf, type CalicoClientOptions, calicoClient } from './calico-client.ts';
 export { type KubernetesClientOptions, kubernetesClient } from './client.ts';
 export type { ClientCertificate, Credential, CredentialSource, KubernetesConfig } from './config.ts';
 export {
