@@ -1,7 +1,7 @@
 import { ClusterInformation } from '@calico/api';
 import type { Ipam } from '@calico/ipam';
 import type { Metrics } from '@calico/process';
-import type { Stores } from './nodes.ts';
+import type { Stores } from './nodes/directory.ts';
 import type { View, Views } from './view.ts';
 import { type QueueDeps, type QueueOptions, WorkQueue } from './work-queue.ts';
 
@@ -11,6 +11,8 @@ export interface ControllerContext extends QueueDeps {
   readonly views: Views;
   readonly ipam: Ipam;
   readonly metrics: Metrics;
+  /** Calico's kinds have finalizers and conditions: they are in the group projectcalico.org/v3 of a Kubernetes API. */
+  readonly finalizers: boolean;
 }
 
 /** A queue of a controller: it rests until all views are in sync, and while the datastore is locked. */

@@ -12,5 +12,5 @@ export {
 } from './ipam-gc/collector.ts';
 export { type ClusterView, type NodeFacts, type PodFacts, podFacts } from './ipam-gc/owner-state.ts';
 export { type Leadership, lead } from './leader.ts';
-export { find, isSeparate, type Stores } from './nodes.ts';
+export { find, isSeparate, type Stores } from './nodes/directory.ts';
 export { Views } from './view.ts';

@@ -2,7 +2,7 @@ import { Lease } from '@calico/api';
 import { type Client, isAlreadyExists, isConflict, isForbidden, isOutcomeUnknown } from '@calico/datastore';
 import type { Clock } from '@calico/reconcile';
 import type { Log } from './log.ts';
-import { find } from './nodes.ts';
+import { find } from './nodes/directory.ts';
 
 /** Who wants to lead, and by which Lease. */
 export interface LeaderOptions {

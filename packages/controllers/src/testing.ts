@@ -61,6 +61,7 @@ export async function newTestWorld(options: { readonly separate?: boolean } = {}
         views: new Views({ clock, random, signal }),
         ipam: new Ipam({ client: calico, clock, random }),
         metrics: createMetrics(),
+        finalizers: false,
         clock,
         random,
         log,

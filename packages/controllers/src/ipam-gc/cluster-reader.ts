@@ -1,6 +1,6 @@
 import { Pod } from '@calico/api';
 import { type Client, printKey } from '@calico/datastore';
-import { find, type NodeDirectory } from '../nodes.ts';
+import { find, type NodeDirectory } from '../nodes/directory.ts';
 import type { Leak } from './collector.ts';
 import { type ClusterView, type NodeFacts, type PodFacts, podFacts } from './owner-state.ts';
 

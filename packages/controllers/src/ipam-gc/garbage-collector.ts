@@ -2,7 +2,7 @@ import { BlockAffinity, IPAMBlock, IPAMConfiguration, IPPool, IPReservation, Pod
 import { printAddr, printCidr } from '@calico/ip';
 import { isIpamError, type ReleaseRequest } from '@calico/ipam';
 import { type ControllerContext, controllerQueue } from '../context.ts';
-import { nodeDirectory } from '../nodes.ts';
+import { nodeDirectory } from '../nodes/directory.ts';
 import type { View } from '../view.ts';
 import type { WorkQueue } from '../work-queue.ts';
 import { noVms, readCluster } from './cluster-reader.ts';

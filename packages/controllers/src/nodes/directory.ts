@@ -1,7 +1,7 @@
 import { CalicoNode, Node } from '@calico/api';
 import { type Client, isNotFound } from '@calico/datastore';
-import type { NodeFacts } from './ipam-gc/owner-state.ts';
-import type { View, Views } from './view.ts';
+import type { NodeFacts } from '../ipam-gc/owner-state.ts';
+import type { View, Views } from '../view.ts';
 
 /** Where the controllers read and write. */
 export interface Stores {
