@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { lead, type RunConfig, type Stores, startControllers, Views } from '@calico/controllers';
+import { apiGroupOf } from '@calico/datastore/kubernetes';
 import { Ipam } from '@calico/ipam';
 import {
   type Component,
@@ -23,6 +24,7 @@ import { backoff } from '@calico/reconcile';
 import { type Environment, environmentConfig } from '../datastore/config.ts';
 import { openDatastore, openKubernetes } from '../datastore/open.ts';
 import { version } from '../version.ts';
+import { compactEtcd, isEtcd } from './compaction.ts';
 import { loadConfiguration, watchConfiguration } from './configuration.ts';
 import { readFlags, USAGE } from './flags.ts';
 import { healthCheck } from './health-check.ts';
@@ -117,7 +119,11 @@ function controllersComponent(parts: Parts): Pick<Component, 'start' | 'stop'> {
   const stop = new AbortController();
   let running: Promise<void> | undefined;
   const work = async () => {
-    const config = await whenAnswered(() => loadConfiguration(stores.calico, env), log.logger, stop.signal);
+    const [config, group] = await whenAnswered(
+      () => Promise.all([loadConfiguration(stores.calico, env), apiGroupOf(stores.calico)]),
+      log.logger,
+      stop.signal,
+    );
     log.setLevel(parseLogLevel(config.logSeverity) ?? 'info');
     const servers = await startServers(config, parts);
     try {
@@ -136,7 +142,12 @@ function controllersComponent(parts: Parts): Pick<Component, 'start' | 'stop'> {
       const signal = AbortSignal.any([stop.signal, leadership.lost]);
       const ipam = new Ipam({ client: stores.calico, clock: systemClock, random: systemRandom, log: log.logger });
       const views = new Views({ ...deps, signal });
-      await startControllers({ ...deps, signal, stores, views, ipam, metrics }, config).done;
+      const finalizers = group === 'projectcalico.org/v3';
+      const controllers = startControllers({ ...deps, signal, stores, views, ipam, metrics, finalizers }, config);
+      const compacting = isEtcd(stores.calico)
+        ? compactEtcd(stores.calico, config.compactionMs, { ...deps, signal })
+        : undefined;
+      await Promise.all([controllers.done, compacting]);
       if (stop.signal.aborted) await leadership.release();
       else throw leadership.lost.reason;
     } finally {
