@@ -1,6 +1,6 @@
 export { CalcGraph, type CalcGraphOptions } from './graph.ts';
 export { defaultMac } from './hosts.ts';
 export type * from './messages.ts';
-export { policyId } from './policy-entry.ts';
+export { POLICY_KINDS, policyId } from './policy-entry.ts';
 export { unsupportedFields } from './unsupported.ts';
 export { worldOf } from './world.ts';

@@ -2,7 +2,11 @@ import type { BaseChainConfig } from './policy/base-chains.ts';
 import type { RoutingConfig } from './routing/routing-config.ts';
 
 /** Everything that the dataplane depends on besides the messages: Felix parameters, typed. */
-export type DataplaneConfig = Omit<BaseChainConfig, 'vxlanPort'> & RoutingConfig;
+export type DataplaneConfig = Omit<BaseChainConfig, 'vxlanPort'> &
+  RoutingConfig & {
+    /** What a line about a packet of a Log rule begins with. */
+    readonly logPrefix: string;
+  };
 
 /** Felix's own defaults. */
 export const defaultDataplaneConfig: Omit<DataplaneConfig, 'nodeName'> = {
@@ -16,6 +20,7 @@ export const defaultDataplaneConfig: Omit<DataplaneConfig, 'nodeName'> = {
   routePriority: 1024,
   deviceRouteProtocol: 3,
   programNoEncapRoutes: false,
+  logPrefix: 'calico-packet',
 };
 
 /**
@@ -49,6 +54,7 @@ export function dataplaneConfigFrom(
     routePriority: take('IPv4NormalRoutePriority', parseInteger(1, 2147483646), defaults.routePriority),
     deviceRouteProtocol: take('DeviceRouteProtocol', parseInteger(0, 255), defaults.deviceRouteProtocol),
     programNoEncapRoutes: take('ProgramClusterRoutes', parseClusterRoutes, defaults.programNoEncapRoutes),
+    logPrefix: take('LogPrefix', text => text, defaults.logPrefix),
   };
   return { config, ignored };
 }

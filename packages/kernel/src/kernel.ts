@@ -207,6 +207,24 @@ export interface Subscription {
   close(): void;
 }
 
+/** A packet that a log rule met, as the kernel's nflog tells of it. */
+export interface LoggedPacket {
+  /** What the rule gives it. */
+  readonly prefix: string;
+  /** Indexes of the interfaces that it came in and goes out by. */
+  readonly inInterface: number | undefined;
+  readonly outInterface: number | undefined;
+  /** From the IP header on, the first 128 bytes at most. */
+  readonly bytes: Uint8Array;
+}
+
+/** Who is told of logged packets. */
+export interface PacketLogHandler {
+  packet(packet: LoggedPacket): void;
+  /** Packets came faster than they were taken. */
+  lost(): void;
+}
+
 /**
  * The network of one namespace. Every method is synchronous and throws KernelError; what a replace asks for may be there
  * already, and deleting what is absent is an error that `isAbsent` recognises.
@@ -256,6 +274,9 @@ export interface Kernel {
 
   /** Calls `on` for each change from now on, never from within this call. */
   subscribe(groups: readonly EventGroup[], on: (event: KernelEvent) => void): Subscription;
+
+  /** Delivers what log rules send to an nflog group from now on. EPERM while another socket has the group. */
+  logPackets(group: number, handler: PacketLogHandler): Subscription;
 
   /** Closes its sockets and subscriptions. */
   close(): void;

@@ -9,7 +9,9 @@ import type {
   Link,
   LinkChange,
   LinkSpec,
+  LoggedPacket,
   Neighbour,
+  PacketLogHandler,
   Route,
   RouteKey,
   Subscription,
@@ -54,6 +56,11 @@ export class FakeKernel implements Kernel {
   /** Adds a connection that `conntrack` then lists. */
   track(entry: ConntrackEntry): void {
     this.#net.connections.push(entry);
+  }
+
+  /** Lets a log rule send a packet to a group. */
+  logPacket(group: number, packet: LoggedPacket): void {
+    this.#net.packetLogs.get(group)?.packet(packet);
   }
 
   /** Tells the subscribers that events were lost. */
@@ -259,6 +266,21 @@ export class FakeKernel implements Kernel {
       close: () => {
         open = false;
         this.#net.listeners.delete(listener);
+        this.#subscriptions.delete(subscription);
+      },
+    };
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  logPackets(group: number, handler: PacketLogHandler): Subscription {
+    const op = `bind nflog group ${group}`;
+    this.#fail('logPackets', op);
+    if (this.#net.packetLogs.has(group)) refuse(op, 'EPERM');
+    this.#net.packetLogs.set(group, handler);
+    const subscription = {
+      close: () => {
+        if (this.#net.packetLogs.get(group) === handler) this.#net.packetLogs.delete(group);
         this.#subscriptions.delete(subscription);
       },
     };

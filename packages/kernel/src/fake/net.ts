@@ -1,5 +1,15 @@
 import { type Addr, type Cidr, type Mac, macToBytes } from '@calico/ip';
-import type { Address, ConntrackEntry, FdbEntry, KernelEvent, Link, Neighbour, Route, VxlanInfo } from '../kernel.ts';
+import type {
+  Address,
+  ConntrackEntry,
+  FdbEntry,
+  KernelEvent,
+  Link,
+  Neighbour,
+  PacketLogHandler,
+  Route,
+  VxlanInfo,
+} from '../kernel.ts';
 import { fakeNftables } from '../nftables/fake.ts';
 import { FakeSysctls } from './sysctls.ts';
 
@@ -32,6 +42,8 @@ export class FakeNet {
   readonly sysctls = new FakeSysctls();
   readonly nftables = fakeNftables();
   readonly listeners = new Set<(event: KernelEvent) => void>();
+  /** By nflog group. */
+  readonly packetLogs = new Map<number, PacketLogHandler>();
   #lastIndex = 0;
 
   constructor() {

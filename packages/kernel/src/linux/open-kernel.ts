@@ -11,6 +11,7 @@ import type {
   LinkSpec,
   Namespace,
   Neighbour,
+  PacketLogHandler,
   Route,
   RouteKey,
   Subscription,
@@ -43,6 +44,7 @@ import {
   encodeReplaceFdb,
   encodeReplaceNeighbour,
 } from './neighbour-codec.ts';
+import { logPackets } from './packet-log.ts';
 import { decodeRoute, encodeDeleteRoute, encodeListRoutes, encodeReplaceRoute } from './route-codec.ts';
 import { subscribe } from './subscribe.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
@@ -196,6 +198,12 @@ class LinuxKernel implements Kernel {
 
   subscribe(groups: readonly EventGroup[], on: (event: KernelEvent) => void): Subscription {
     const subscription = subscribe(open => inNamespace(this.#namespace, open), groups, on);
+    this.#others.add(subscription);
+    return subscription;
+  }
+
+  logPackets(group: number, handler: PacketLogHandler): Subscription {
+    const subscription = logPackets(open => inNamespace(this.#namespace, open), group, handler);
     this.#others.add(subscription);
     return subscription;
   }

@@ -7,6 +7,8 @@ export interface FelixMetrics {
   readonly resyncState: Gauge;
   readonly applyTime: Histogram;
   readonly failures: Counter;
+  /** Packets of Log rules that no line was written of. */
+  readonly droppedPacketLines: Counter;
 }
 
 /** Registers Felix's metrics. */
@@ -24,6 +26,10 @@ export function felixMetrics(metrics: Metrics): FelixMetrics {
     failures: metrics.counter(
       'felix_int_dataplane_failures',
       'Writes that the kernel refused and that are tried again.',
+    ),
+    droppedPacketLines: metrics.counter(
+      'felix_packet_lines_dropped',
+      'Packets of Log rules that no line was written of, because there were too many.',
     ),
   };
 }

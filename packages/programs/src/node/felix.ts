@@ -5,6 +5,7 @@ import type { Kernel, KernelEvent, Subscription } from '@calico/kernel';
 import type { HealthAggregator, Logger } from '@calico/process';
 import { type Backoff, backoff, type Clock, type Random, type Timer } from '@calico/reconcile';
 import type { FelixMetrics } from './felix-metrics.ts';
+import { PacketLog } from './packet-log.ts';
 
 /** What Felix works with. */
 export interface FelixOptions {
@@ -44,6 +45,9 @@ export class Felix {
   #resyncTimer: Timer | undefined;
   #forgetTimer: Timer | undefined;
   #subscription: Subscription | undefined;
+  #packetLog: PacketLog | undefined;
+  /** Of the policies in force, for the lines of the packet log. */
+  readonly #tiers = new Map<string, string>();
   readonly #ready = Promise.withResolvers<void>();
 
   constructor(options: FelixOptions) {
@@ -80,6 +84,7 @@ export class Felix {
     this.#resyncTimer?.cancel();
     this.#retryTimer?.cancel();
     this.#forgetTimer?.cancel();
+    this.#packetLog?.close();
   }
 
   /** Takes changes of the cluster in and writes what follows from them. */
@@ -146,6 +151,7 @@ export class Felix {
     const messages = this.#calc.flush();
     if (messages.length === 0) return;
     this.#configure(messages);
+    this.#keepTiers(messages);
     this.#dataplane?.handle(messages);
     this.#write();
     this.#options.metrics.applyTime.observe((this.#options.clock.now() - started) / 1000);
@@ -155,14 +161,26 @@ export class Felix {
   #configure(messages: readonly Message[]): void {
     const update = messages.findLast(message => message.kind === 'configUpdate');
     if (update === undefined) return;
-    const { nodeName, environment, kernel, log, restart } = this.#options;
+    const { nodeName, environment, kernel, clock, random, log, metrics, restart } = this.#options;
     const { config, ignored } = dataplaneConfigFrom(nodeName, { ...update.config, ...environment });
     for (const parameter of ignored) log.warn({ parameter }, 'Felix parameter is not valid; its default holds');
     if (this.#config === undefined) {
       this.#config = config;
       this.#dataplane = new Dataplane(kernel, config);
+      this.#packetLog = new PacketLog({
+        ...{ kernel, clock, random, log, dropped: metrics.droppedPacketLines },
+        prefix: config.logPrefix,
+        tierOf: policy => this.#tiers.get(policy),
+      });
     } else if (JSON.stringify(config) !== JSON.stringify(this.#config)) {
       restart('a Felix parameter has changed');
+    }
+  }
+
+  #keepTiers(messages: readonly Message[]): void {
+    for (const message of messages) {
+      if (message.kind === 'policyUpdate') this.#tiers.set(message.policy.id, message.policy.tier);
+      else if (message.kind === 'policyRemove') this.#tiers.delete(message.id);
     }
   }
 

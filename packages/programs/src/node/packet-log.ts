@@ -1,0 +1,78 @@
+import { logGroup, type PacketLineNames, packetLine } from '@calico/dataplane';
+import type { Kernel, LoggedPacket, Subscription } from '@calico/kernel';
+import type { Counter, Logger } from '@calico/process';
+import { type Backoff, backoff, type Clock, type Random, type Timer } from '@calico/reconcile';
+
+/** What the packet log works with. */
+export interface PacketLogOptions extends Omit<PacketLineNames, 'interfaceName'> {
+  readonly kernel: Kernel;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Counts the packets that no line was written of. */
+  readonly dropped: Counter;
+}
+
+/** Pods choose how many packets Log rules meet: so many lines a second are written, after as many at once. */
+const linesPerSecond = 100;
+const linesAtOnce = 500;
+
+/** Writes a line for each packet that a Log rule meets, as far as there are not too many. Ends with `close`. */
+export class PacketLog {
+  readonly #options: PacketLogOptions;
+  readonly #retry: Backoff;
+  #subscription: Subscription | undefined;
+  #retryTimer: Timer | undefined;
+  #allowance = linesAtOnce;
+  #countedAt: number;
+  #dropped = 0;
+
+  constructor(options: PacketLogOptions) {
+    this.#options = options;
+    this.#retry = backoff({ base: 100, max: 10_000, factor: 2, jitter: 0.3 }, options.random);
+    this.#countedAt = options.clock.now();
+    this.#listen();
+  }
+
+  close(): void {
+    this.#retryTimer?.cancel();
+    this.#subscription?.close();
+  }
+
+  /** An agent that is about to end may still have the group. */
+  #listen(): void {
+    const { kernel, clock, log } = this.#options;
+    try {
+      this.#subscription = kernel.logPackets(logGroup, {
+        packet: packet => this.#write(packet),
+        lost: () => this.#drop(),
+      });
+    } catch (err) {
+      const retryMs = this.#retry.next();
+      log.warn({ err, retryMs }, 'Cannot listen to packets of Log rules; trying again');
+      this.#retryTimer = clock.setTimeout(() => this.#listen(), retryMs);
+    }
+  }
+
+  #write(packet: LoggedPacket): void {
+    const { kernel, clock, log, prefix, tierOf } = this.#options;
+    const now = clock.now();
+    this.#allowance = Math.min(linesAtOnce, this.#allowance + ((now - this.#countedAt) / 1000) * linesPerSecond);
+    this.#countedAt = now;
+    if (this.#allowance < 1) {
+      this.#drop();
+      return;
+    }
+    this.#allowance -= 1;
+    if (this.#dropped > 0) {
+      log.warn({ packets: this.#dropped }, 'Log rules met more packets than lines are written');
+      this.#dropped = 0;
+    }
+    log.info(packetLine(packet, { prefix, tierOf, interfaceName: index => kernel.link(index)?.name }));
+  }
+
+  #drop(): void {
+    this.#dropped++;
+    this.#options.dropped.inc();
+  }
+}
