@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GlobalNetworkSet, IPPool } from '@calico/api';
 import { createCertificates } from '@calico/apiserver';
+import { ensureInitialized, startBgpSyncer, startFelixSyncer } from '@calico/datastore';
 import { type EtcdClient, type EtcdConfig, etcdClient } from '@calico/datastore/etcd';
+import { Ipam } from '@calico/ipam';
+import { systemClock, systemRandom } from '@calico/process';
 import { describeEtcd } from './describe-etcd.ts';
 import { EtcdServer } from './etcd-server.ts';
 import { networkSet, outcome, setNames, untilEnd } from './objects.ts';
@@ -68,6 +71,50 @@ describeEtcd('etcdClient and an etcd with users', () => {
     expect((await stream.next()).value).toMatchObject({ type: 'BOOKMARK' });
     expect((await stream.next()).value).toMatchObject({ type: 'ADDED' });
     await stream.return?.();
+  });
+});
+
+describeEtcd('the role of docs/datastores.md', () => {
+  let server: EtcdServer;
+  beforeAll(async () => {
+    server = await EtcdServer.start();
+    const text = readFileSync(join(import.meta.dir, '../../docs/datastores.md'), 'utf8');
+    const commands = [...text.matchAll(/^etcdctl (.*)$/gm)].map(([, command = '']) => command.split(' '));
+    expect(commands).toHaveLength(6);
+    for (const command of commands) await server.ctl(command);
+  });
+  afterAll(async () => await server.stop());
+
+  test('is enough for a node, its addresses and calicoctl, and for nothing else', async () => {
+    const client = open({ endpoints: [server.url], auth: { username: 'calico', password: 'PASSWORD' } });
+    const [clock, random] = [systemClock, systemRandom];
+    await ensureInitialized(client, { datastore: 'etcdv3', clock, random });
+    const { apiVersion, kind } = IPPool;
+    await client.create(IPPool, { apiVersion, kind, metadata: { name: 'p' }, spec: { cidr: '10.0.0.0/24' } });
+    const ipam = new Ipam({ client, clock, random });
+    const { ipv4 } = await ipam.autoAssign({
+      node: 'node-1',
+      handle: 'a',
+      attributes: {},
+      ipv4: 1,
+      ipv6: 0,
+      intendedUse: 'Workload',
+    });
+    expect(ipv4).toHaveLength(1);
+    await ipam.releaseByHandle('a');
+    const stop = new AbortController();
+    const views = [startFelixSyncer, startBgpSyncer].map(start => {
+      const inSync = Promise.withResolvers<void>();
+      const handler = { onUpdates: () => {}, onInSync: () => inSync.resolve() };
+      const syncer = start(client, handler, { clock, random, signal: stop.signal }, 'etcdv3');
+      return { inSync: inSync.promise, syncer };
+    });
+    await Promise.all(views.map(({ inSync }) => inSync));
+    stop.abort();
+    await Promise.all(views.map(({ syncer }) => syncer.done));
+    await client.delete(IPPool, { name: 'p' });
+    const elsewhere = ['--user=calico:PASSWORD', 'put', '/other', 'x'];
+    await expect(server.ctl(elsewhere)).rejects.toThrow('permission denied');
   });
 });
 
