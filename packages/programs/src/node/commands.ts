@@ -1,23 +1,32 @@
 import { Command, Option } from 'commander';
+import type { Environment } from '../datastore/config.ts';
 import type { HealthFlags } from './health.ts';
 
 /**
  * Runs `calico component node …`: the agent when nothing else is asked for, else one of its parts alone, by Calico's names.
  * Gives the exit code; rejects with the cause.
  */
-export async function runNode(args: string[], env: Readonly<Record<string, string | undefined>>): Promise<number> {
+export async function runNode(args: string[], env: Environment): Promise<number> {
   let exitCode = 0;
+  await nodeCommands(env, code => {
+    exitCode = code;
+  }).parseAsync(args, { from: 'user' });
+  return exitCode;
+}
+
+/** The commands; `ended` is told each exit code. */
+export function nodeCommands(env: Environment, ended: (code: number) => void = () => {}): Command {
   const program = new Command('calico component node')
     .description('The node agent, and its parts alone.')
     .action(async () => {
-      exitCode = await (await import('./agent.ts')).runNodeAgent(env);
+      ended(await (await import('./agent.ts')).runNodeAgent(env));
     });
   const part = (name: string, about: string, run: (flags: never) => Promise<number>): Command =>
     program
       .command(name)
       .description(about)
       .action(async flags => {
-        exitCode = await run(flags as never);
+        ended(await run(flags as never));
       });
   part('startup', 'put this node, pools and default objects into the datastore', async (flags: StartupFlags) =>
     (await import('./lifecycle.ts')).runStartup(env, flags),
@@ -62,11 +71,10 @@ export async function runNode(args: string[], env: Readonly<Record<string, strin
       .description(about)
       .action(async () => {
         const { runStatusReport, runStatusShow } = await import('./status.ts');
-        exitCode = await (name === 'show' ? runStatusShow(env) : runStatusReport(env));
+        ended(await (name === 'show' ? runStatusShow(env) : runStatusReport(env)));
       });
   }
-  await program.parseAsync(args, { from: 'user' });
-  return exitCode;
+  return program;
 }
 
 /** Flags of `startup`. */
