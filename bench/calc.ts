@@ -81,6 +81,7 @@ function figuresOf(name: string, results: readonly SyncResult[]): Figure[] {
   return [
     figure('first sync', result => result.syncMs / 1000, 's', target?.seconds, target?.calico),
     figure('of it on a processor', result => result.cpuMs / 1000, 's'),
+    figure('longest piece', result => result.longestMs, 'ms', 20),
     figure('of it the flush', result => result.flushMs / 1000, 's'),
     figure('peak resident', result => result.peak / MB, 'MB', target?.peakMB),
     figure('of it before the first object', result => result.atStart / MB, 'MB'),

@@ -6,6 +6,8 @@ export interface SyncResult {
   readonly syncMs: number;
   /** Of it, what this thread spent on a processor: what the machine does besides is not in it. */
   readonly cpuMs: number;
+  /** The longest piece of it that cannot be cut: one update or one step of the flush; collections of garbage count. */
+  readonly longestMs: number;
   /** Of it, what passed after the last object. */
   readonly flushMs: number;
   /** Largest resident memory before the first object. */

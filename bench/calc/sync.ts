@@ -18,6 +18,7 @@ const atStart = await largestMemory();
 const graph = new CalcGraph({ nodeName: node });
 let updateMs = 0;
 let cpuMs = 0;
+let longestUpdateMs = 0;
 let objects = 0;
 let batch = [];
 for (const update of workload.objects()) {
@@ -31,7 +32,14 @@ graph.inSync();
 const flushStarted = performance.now();
 const flushCpu = threadMs();
 let messages = 0;
-for (const _ of graph.flush()) messages++;
+let longestMs = longestUpdateMs;
+let stepStarted = performance.now();
+for (const message of graph.flushInSteps()) {
+  if (message !== undefined) messages++;
+  const now = performance.now();
+  longestMs = Math.max(longestMs, now - stepStarted);
+  stepStarted = now;
+}
 const flushMs = performance.now() - flushStarted;
 cpuMs += threadMs() - flushCpu;
 const peak = await largestMemory();
@@ -44,6 +52,7 @@ const result: SyncResult = {
   syncMs: updateMs + flushMs,
   flushMs,
   cpuMs,
+  longestMs,
   atStart,
   peak,
   heap: process.memoryUsage().heapUsed,
@@ -56,8 +65,14 @@ process.exit(0);
 function take(updates: Parameters<CalcGraph['update']>[0][]): void {
   const started = performance.now();
   const cpu = threadMs();
-  for (const update of updates) graph.update(update);
-  updateMs += performance.now() - started;
+  let before = started;
+  for (const update of updates) {
+    graph.update(update);
+    const now = performance.now();
+    longestUpdateMs = Math.max(longestUpdateMs, now - before);
+    before = now;
+  }
+  updateMs += before - started;
   cpuMs += threadMs() - cpu;
 }
 

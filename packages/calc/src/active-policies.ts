@@ -36,6 +36,9 @@ class LocalItem extends IndexedItem {
 export class ActivePolicies {
   readonly #entries = new Map<PolicyId, PolicyEntry>();
   readonly #active = new Map<PolicyId, PolicyEntry>();
+  /** As `#active` was when it was last told. */
+  readonly #told = new Map<PolicyId, PolicyEntry>();
+  readonly #changed = new Set<PolicyId>();
   readonly #subjects = new Map<string, Subject>();
   readonly #items = new Map<EndpointId, LocalItem>();
   readonly #rules = new SharedTexts();
@@ -81,6 +84,20 @@ export class ActivePolicies {
     if (before !== undefined) this.#drop(before);
   }
 
+  /** Tells which policies have become needed or are no longer, in steps: one endpoint may need thousands. */
+  *resolve(): Generator<undefined> {
+    for (const id of this.#changed) {
+      this.#changed.delete(id);
+      const before = this.#told.get(id);
+      const after = this.#active.get(id);
+      if (before === after) continue;
+      if (after === undefined) this.#told.delete(id);
+      else this.#told.set(id, after);
+      this.#on.activeChanged(id, before, after);
+      yield;
+    }
+  }
+
   get size(): number {
     return this.#entries.size + this.#subjects.size + this.#items.size + this.#rules.size;
   }
@@ -99,11 +116,10 @@ export class ActivePolicies {
   }
 
   #setActive(id: PolicyId, after: PolicyEntry | undefined): void {
-    const before = this.#active.get(id);
-    if (before === after) return;
+    if (this.#active.get(id) === after) return;
     if (after === undefined) this.#active.delete(id);
     else this.#active.set(id, after);
-    this.#on.activeChanged(id, before, after);
+    this.#changed.add(id);
   }
 
   #add(id: PolicyId, form: PolicyForm): PolicyEntry {
@@ -112,7 +128,7 @@ export class ActivePolicies {
     if (subject === undefined) {
       subject = new Subject(this.#subjectsMade++, form.subject);
       this.#subjects.set(text, subject);
-      this.#index.addSelector(subject);
+      for (const _ of this.#index.addSelector(subject));
     }
     const entry = new PolicyEntry(id, form, subject, this.#rules.acquire(form.rules));
     subject.entries = addToFew(subject.entries, entry);

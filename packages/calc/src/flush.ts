@@ -17,36 +17,32 @@ export interface Outboxes {
 }
 
 /**
- * Takes all changes as messages in an order in which nothing is named before it is there, or after it is gone: sets,
- * policies, profiles, endpoints, and their removal the other way round.
+ * Takes all changes as messages, one by one, in an order in which nothing is named before it is there, or after it is gone:
+ * sets, policies, profiles, endpoints, and their removal the other way round.
  */
-export function collectMessages(from: Outboxes): Message[] {
-  const sets = from.ipSets.take();
+export function* takeMessages(from: Outboxes): Generator<Message> {
+  for (const config of from.config.take().updates) yield { kind: 'configUpdate', config };
+  yield* from.ipSets.takeUpdates();
   const policies = from.policies.take();
+  for (const policy of policies.updates) yield { kind: 'policyUpdate', policy };
   const profiles = from.profiles.take();
+  for (const profile of profiles.updates) yield { kind: 'profileUpdate', profile };
   const endpoints = from.endpoints.take();
+  for (const { id, endpoint } of endpoints.updates) yield { kind: 'endpointUpdate', id, endpoint };
+  for (const id of endpoints.removes) yield { kind: 'endpointRemove', id };
+  for (const id of profiles.removes) yield { kind: 'profileRemove', id };
+  for (const id of policies.removes) yield { kind: 'policyRemove', id };
+  for (const id of from.ipSets.takeRemoves()) yield { kind: 'ipSetRemove', id };
   const routes = from.routes.take();
+  for (const cidr of routes.removes) yield { kind: 'routeRemove', cidr };
   const vteps = from.vteps.take();
+  for (const node of vteps.removes) yield { kind: 'vtepRemove', node };
+  for (const vtep of vteps.updates) yield { kind: 'vtepUpdate', vtep };
+  for (const route of routes.updates) yield { kind: 'routeUpdate', route };
   const hosts = from.hosts.take();
+  for (const name of hosts.removes) yield { kind: 'hostRemove', name };
+  for (const host of hosts.updates) yield { kind: 'hostUpdate', host };
   const pools = from.pools.take();
-  return [
-    ...from.config.take().updates.map(config => ({ kind: 'configUpdate' as const, config })),
-    ...sets.updates,
-    ...sets.deltas,
-    ...policies.updates.map(policy => ({ kind: 'policyUpdate' as const, policy })),
-    ...profiles.updates.map(profile => ({ kind: 'profileUpdate' as const, profile })),
-    ...endpoints.updates.map(({ id, endpoint }) => ({ kind: 'endpointUpdate' as const, id, endpoint })),
-    ...endpoints.removes.map(id => ({ kind: 'endpointRemove' as const, id })),
-    ...profiles.removes.map(id => ({ kind: 'profileRemove' as const, id })),
-    ...policies.removes.map(id => ({ kind: 'policyRemove' as const, id })),
-    ...sets.removes.map(id => ({ kind: 'ipSetRemove' as const, id })),
-    ...routes.removes.map(cidr => ({ kind: 'routeRemove' as const, cidr })),
-    ...vteps.removes.map(node => ({ kind: 'vtepRemove' as const, node })),
-    ...vteps.updates.map(vtep => ({ kind: 'vtepUpdate' as const, vtep })),
-    ...routes.updates.map(route => ({ kind: 'routeUpdate' as const, route })),
-    ...hosts.removes.map(name => ({ kind: 'hostRemove' as const, name })),
-    ...hosts.updates.map(host => ({ kind: 'hostUpdate' as const, host })),
-    ...pools.removes.map(cidr => ({ kind: 'poolRemove' as const, cidr })),
-    ...pools.updates.map(pool => ({ kind: 'poolUpdate' as const, pool })),
-  ];
+  for (const cidr of pools.removes) yield { kind: 'poolRemove', cidr };
+  for (const pool of pools.updates) yield { kind: 'poolUpdate', pool };
 }

@@ -6,7 +6,7 @@ import { blockClaims } from './blocks.ts';
 import type { Counter } from './counter.ts';
 import { EndpointPolicies } from './endpoint-policies.ts';
 import { FelixConfig } from './felix-config.ts';
-import { collectMessages } from './flush.ts';
+import { takeMessages } from './flush.ts';
 import { Hosts } from './hosts.ts';
 import { validOrAbsent } from './invalid.ts';
 import { IpSets } from './ip-sets.ts';
@@ -61,6 +61,7 @@ export class CalcGraph {
   readonly #config: FelixConfig;
   readonly #handlers: ReturnType<typeof byKind>;
   #state: 'syncing' | 'synced' | 'told' = 'syncing';
+  #flushing = false;
 
   constructor({ nodeName }: CalcGraphOptions) {
     this.#nodeName = nodeName;
@@ -77,8 +78,9 @@ export class CalcGraph {
     this.#handlers = byKind(this.#modelHandlers());
   }
 
-  /** Takes the present state of one resource. */
+  /** Takes the present state of one resource. Throws between the first and the last step of a flush. */
   update(update: ResourceUpdate): void {
+    if (this.#flushing) throw new Error(`Cannot take ${update.kind} ${update.name} in: a flush is under way`);
     this.#handlers.get(update.kind)?.(keyOf(update), update.resource);
   }
 
@@ -89,10 +91,21 @@ export class CalcGraph {
 
   /** What changed since the last flush, in an order in which it can be applied. Nothing before `inSync`. */
   flush(): Message[] {
-    if (this.#state === 'syncing') return [];
-    this.#endpoints.resolve();
-    this.#routes.resolve();
-    const messages = collectMessages({
+    return Array.from(this.flushInSteps()).filter(message => message !== undefined);
+  }
+
+  /**
+   * A flush in steps of about a millisecond, so that the caller can do other things in between; undefined where a step
+   * tells nothing. It must be gone through to the end, and `update` waits until then.
+   */
+  *flushInSteps(): Generator<Message | undefined> {
+    if (this.#state === 'syncing') return;
+    this.#flushing = true;
+    yield* this.#activePolicies.resolve();
+    yield* this.#members.fill();
+    yield* this.#endpoints.resolve();
+    yield* this.#routes.resolve();
+    yield* takeMessages({
       ipSets: this.#ipSets,
       policies: this.#policies.outbox,
       profiles: this.#profilePrograms.outbox,
@@ -103,9 +116,9 @@ export class CalcGraph {
       pools: this.#pools.outbox,
       config: this.#config.outbox,
     });
-    if (this.#state === 'synced') messages.push({ kind: 'inSync' });
+    if (this.#state === 'synced') yield { kind: 'inSync' };
     this.#state = 'told';
-    return messages;
+    this.#flushing = false;
   }
 
   /** How much each part holds; all 0 when no resource is left. */

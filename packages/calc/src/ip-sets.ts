@@ -88,35 +88,28 @@ export class IpSets {
     if (!added.delete(member)) removed.add(member);
   }
 
-  /**
-   * What changed since the last call: new sets whole (in place of one of the same id that went), of others the
-   * difference; then the ids of the sets that went.
-   */
-  take(): {
-    readonly updates: readonly Message[];
-    readonly deltas: readonly Message[];
-    readonly removes: readonly SetId[];
-  } {
-    const updates: Message[] = [];
-    const deltas: Message[] = [];
+  /** New sets whole, in place of one of the same id that went; of the others what changed since the last call. */
+  *takeUpdates(): Generator<Message> {
     for (const set of this.#changed) {
       const { id } = set.definition;
+      const { difference } = set;
+      set.difference = undefined;
+      this.#changed.delete(set);
       if (!set.sent) {
         set.sent = true;
         this.#removes.delete(id);
-        updates.push({ kind: 'ipSetUpdate', id, type: set.type, members: texts(set.members.keys()) });
-      } else if (set.difference !== undefined) {
-        const { added, removed } = set.difference;
-        if (added.size > 0 || removed.size > 0) {
-          deltas.push({ kind: 'ipSetDelta', id, added: texts(added), removed: texts(removed) });
-        }
-        set.difference = undefined;
+        yield { kind: 'ipSetUpdate', id, type: set.type, members: texts(set.members.keys()) };
+      } else if (difference !== undefined && (difference.added.size > 0 || difference.removed.size > 0)) {
+        yield { kind: 'ipSetDelta', id, added: texts(difference.added), removed: texts(difference.removed) };
       }
     }
+  }
+
+  /** The ids of the sets that went since the last call; to be called after `takeUpdates`. */
+  takeRemoves(): readonly SetId[] {
     const removes = [...this.#removes];
-    this.#changed.clear();
     this.#removes.clear();
-    return { updates, deltas, removes };
+    return removes;
   }
 
   get size(): number {

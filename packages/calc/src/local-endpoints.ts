@@ -32,14 +32,16 @@ export class LocalEndpoints {
     return this.#resources.has(id);
   }
 
-  /** Puts what changed since the last call into the outbox. */
-  resolve(): void {
+  /** Puts what changed since the last call into the outbox, in steps. */
+  *resolve(): Generator<undefined> {
     for (const id of this.#policies.takeChanged()) this.#dirty.add(id);
+    yield;
     for (const id of this.#dirty) {
       const resource = this.#resources.get(id);
       this.outbox.put(id, resource === undefined ? undefined : { id, endpoint: this.#endpoint(id, resource) });
+      this.#dirty.delete(id);
+      yield;
     }
-    this.#dirty.clear();
   }
 
   get size(): number {

@@ -63,10 +63,13 @@ export class Routes {
     else for (const place of this.#placesOf.get(name)) this.#dirty.add(place);
   }
 
-  /** Puts what changed since the last call into the outbox. */
-  resolve(): void {
-    for (const place of this.#dirty) this.outbox.put(place.text, this.#route(place));
-    this.#dirty.clear();
+  /** Puts what changed since the last call into the outbox, in steps. */
+  *resolve(): Generator<undefined> {
+    for (const place of this.#dirty) {
+      this.outbox.put(place.text, this.#route(place));
+      this.#dirty.delete(place);
+      yield;
+    }
   }
 
   get size(): number {

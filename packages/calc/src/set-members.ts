@@ -61,6 +61,7 @@ export class SetMembers {
     GlobalNetworkSet: new Map(),
   };
   readonly #sets = new Map<SetId, FilledSet>();
+  readonly #begun = new Set<FilledSet>();
   readonly #ipSets: IpSets;
   readonly #index: LabelIndex<FilledSet, Item>;
 
@@ -98,19 +99,30 @@ export class SetMembers {
     this.#index.parentChanged(name);
   }
 
-  /** Begins to fill a set. */
+  /** Begins to fill a set; `fill` goes on. */
   start(set: IpSet, definition: SelectorSet | NamedPortSet): void {
     const filled = new FilledSet(set, definition);
     this.#sets.set(definition.id, filled);
-    this.#index.addSelector(filled);
+    this.#begun.add(filled);
   }
 
   /** No longer fills a set, which is going away. */
   stop(id: SetId): void {
     const filled = this.#sets.get(id);
     if (filled === undefined) throw new Error(`Cannot stop to fill set ${id}: it is unknown`);
-    this.#index.deleteSelector(filled);
+    this.#index.dropSelector(filled);
+    this.#begun.delete(filled);
     this.#sets.delete(id);
+  }
+
+  /** Fills the sets that were begun, in steps. */
+  *fill(): Generator<undefined> {
+    for (const filled of this.#begun) {
+      this.#begun.delete(filled);
+      const steps = this.#index.addSelector(filled);
+      yield;
+      yield* steps;
+    }
   }
 
   get size(): number {

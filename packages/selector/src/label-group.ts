@@ -11,6 +11,7 @@ export interface Parent {
 
 /** Ends the labels in a group's key: JSON has no bare line end. */
 const END_OF_LABELS = '\n';
+const BACKSLASH = '\\';
 
 /**
  * Items with equal labels and parents: what matches one matches all. Their labels are kept as text, a third of what they
@@ -84,21 +85,20 @@ export function groupKey(labels: Labels, parentIds: readonly string[]): string {
   return JSON.stringify(labels) + END_OF_LABELS + parentIds.join(END_OF_LABELS);
 }
 
-/** The labels that were read last: one group is asked many questions in a row. */
-let read: { readonly group: Group | undefined; readonly labels: Labels } = { group: undefined, labels: {} };
-
 /** The labels of a group's items. */
-export function groupLabels(group: Group): Labels {
-  if (read.group !== group) {
-    read = { group, labels: JSON.parse(group.key.slice(0, group.key.indexOf(END_OF_LABELS))) as Labels };
-  }
-  return read.labels;
+export function groupLabels({ key }: Group): Labels {
+  return JSON.parse(key.slice(0, key.indexOf(END_OF_LABELS))) as Labels;
 }
 
-/** The value that a group's items have of their own for a label. */
+/** The value that a group's items have of their own for a label, found in the text where that is plain. */
 export function ownGroupLabel(group: Group, label: string): string | undefined {
-  if (read.group !== group && !group.key.includes(`${JSON.stringify(label)}:`)) return undefined;
-  return ownLabel(groupLabels(group), label);
+  const { key } = group;
+  const found = key.indexOf(`"${label}":"`);
+  if (found < 0) return undefined;
+  const start = found + label.length + 4;
+  const value = key.slice(start, key.indexOf('"', start));
+  // A backslash may mean that this is another label's end, or not yet the value's.
+  return key[found - 1] === BACKSLASH || value.includes(BACKSLASH) ? ownLabel(groupLabels(group), label) : value;
 }
 
 /** The value that a group's items have for a label: their own, else that of the first parent that has it. */

@@ -64,7 +64,7 @@ function recorded() {
       byName.deleteSelector(id);
       const named = new Named(id, selector);
       selectors.set(id, named);
-      index.addSelector(named);
+      for (const _ of index.addSelector(named));
     },
     deleteSelector(id: string) {
       index.deleteSelector(selectors.get(id) ?? new Named(id, parseSelector('all()')));
@@ -168,20 +168,58 @@ describe('LabelIndex tells', () => {
 test('LabelIndex refuses a selector that is in it', () => {
   const index = new LabelIndex({ matchStarted() {}, matchStopped() {} }, () => undefined);
   const selector = new IndexedSelector(parseSelector('all()'));
-  index.addSelector(selector);
+  for (const _ of index.addSelector(selector));
   expect(() => index.addSelector(selector)).toThrow('it is in an index');
   index.deleteSelector(selector);
   index.addSelector(selector);
   index.check();
 });
 
+test('LabelIndex matches what was there before in steps, between which everything may change', () => {
+  const told: string[] = [];
+  const index = new LabelIndex<Named, Pod>(
+    {
+      matchStarted: (selector, item) => told.push(`+${selector.id} ${item.id}`),
+      matchStopped: (selector, item) => told.push(`-${selector.id} ${item.id}`),
+    },
+    () => undefined,
+  );
+  const pods = ['a', 'b', 'c', 'd'].map(id => new Pod(id));
+  const [a, b, c, d] = pods as [Pod, Pod, Pod, Pod];
+  for (const pod of pods) index.setItem(pod, { app: 'web', name: pod.id });
+  const web = new Named('web', parseSelector('app == "web"'));
+  const steps = index.addSelector(web);
+  steps.next();
+  expect(told).toEqual(['+web a']);
+  index.setItem(a, { app: 'web', name: 'other' });
+  index.setItem(b, { app: 'web', name: 'other' });
+  index.setItem(c, { app: 'db' });
+  index.deleteItem(d);
+  expect(told).toEqual(['+web a', '+web b']);
+  for (const _ of steps);
+  expect(told).toEqual(['+web a', '+web b']);
+  index.check();
+  index.setItem(c, { app: 'web', name: 'c' });
+  const gone = index.addSelector(new Named('any', parseSelector('all()')));
+  gone.next();
+  index.deleteSelector(web);
+  expect(told.slice(2).sort()).toEqual(['+any a', '+any b', '+web c', '-web a', '-web b', '-web c']);
+  for (const _ of gone);
+  expect(told.slice(8)).toEqual(['+any c']);
+  index.check();
+});
+
 test('LabelIndex takes labels of any text', () => {
   const { index, matches } = recorded();
-  index.setItem('pod', JSON.parse('{"__proto__":"x","a\\"b":"\\n\\"app\\":"}') as Labels, ['ns']);
+  index.setItem('pod', JSON.parse('{"__proto__":"x","a\\"b":"\\n\\"app\\":\\"x"}') as Labels, ['ns']);
+  index.setItem('odd', JSON.parse('{"a\\"app":"wrong","app":"\\\\","odd":"\\"quoted\\""}') as Labels);
   index.setSelector('app', parseSelector('has(app)'));
   index.setSelector('proto', parseSelector('__proto__ == "x"'));
+  index.setSelector('backslash', parseSelector("app == '\\'"));
+  index.setSelector('b', parseSelector('has(b)'));
+  index.setSelector('quoted', parseSelector('odd == \'"quoted"\''));
   index.check();
-  expect([...matches]).toEqual(['proto pod']);
+  expect([...matches]).toEqual(['app odd', 'proto pod', 'backslash odd', 'quoted odd']);
 });
 
 type Step =

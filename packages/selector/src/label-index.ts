@@ -99,27 +99,26 @@ export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
     if (parent !== undefined) this.#relabel(parent, this.#inherited(id) ?? NO_LABELS);
   }
 
-  /** Adds a selector that is in no index. */
-  addSelector(selector: S): void {
+  /**
+   * Adds a selector that is in no index. Items that come or change from now on are matched with it; those that are there
+   * already are while the caller goes through what this gives, a step for each group.
+   */
+  addSelector(selector: S): Generator<undefined> {
     if (selector.cover !== undefined) throw new Error(`Cannot add selector ${selector.text}: it is in an index`);
     const node = parseNode(selector.text);
     selector.cover = coverOf(node, atom => this.#cost(atom)) ?? null;
     this.#file(selector, node);
-    for (const group of this.#groupsMatching(selector)) {
-      group.addMatch(selector);
-      for (const item of group.items()) this.#started(selector, item);
-    }
+    return this.#fill(selector, [...this.#candidates(selector)]);
   }
 
   /** Forgets a selector; its matches stop. Nothing happens when it is not there. */
   deleteSelector(selector: S): void {
-    if (selector.cover === undefined) return;
-    const groups = this.#groupsMatching(selector);
-    this.#unfile(selector);
-    for (const group of groups) {
-      group.removeMatch(selector);
-      for (const item of group.items()) this.#stopped(selector, item);
-    }
+    for (const group of this.#forget(selector)) for (const item of group.items()) this.#stopped(selector, item);
+  }
+
+  /** Forgets a selector without a word on its matches. */
+  dropSelector(selector: S): void {
+    this.#forget(selector);
   }
 
   /** Throws when what is kept differs from what every selector says of every item. O(groups × selectors). */
@@ -276,12 +275,25 @@ export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
     }
   }
 
-  /** The groups that a selector is true for. */
-  #groupsMatching(selector: S): Set<Group> {
-    const groups = new Set<Group>();
-    for (const group of this.#candidates(selector)) {
-      if (!groups.has(group) && selector.evaluate(group)) groups.add(group);
+  /** Matches a new selector with groups that were there before; meanwhile they may have gone, and it too. */
+  *#fill(selector: S, groups: readonly Group[]): Generator<undefined> {
+    for (const group of groups) {
+      if (selector.cover === undefined) return;
+      if (group.first !== undefined && !group.matches.includes(selector) && selector.evaluate(group)) {
+        group.addMatch(selector);
+        for (const item of group.items()) this.#started(selector, item);
+      }
+      yield;
     }
+  }
+
+  /** Takes a selector out; gives the groups that it matched. */
+  #forget(selector: S): Set<Group> {
+    const groups = new Set<Group>();
+    if (selector.cover === undefined) return groups;
+    for (const group of this.#candidates(selector)) if (group.matches.includes(selector)) groups.add(group);
+    this.#unfile(selector);
+    for (const group of groups) group.removeMatch(selector);
     return groups;
   }
 
