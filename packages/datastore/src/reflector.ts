@@ -1,5 +1,5 @@
 import type { Kind, Resource } from '@calico/api';
-import { type Backoff, backoff, type Clock, type Random } from '@calico/reconcile';
+import { type Backoff, backoff, type Clock, type Random, Turn } from '@calico/reconcile';
 import { type Client, keyOf, type ObjectKey, printKey, type Selection, type WatchEvent } from './client.ts';
 import { DatastoreError, isGone, isNotFound } from './error.ts';
 
@@ -44,8 +44,8 @@ export interface ReflectorOptions {
 export interface ReflectorHandler<R> {
   /** The first list, once. A promise is waited for before changes follow. */
   onSync(items: R[]): void | Promise<void>;
-  /** Each later change. `more`: further ones have been received already and follow at once. */
-  onEvent(event: ReflectorEvent<R>, more: boolean): void;
+  /** Each later change. `more`: further ones have been received already and follow at once. A promise is waited for. */
+  onEvent(event: ReflectorEvent<R>, more: boolean): void | Promise<void>;
   onStatus?(status: ReflectorStatus): void;
 }
 
@@ -205,12 +205,23 @@ class KindReflector<R extends Resource> implements Reflector {
 
   async #takeList(items: R[]): Promise<void> {
     this.#confirm();
-    if (this.#inSync) this.#replace(items);
-    else {
-      for (const item of items) this.#note(item);
-      await this.#handler.onSync(items);
-      this.#inSync = true;
+    if (this.#inSync) {
+      await this.#replace(items);
+      return;
     }
+    let turn = new Turn(this.#deps.clock);
+    for (const item of items) {
+      this.#note(item);
+      if (turn.spent) turn = await this.#nextTurn();
+    }
+    await this.#handler.onSync(items);
+    this.#inSync = true;
+  }
+
+  /** Long work goes on in another turn of the event loop, so that others have theirs. */
+  async #nextTurn(): Promise<Turn> {
+    await this.#deps.clock.sleep(0);
+    return new Turn(this.#deps.clock);
   }
 
   #note(object: R): void {
@@ -220,13 +231,20 @@ class KindReflector<R extends Resource> implements Reflector {
   }
 
   /** Tells how a new list differs from what was known. */
-  #replace(items: readonly R[]): void {
-    const present = new Set(items.map(item => printKey(keyOf(item))));
+  async #replace(items: readonly R[]): Promise<void> {
+    let turn = new Turn(this.#deps.clock);
+    const present = new Set<string>();
+    for (const item of items) {
+      present.add(printKey(keyOf(item)));
+      if (turn.spent) turn = await this.#nextTurn();
+    }
     const events: ReflectorEvent<R>[] = [];
     for (const [name, { key }] of this.#seen) {
       if (!present.has(name)) events.push({ type: 'delete', key, object: undefined });
+      if (turn.spent) turn = await this.#nextTurn();
     }
     for (const object of items) {
+      if (turn.spent) turn = await this.#nextTurn();
       const key = keyOf(object);
       const before = this.#seen.get(printKey(key));
       if (before !== undefined && before.uid !== object.metadata.uid) {
@@ -236,14 +254,18 @@ class KindReflector<R extends Resource> implements Reflector {
         events.push({ type: 'set', key, object });
       }
     }
-    this.#emit(events);
+    await this.#emit(events);
   }
 
-  #emit(events: readonly ReflectorEvent<R>[]): void {
+  async #emit(events: readonly ReflectorEvent<R>[]): Promise<void> {
+    let turn = new Turn(this.#deps.clock);
     for (const [index, event] of events.entries()) {
       if (event.type === 'set') this.#note(event.object);
       else this.#seen.delete(printKey(event.key));
-      this.#handler.onEvent(event, index < events.length - 1);
+      const { spent } = turn;
+      const handled = this.#handler.onEvent(event, !spent && index < events.length - 1);
+      if (handled !== undefined) await handled;
+      if (spent) turn = await this.#nextTurn();
     }
   }
 
@@ -261,7 +283,7 @@ class KindReflector<R extends Resource> implements Reflector {
       for await (const first of stream) {
         this.#confirm();
         this.#setStatus('watching', undefined);
-        this.#take([first, ...stream.drain()]);
+        await this.#take([first, ...stream.drain()]);
       }
       if (worked() || signal.aborted) return;
       // A server that ends watches as soon as they are opened is not to be asked without a pause.
@@ -272,7 +294,7 @@ class KindReflector<R extends Resource> implements Reflector {
     }
   }
 
-  #take(batch: readonly WatchEvent<R>[]): void {
+  async #take(batch: readonly WatchEvent<R>[]): Promise<void> {
     const events: ReflectorEvent<R>[] = [];
     for (const event of batch) {
       if (event.type === 'BOOKMARK') {
@@ -285,7 +307,7 @@ class KindReflector<R extends Resource> implements Reflector {
       events.push(event.type === 'DELETED' ? { type: 'delete', key, object } : { type: 'set', key, object });
     }
     if (events.length > 0) this.#told = true;
-    this.#emit(events);
+    await this.#emit(events);
   }
 }
 

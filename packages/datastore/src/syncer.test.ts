@@ -19,7 +19,8 @@ import {
   Tier,
   WorkloadEndpoint,
 } from '@calico/api';
-import { ClockFake, seededRandom } from '@calico/reconcile';
+import { type Clock, ClockFake, seededRandom } from '@calico/reconcile';
+import type { ObjectKey } from './client.ts';
 import { namespace, node, pod } from './contract/objects.ts';
 import { type MemoryClient, memoryClient } from './memory/index.ts';
 import { BGP_ETCD_SOURCES, BGP_SOURCES, FELIX_ETCD_SOURCES, FELIX_SOURCES } from './model.ts';
@@ -192,9 +193,61 @@ describe('startFelixSyncer', () => {
   test('cuts a large first list in slices, with turns of the event loop between', async () => {
     for (let i = 0; i < 2500; i++) await client.create(Node, node(`n${i}`));
     startFelixSyncer(client, handler, deps());
-    await clock.advance(0);
-    await eventually(() => inSync === 1);
+    while (inSync === 0) {
+      await eventually(() => inSync === 1 || clock.untilNext === 0);
+      await clock.advance(0);
+    }
     expect(batches.map(batch => batch.length)).toEqual([1000, 1000, 500]);
+  });
+
+  test('cuts a first list by time too, and waits for who takes it', async () => {
+    for (let i = 0; i < 12; i++) await client.create(Node, node(`n${i}`));
+    const [source] = FELIX_SOURCES.filter(({ model }) => model === 'CalicoNode');
+    if (source === undefined) throw new Error('no source of nodes');
+    let worked = 0;
+    const busyClock: Clock = {
+      now: () => clock.now() + worked,
+      wallTime: () => clock.wallTime(),
+      sleep: (ms, signal) => clock.sleep(ms, signal),
+      setTimeout: (call, ms) => clock.setTimeout(call, ms),
+      setInterval: (call, ms) => clock.setInterval(call, ms),
+    };
+    const slow = {
+      ...source,
+      convert: (object: Resource, key: ObjectKey) => {
+        worked += 3;
+        return source.convert(object, key);
+      },
+    };
+    let taken = 0;
+    const taking: (() => void)[] = [];
+    startSyncer(
+      client,
+      [slow],
+      {
+        ...handler,
+        onUpdates: updates => {
+          taken += updates.length;
+          return new Promise(resolve => taking.push(resolve));
+        },
+      },
+      { ...deps(), clock: busyClock },
+    );
+    await eventually(() => taking.length === 1);
+    expect(taken).toBe(3);
+    for (let slice = 2; slice <= 4; slice++) {
+      taking.at(-1)?.();
+      await eventually(() => clock.untilNext === 0);
+      await clock.advance(0);
+      await eventually(() => taking.length === slice);
+      expect(taken).toBe(3 * slice);
+    }
+    expect(inSync).toBe(0);
+    taking.at(-1)?.();
+    while (inSync === 0) {
+      await eventually(() => inSync === 1 || clock.untilNext === 0);
+      await clock.advance(0);
+    }
   });
 });
 
@@ -241,14 +294,15 @@ describe('from etcd, where there is nothing of Kubernetes,', () => {
     await example(HostEndpoint);
     await example(StagedNetworkPolicy);
     await example(StagedGlobalNetworkPolicy);
-    await hear(`set StagedGlobalNetworkPolicy ${StagedGlobalNetworkPolicy.example().metadata.name}`);
-    expect(said()).toEqual([
-      'set WorkloadEndpoint shop/node--1-k8s-web--0-eth0',
-      'set Profile kns.shop',
+    await eventually(() => said().length === 6);
+    // Kinds come each on its own: only the order within one is promised.
+    expect(said().sort()).toEqual([
       'set CalicoNode node-1',
       `set HostEndpoint ${HostEndpoint.example().metadata.name}`,
-      `set StagedNetworkPolicy shop/${StagedNetworkPolicy.example().metadata.name}`,
+      'set Profile kns.shop',
       `set StagedGlobalNetworkPolicy ${StagedGlobalNetworkPolicy.example().metadata.name}`,
+      `set StagedNetworkPolicy shop/${StagedNetworkPolicy.example().metadata.name}`,
+      'set WorkloadEndpoint shop/node--1-k8s-web--0-eth0',
     ]);
   });
 

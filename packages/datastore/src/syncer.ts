@@ -1,4 +1,5 @@
 import type { ModelKind, Resource, ResourceUpdate } from '@calico/api';
+import { Mutex, Turn } from '@calico/reconcile';
 import { type Client, type DatastoreType, keyOf, type ObjectKey, printKey } from './client.ts';
 import type { DatastoreError } from './error.ts';
 import { BGP_ETCD_SOURCES, BGP_SOURCES, FELIX_ETCD_SOURCES, FELIX_SOURCES, type ModelSource } from './model.ts';
@@ -23,8 +24,11 @@ export interface KindStatus {
 
 /** Whom a syncer tells. */
 export interface SyncerHandler {
-  /** Changes, in order; never empty. What was received together comes together, at most a thousand at a time. */
-  onUpdates(updates: ResourceUpdate[]): void;
+  /**
+   * Changes, in order; never empty. What was received together comes together, at most a thousand at a time. A promise is
+   * waited for before more of the same kind comes.
+   */
+  onUpdates(updates: ResourceUpdate[]): void | Promise<void>;
   /** Every object that there was at the start has been told. Once. */
   onInSync(): void;
   /** The view of a kind got lost or came back. */
@@ -42,7 +46,7 @@ export interface Syncer {
   readonly done: Promise<void>;
 }
 
-/** So many objects of a first list are handed over in one turn of the event loop. */
+/** So many changes are handed over together at most. */
 const SLICE = 1000;
 
 /** One kind on its way into the model. */
@@ -50,37 +54,53 @@ class Feed {
   readonly #source: ModelSource;
   readonly #deps: ReflectorDeps;
   readonly #handler: SyncerHandler;
+  /** Of all kinds: their first lists take turns. */
+  readonly #slices: Mutex;
   /** The model's names by key, where the key does not give them: a pod's endpoint is named after its node too. */
   readonly #names = new Map<string, string>();
   #pending: ResourceUpdate[] = [];
 
-  constructor(source: ModelSource, handler: SyncerHandler, deps: ReflectorDeps) {
+  constructor(source: ModelSource, handler: SyncerHandler, deps: ReflectorDeps, slices: Mutex) {
     this.#source = source;
     this.#handler = handler;
+    this.#slices = slices;
     this.#deps = deps;
   }
 
-  /** The first list, in slices with a turn of the event loop between. */
+  /** The first list, in slices of which there is one of any kind in a turn of the event loop. */
   async first(items: readonly Resource[]): Promise<void> {
-    for (let at = 0; at < items.length; at += SLICE) {
-      if (at > 0) await this.#deps.clock.sleep(0);
-      if (this.#deps.signal.aborted) return;
-      for (const object of items.slice(at, at + SLICE)) this.#set(keyOf(object), object);
-      this.#flush();
-    }
+    const left = items.values();
+    let more = true;
+    while (more && !this.#deps.signal.aborted) more = await this.#slices.run(() => this.#slice(left));
   }
 
-  change(event: ReflectorEvent<Resource>, more: boolean): void {
+  /** Converts and hands over what a turn has time for; gives whether there was more. */
+  async #slice(left: Iterator<Resource>): Promise<boolean> {
+    const { clock } = this.#deps;
+    const turn = new Turn(clock);
+    let next = left.next();
+    while (!next.done) {
+      this.#set(keyOf(next.value), next.value);
+      if (turn.spent || this.#pending.length >= SLICE) break;
+      next = left.next();
+    }
+    await this.#flush();
+    if (next.done) return false;
+    await clock.sleep(0);
+    return true;
+  }
+
+  change(event: ReflectorEvent<Resource>, more: boolean): void | Promise<void> {
     if (event.type === 'delete') this.#forget(event.key);
     else this.#set(event.key, event.object);
-    if (!more || this.#pending.length >= SLICE) this.#flush();
+    if (!more || this.#pending.length >= SLICE) return this.#flush();
   }
 
-  #flush(): void {
+  #flush(): void | Promise<void> {
     if (this.#pending.length === 0) return;
     const updates = this.#pending;
     this.#pending = [];
-    this.#handler.onUpdates(updates);
+    return this.#handler.onUpdates(updates);
   }
 
   #set(key: ObjectKey, object: Resource): void {
@@ -139,8 +159,9 @@ export function startSyncer(
   else deps.signal.addEventListener('abort', stopAll, { once: true });
   const inner: ReflectorDeps = { ...deps, signal: stop.signal };
 
+  const slices = new Mutex();
   const views = sources.map(source => {
-    const feed = new Feed(source, handler, inner);
+    const feed = new Feed(source, handler, inner, slices);
     const reflector: Reflector = startReflector(
       client,
       source.kind,

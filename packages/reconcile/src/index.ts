@@ -4,3 +4,4 @@ export { ClockFake } from './clock-fake.ts';
 export { type DeltaSide, DeltaTracker } from './delta-tracker.ts';
 export { Mutex } from './mutex.ts';
 export { type Random, randomInt, seededRandom } from './random.ts';
+export { TURN_MS, Turn } from './turn.ts';
