@@ -23,6 +23,7 @@ import { cniTokenService } from './cni-token.ts';
 import { Felix } from './felix.ts';
 import { felixEnvironment, felixParameters } from './felix-config.ts';
 import { countRuleHits, felixMetrics } from './felix-metrics.ts';
+import { watchLoopDelay } from './loop-delay.ts';
 import { type MtuWatch, mtuWatch } from './mtu-watch.ts';
 import { completeStartup, nodeObjectService } from './node-services.ts';
 import { NodeView } from './node-view.ts';
@@ -68,6 +69,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
     restart,
   });
   countRuleHits(metrics, kernel);
+  watchLoopDelay(systemClock, health, metrics);
   const view = new NodeView(environment.nodeName);
   const mtu = mtuWatch(node, view, parameters);
   const settings = watchedSettings(client, { clock: systemClock, random: systemRandom, log, signal: end.signal });
@@ -134,7 +136,7 @@ function felixComponent(parts: {
       {
         onUpdates: updates => {
           view.onUpdates(updates);
-          felix.onUpdates(updates);
+          return felix.onUpdates(updates);
         },
         onInSync: () => {
           view.onInSync();

@@ -21,7 +21,12 @@ beforeEach(() => {
   health = new HealthAggregator(clock);
   restarts = [];
   lines = [];
-  felix = new Felix({
+  felix = makeFelix();
+  felix.start();
+});
+
+function makeFelix(): Felix {
+  return new Felix({
     nodeName: 'node1',
     kernel,
     environment: {},
@@ -32,8 +37,7 @@ beforeEach(() => {
     metrics: felixMetrics(createMetrics()),
     restart: reason => void restarts.push(reason),
   });
-  felix.start();
-});
+}
 
 const profile: ResourceUpdate = {
   kind: 'Profile',
@@ -106,6 +110,37 @@ describe('Felix', () => {
     await added;
     expect(podRoutes()).toEqual(['10.0.0.1/32']);
     expect(kernel.nftables.elements({ family: 'inet', name: tableName }, 'to-workload-4')).toHaveLength(1);
+  });
+
+  test('lets a pod start closed when the first view takes long and an earlier run left its rules in the kernel', async () => {
+    getReady();
+    felix.stop();
+    felix = makeFelix();
+    felix.start();
+    let answered = false;
+    const added = felix.endpointAdded(endpoint('c1', '10.0.0.1')).then(() => {
+      answered = true;
+    });
+    await clock.advance(499);
+    expect(answered).toBe(false);
+    await clock.advance(1);
+    await added;
+    expect(podRoutes()).toEqual([]);
+    expect(lines.join('')).toContain('Pod starts closed');
+    felix.onUpdates([profile]);
+    felix.onInSync();
+    expect(podRoutes()).toEqual(['10.0.0.1/32']);
+  });
+
+  test('lets no pod start before the first view where nothing keeps it closed', async () => {
+    let answered = false;
+    const added = felix.endpointAdded(endpoint('c1', '10.0.0.1')).then(() => {
+      answered = true;
+    });
+    await clock.advance(60_000);
+    expect(answered).toBe(false);
+    getReady();
+    await added;
   });
 
   test('an older state of the pod from the watch does not take a new endpoint away, the state that shows it does not either', async () => {

@@ -1,10 +1,11 @@
 import type { ResourceUpdate, WorkloadEndpoint } from '@calico/api';
 import { CalcGraph, type Message } from '@calico/calc';
-import { Dataplane, type DataplaneConfig, dataplaneConfigFrom } from '@calico/dataplane';
+import { Dataplane, type DataplaneConfig, dataplaneConfigFrom, tableName } from '@calico/dataplane';
 import type { Kernel, KernelEvent, Subscription } from '@calico/kernel';
 import type { HealthAggregator, Logger } from '@calico/process';
 import { type Backoff, backoff, type Clock, type Random, type Timer } from '@calico/reconcile';
 import type { FelixMetrics } from './felix-metrics.ts';
+import { FelixWork } from './felix-work.ts';
 import { PacketLog } from './packet-log.ts';
 
 /** What Felix works with. */
@@ -26,21 +27,25 @@ export interface FelixOptions {
 const resyncInterval = 90_000;
 /** How long connections of addresses that nobody has may stay, in milliseconds. */
 const forgetDelay = 250;
+/** How long a new pod waits for the first view of the cluster where the rules of an earlier run keep it closed, in ms. */
+const firstViewPatience = 500;
 const calcReporter = 'CalculationGraph';
 const dataplaneReporter = 'InternalDataplaneMainLoop';
 
 /**
- * Policy and routes of one node: what the syncer and the CNI server say goes through the calculation into the kernel,
- * in one synchronous step each. A write that the kernel refuses is tried again with growing delays.
+ * Policy and routes of one node: what the syncer and the CNI server say goes through the calculation into the kernel, at once
+ * where it is little, else in turns of the event loop. A write that the kernel refuses is tried again with growing delays.
  */
 export class Felix {
   readonly #options: FelixOptions;
-  readonly #calc: CalcGraph;
+  readonly #work: FelixWork;
   readonly #retry: Backoff;
   /** Endpoints as the CNI server made them, until the watch shows them too. */
   readonly #fromCni = new Map<string, WorkloadEndpoint>();
   #dataplane: Dataplane | undefined;
   #config: DataplaneConfig | undefined;
+  /** The flush under way has changed something. */
+  #hasMessages = false;
   #retryTimer: Timer | undefined;
   #resyncTimer: Timer | undefined;
   #forgetTimer: Timer | undefined;
@@ -52,7 +57,16 @@ export class Felix {
 
   constructor(options: FelixOptions) {
     this.#options = options;
-    this.#calc = new CalcGraph({ nodeName: options.nodeName });
+    this.#work = new FelixWork(new CalcGraph({ nodeName: options.nodeName }), options.clock, {
+      onMessages: messages => {
+        this.#hasMessages = true;
+        this.#configure(messages);
+        this.#keepTiers(messages);
+        this.#dataplane?.handle(messages);
+      },
+      onFlushed: since => this.#onFlushed(since),
+      isOutdated: update => update.kind === 'WorkloadEndpoint' && this.#isOlderThanCni(update),
+    });
     this.#retry = backoff({ base: 20, max: 5_000, factor: 2, jitter: 0.3 }, options.random);
     options.health.register({ name: calcReporter });
     options.health.register({ name: dataplaneReporter });
@@ -80,6 +94,7 @@ export class Felix {
 
   /** Stops listening and writing. What is in the kernel stays in force. */
   stop(): void {
+    this.#work.stop();
     this.#subscription?.close();
     this.#resyncTimer?.cancel();
     this.#retryTimer?.cancel();
@@ -87,44 +102,55 @@ export class Felix {
     this.#packetLog?.close();
   }
 
-  /** Takes changes of the cluster in and writes what follows from them. */
-  onUpdates(updates: readonly ResourceUpdate[]): void {
-    for (const update of updates) {
-      if (update.kind === 'WorkloadEndpoint' && this.#isOlderThanCni(update)) continue;
-      this.#calc.update(update);
-    }
-    this.#step();
+  /**
+   * Takes changes of the cluster in and writes what follows from them. Gives a promise for the end of it when there is more
+   * than one turn of the event loop can take.
+   */
+  onUpdates(updates: readonly ResourceUpdate[]): Promise<void> | undefined {
+    return this.#work.add(updates);
   }
 
   /** The whole cluster has been seen once. */
   onInSync(): void {
-    this.#calc.inSync();
+    this.#work.add(['inSync']);
     this.#options.health.report(calcReporter, { live: true, ready: true });
     this.#options.metrics.resyncState.set(3);
-    this.#step();
   }
 
   /**
    * Takes in an endpoint of this node from the request that makes it, and resolves when its rules and routes are in the
-   * kernel. Rejects when the kernel refuses them: then the pod must not start.
+   * kernel. Rejects when the kernel refuses them: then the pod must not start. While the cluster is being seen for the first
+   * time in a large cluster, it also resolves where what an earlier run left in the kernel drops all packets of interfaces
+   * that it does not know: the pod starts closed, and is opened with the first view.
    */
   async endpointAdded(endpoint: WorkloadEndpoint): Promise<void> {
-    await this.whenReady;
+    const known = await this.#isReadyOrClosed(endpoint);
     this.#fromCni.set(keyOfEndpoint(endpoint), endpoint);
-    this.#calc.update({ kind: 'WorkloadEndpoint', ...nameOf(endpoint), resource: endpoint });
-    this.#step();
-    if (this.#retryTimer !== undefined) {
+    await this.#work.request({ kind: 'WorkloadEndpoint', ...nameOf(endpoint), resource: endpoint });
+    if (known && this.#retryTimer !== undefined) {
       throw new Error(
         `Rules and routes of ${endpoint.metadata.name} are not in the kernel yet; the cause is in the log`,
       );
     }
   }
 
+  /** Waits for the first view; gives whether it is there. */
+  async #isReadyOrClosed(endpoint: WorkloadEndpoint): Promise<boolean> {
+    const { clock, kernel, log } = this.#options;
+    const patience = Promise.withResolvers<void>();
+    const timer = clock.setTimeout(() => patience.resolve(), firstViewPatience);
+    const ready = this.whenReady.then(() => true);
+    const inTime = await Promise.race([ready, patience.promise.then(() => false)]);
+    timer.cancel();
+    if (inTime || !kernel.nftables.tables().some(({ name }) => name === tableName)) return await ready;
+    log.warn({ endpoint: endpoint.metadata.name }, 'Pod starts closed: the whole cluster has not been seen yet');
+    return false;
+  }
+
   /** Takes an endpoint of this node out. */
   async endpointRemoved(endpoint: Pick<WorkloadEndpoint, 'metadata'>): Promise<void> {
     this.#fromCni.delete(keyOfEndpoint(endpoint));
-    this.#calc.update({ kind: 'WorkloadEndpoint', ...nameOf(endpoint), resource: undefined });
-    this.#step();
+    await this.#work.request({ kind: 'WorkloadEndpoint', ...nameOf(endpoint), resource: undefined });
   }
 
   /** Why the rules of a workload's interface are not in force, in words; undefined when they are. */
@@ -146,15 +172,11 @@ export class Felix {
     return older;
   }
 
-  #step(): void {
-    const started = this.#options.clock.now();
-    const messages = this.#calc.flush();
-    if (messages.length === 0) return;
-    this.#configure(messages);
-    this.#keepTiers(messages);
-    this.#dataplane?.handle(messages);
+  #onFlushed(since: number): void {
+    if (!this.#hasMessages) return;
+    this.#hasMessages = false;
     this.#write();
-    this.#options.metrics.applyTime.observe((this.#options.clock.now() - started) / 1000);
+    this.#options.metrics.applyTime.observe((this.#options.clock.now() - since) / 1000);
   }
 
   /** The first configuration makes the dataplane; a later one that differs needs another process. */
@@ -184,9 +206,10 @@ export class Felix {
     }
   }
 
+  /** Not in the middle of a flush, which is to be seen whole or not at all: its end writes. */
   #write(): void {
     const dataplane = this.#dataplane;
-    if (dataplane === undefined) return;
+    if (dataplane === undefined || this.#work.flushing) return;
     this.#retryTimer?.cancel();
     this.#retryTimer = undefined;
     try {
