@@ -69,7 +69,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
     restart,
   });
   countRuleHits(metrics, kernel);
-  watchLoopDelay(systemClock, health, metrics);
+  const loopDelay = watchLoopDelay(systemClock, health, metrics);
   const view = new NodeView(environment.nodeName);
   const mtu = mtuWatch(node, view, parameters);
   const settings = watchedSettings(client, { clock: systemClock, random: systemRandom, log, signal: end.signal });
