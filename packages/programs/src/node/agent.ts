@@ -106,6 +106,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
   ];
   const lifecycle = new Lifecycle({ components, clock: systemClock, log });
   await runUntilSignal(lifecycle, { end: end.signal });
+  loopDelay.cancel();
   node.close();
   return Number(process.exitCode ?? 0);
 }
