@@ -66,6 +66,7 @@ export class PolicyCompiler {
   readonly #rulesInOrder: number;
   readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
   readonly #programs = new Map<string, CompiledProgram>();
+  readonly #contents = new WeakMap<DirectionProgram, string>();
   /** The programs of each endpoint, by verdict map. */
   readonly #programsOf = new Map<EndpointId, Map<string, string>>();
   /** All endpoints that claim an interface; the one with the lowest name has it. */
@@ -149,15 +150,16 @@ export class PolicyCompiler {
     // New chains are acquired before old ones are released, so that what both use is never taken away in between.
     const old: Old = { chains: [], lookups: [] };
     const used = new Map<string, CompiledProgram>();
+    const unused = new Map<string, CompiledProgram>();
     for (const key of this.#dirtyPrograms) {
       const compiled = this.#programs.get(key);
       if (compiled === undefined) continue;
       if (compiled.chain !== undefined) old.chains.push(compiled.chain);
-      if (compiled.endpoints.size === 0) this.#forgetProgram(key, compiled, old);
-      else used.set(key, compiled);
+      (compiled.endpoints.size === 0 ? unused : used).set(key, compiled);
     }
     // First every program says what it asks, then the identities are made once for all.
     for (const [key, compiled] of used) this.#prepare(key, compiled, old);
+    for (const [key, compiled] of unused) this.#forgetProgram(key, compiled, old);
     const tooLarge = this.#lookups.applyMoves(new Set(used.keys()));
     for (const [key, compiled] of used) {
       if (compiled.lookup !== undefined && !this.#lookups.fill(key)) tooLarge.push(key);
@@ -227,7 +229,7 @@ export class PolicyCompiler {
     const now = new Map<string, string>();
     for (const direction of endpoint === undefined ? [] : directions) {
       const program = endpoint?.[direction] ?? noProgram;
-      const content = JSON.stringify(program);
+      const content = this.#contentOf(program);
       for (const family of endpoint === undefined ? [] : familiesOf(endpoint)) {
         const key = contentName(`${direction}/${family}`, content);
         now.set(workloadMap(direction, family), key);
@@ -242,6 +244,16 @@ export class PolicyCompiler {
     }
     if (now.size > 0) this.#programsOf.set(id, now);
     else this.#programsOf.delete(id);
+  }
+
+  /** The program as text; endpoints that are told together often share one object. */
+  #contentOf(program: DirectionProgram): string {
+    let content = this.#contents.get(program);
+    if (content === undefined) {
+      content = JSON.stringify(program);
+      this.#contents.set(program, content);
+    }
+    return content;
   }
 
   #joinProgram(key: string, direction: Direction, family: Family, program: DirectionProgram, id: EndpointId): void {
@@ -273,8 +285,8 @@ export class PolicyCompiler {
   /** Chooses the program's form, and has the sets that lookups need made into identities. */
   #prepare(key: string, compiled: CompiledProgram, old: Old): void {
     const { direction, family, program } = compiled;
+    const isSmall = this.#book.ruleCount(program, direction, family) <= this.#rulesInOrder;
     const flat = (netsBy: NetsBy) => this.#book.flatProgram(program, direction, family, netsBy);
-    const isSmall = flat('rule').ruleCount <= this.#rulesInOrder;
     if (compiled.tooLarge || isSmall) this.#dropLookup(key, compiled, old);
     else compiled.lookup = this.#lookups.prepare(key, direction, family, flat);
   }

@@ -71,6 +71,16 @@ export class RuleBook {
     return tier.defaultAction === 'deny' && tier.policies.some(id => !this.isStaged(id));
   }
 
+  /** How many rules of the family a program has. */
+  ruleCount(program: DirectionProgram, direction: Direction, family: Family): number {
+    let count = 0;
+    for (const owner of ownersOf(program)) {
+      if (this.isStaged(owner)) continue;
+      for (const { ipVersion = family } of this.rules(owner, direction)) if (ipVersion === family) count++;
+    }
+    return count;
+  }
+
   /** The program with all its rules, ready to be asked what is left of it for a peer. */
   flatProgram(program: DirectionProgram, direction: Direction, family: Family, netsBy: NetsBy): FlatProgram {
     const stages: Stage<FlatRule>[] = program.tiers.map(tier => ({

@@ -58,6 +58,8 @@ export class ProgramLookup {
   #flat: FlatProgram | undefined;
   #nets: NetClasses | undefined;
   #entries = new Map<string, Entry>();
+  /** While the maps are filled, the elements that they had, less those that stay as they are. */
+  #previous: Map<string, Entry> | undefined;
   readonly #bases = new Map<NetClass | undefined, Base>();
   readonly #classes = new Map<string, Class>();
   readonly #taken = new Map<number, string>();
@@ -104,16 +106,17 @@ export class ProgramLookup {
     this.#bases.clear();
     this.#entries = new Map();
     const map = this.#classesMap();
+    if (map === before.map) this.#previous = before.entries;
     if (before.default === undefined || map !== before.map) this.#ruleset.addSet(this.#classesSpec(), [], 1);
     // The common chains first: those of identities lead on to them.
-    this.#default = this.#entry(nobody, undefined, 1);
+    this.#default = this.#entry(this.#rulesFor(nobody, undefined), 1);
     for (const netClass of nets?.classes ?? []) this.#add(pairKey(undefined, netClass), nobody, netClass, 1);
     for (const identity of identities) {
       if (this.size > sizeBudget) break;
       if (nets === undefined) this.#add(pairKey(identity, undefined), identity, undefined, identity.addresses.size);
       else for (const address of identity.addresses) this.#addAddress(identity, address);
     }
-    // What both hold was never without a use.
+    this.#previous = undefined;
     for (const [key, entry] of before.entries) {
       if (map === before.map && !this.#entries.has(key)) this.#ruleset.setElement(map, key, undefined);
       this.#leave(entry);
@@ -186,13 +189,24 @@ export class ProgramLookup {
       known.uses += uses;
       return;
     }
-    const entry = this.#entry(peer, netClass, uses);
+    const rules = this.#rulesFor(peer, netClass);
+    const previous = this.#previous?.get(key);
+    if (previous !== undefined && sameRules(previous.rules, rules)) {
+      this.#previous?.delete(key);
+      previous.uses = uses;
+      this.#entries.set(key, previous);
+      return;
+    }
+    const entry = this.#entry(rules, uses);
     this.#entries.set(key, entry);
     this.#ruleset.setElement(this.#classesMap(), key, markKey(this.#classes.get(entry.chain)?.number ?? 0));
   }
 
-  #entry(peer: Peer, netClass: NetClass | undefined, uses: number): Entry {
-    const rules = { base: this.#base(netClass), specific: this.#flat?.specific(joined(peer, netClass)) ?? [] };
+  #rulesFor(peer: Peer, netClass: NetClass | undefined): PeerRules {
+    return { base: this.#base(netClass), specific: this.#flat?.specific(joined(peer, netClass)) ?? [] };
+  }
+
+  #entry(rules: PeerRules, uses: number): Entry {
     const { chain, size } = this.#chains.acquire(rules, this.#direction, this.#family);
     const known = this.#classes.get(chain);
     if (known !== undefined) known.uses++;
@@ -254,6 +268,11 @@ const nobody: Peer = { sets: new Set(), ports: new Map() };
 /** The key of an element; 0 stands for no identity. */
 function pairKey(identity: Identity | undefined, netClass: NetClass | undefined): string {
   return markKey(identity?.number ?? 0) + (netClass === undefined ? '' : markKey(netClass.number));
+}
+
+function sameRules(a: PeerRules, b: PeerRules): boolean {
+  if (a.base.key !== b.base.key || a.specific.length !== b.specific.length) return false;
+  return a.specific.every((rule, i) => rule.key === b.specific[i]?.key);
 }
 
 function joined(peer: Peer, netClass: NetClass | undefined): Peer {

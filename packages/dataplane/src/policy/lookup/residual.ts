@@ -108,10 +108,6 @@ export class FlatProgram {
     this.literals = literals;
   }
 
-  get ruleCount(): number {
-    return this.#rules.length;
-  }
-
   /** The counters of all rules, and of what tiers and profiles deny: they are kept whether a peer meets them or not. */
   counters(direction: Direction): Set<string> {
     const denies = this.#ends.flatMap(end => end ?? []);
@@ -127,9 +123,11 @@ export class FlatProgram {
 
   /** The rules that ask for sets and hold for the peer, in their order. */
   specific(peer: Peer): readonly ResidualRule[] {
-    const positions = new Set(this.#asking);
-    for (const set of peer.sets) for (const position of this.#needing.get(set) ?? []) positions.add(position);
-    return [...positions].sort((a, b) => a - b).flatMap(position => this.#ruleAt(position, peer));
+    const positions = this.#asking.slice();
+    for (const set of peer.sets) positions.push(...(this.#needing.get(set) ?? []));
+    if (positions.length > 1) positions.sort((a, b) => a - b);
+    // A rule that needs one of several sets is found by each of them.
+    return positions.flatMap((position, i) => (position === positions[i - 1] ? [] : this.#ruleAt(position, peer)));
   }
 
   #ruleAt(position: number, peer: Peer): ResidualRule[] {
