@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import type { Message } from '@calico/calc';
-import { batchSize, type Nftables, type Op, type TableName } from '@calico/kernel';
+import { addr } from '@calico/ip';
+import { batchSize, errnoNumber, KernelError, type Nftables, type Op, type TableName } from '@calico/kernel';
 import { type FakeNftables, fakeNftables } from '@calico/kernel/fake';
 import { endpoint, ipSet, policy, ports, program, protocol, rule, tier } from '../testing/builders.ts';
 import { tableText } from '../testing/ruleset-text.ts';
@@ -16,6 +17,10 @@ const table: TableName = { family: 'inet', name: tableName };
 /** Passes transactions on and keeps them. */
 class Recorder implements Nftables {
   readonly transactions: (readonly Op[])[] = [];
+  /** Larger batches are refused. */
+  sendBuffer = Number.POSITIVE_INFINITY;
+  /** Called after each transaction. */
+  after: () => void = () => undefined;
   readonly #to: FakeNftables;
 
   constructor(to: FakeNftables) {
@@ -23,8 +28,10 @@ class Recorder implements Nftables {
   }
 
   transaction(name: TableName, ops: readonly Op[]): void {
+    if (batchSize(ops) > this.sendBuffer) throw new KernelError('change table', errnoNumber('EMSGSIZE'));
     this.transactions.push(ops);
     this.#to.transaction(name, ops);
+    this.after();
   }
   tables() {
     return this.#to.tables();
@@ -309,5 +316,48 @@ describe('what does not fit a batch', () => {
     expect(tableText(fake.dump(table))).toEqual(
       freshTable(members('10.0.0.1/32', '10.1.0.0/16'), policyIs(rule('deny')), ...pods),
     );
+  });
+
+  test('is switched in parts where it does not fit the send buffer either', () => {
+    const pods = Array.from({ length: 900 }, (_, i) => podIs(`cali${i}`));
+    node.apply(...world.slice(0, 2), ...pods);
+    node.nftables.take();
+    node.nftables.sendBuffer = 212_992;
+    node.apply(policyIs(rule('deny')));
+    expect(Math.max(...sizes())).toBeLessThanOrEqual(node.nftables.sendBuffer);
+    expect(tableText(fake.dump(table))).toEqual(
+      freshTable(members('10.0.0.1/32', '10.1.0.0/16'), policyIs(rule('deny')), ...pods),
+    );
+  });
+
+  test.each([
+    { name: 'that takes it at once', sendBuffer: Number.POSITIVE_INFINITY },
+    { name: 'of a process without privileges', sendBuffer: 212_992 },
+  ])('leaves no address between two identities, with a send buffer $name', ({ sendBuffer }) => {
+    const sets = ['s:a', 's:b'].map(set => rule('allow', [ipSet('source', set)]));
+    const others = Array.from({ length: 10 }, (_, i) => rule('deny', [protocol(100 + i)], i + 2));
+    const own = program([tier('default', ['gnp/a'])]);
+    const setIs = (id: string, list: readonly string[]): Message => {
+      return { kind: 'ipSetUpdate', id, type: 'net', members: list };
+    };
+    node.apply(
+      setIs('s:a', many),
+      setIs('s:b', []),
+      { kind: 'policyUpdate', policy: policy('gnp/a', [...sets, ...others]) },
+      { kind: 'endpointUpdate', id: 'd/a', endpoint: endpoint('calia', own) },
+    );
+    node.nftables.take();
+    node.nftables.sendBuffer = sendBuffer;
+    const verdicts = new Set<string>();
+    node.nftables.after = () => {
+      for (const from of [0, 4000, 8999]) {
+        const source = addr((many[from] ?? '').replace('/32', ''));
+        const packet = { family: 4, source, destination: addr('10.0.0.1'), protocol: 6, destinationPort: 80 } as const;
+        verdicts.add(fake.classify('forward', packet, { iif: 'eth0', oif: 'calia' }).verdict);
+      }
+    };
+    node.apply(setIs('s:b', many), setIs('s:a', []));
+    expect(sizes().reduce((sum, size) => sum + size, 0)).toBeGreaterThan(batchLimit);
+    expect([...verdicts]).toEqual(['accept']);
   });
 });

@@ -2,6 +2,7 @@ import {
   batchSize,
   type ChainSpec,
   type Element,
+  KernelError,
   type Nftables,
   type Op,
   sameExprs,
@@ -15,7 +16,7 @@ import type { Chain, NamedSet, Ruleset } from './ruleset.ts';
 
 const table: TableName = { family: 'inet', name: tableName };
 
-/** Largest batch in bytes. It must fit a socket's send buffer, which without privileges is about 212,992 bytes. */
+/** Largest batch in bytes of what can be cut. It must fit a socket's send buffer, without privileges about 212,992 bytes. */
 export const batchLimit = 128 * 1024;
 
 /** When elements are written: before, while or after what packets meet first changes. */
@@ -99,18 +100,31 @@ export class NftablesWriter {
     const { prepare, switchOver, cleanUp } = this.#stages(actual);
     const all = [...prepare, ...switchOver.flat(), ...cleanUp];
     const claim: Op[] = actual.claimed ? [] : [{ op: 'addTable', owner: true, persist: true }];
-    const batches =
-      batchSize(all) <= batchLimit
-        ? [[...claim, ...all]]
-        : [
-            ...splitOps([...claim, ...prepare], batchLimit),
-            ...joinGroups(switchOver, batchLimit),
-            ...splitOps(cleanUp, batchLimit),
-          ];
-    for (const batch of batches) if (batch.length > 0) this.#nftables.transaction(table, batch);
+    const send = (batch: readonly Op[]) => {
+      if (batch.length > 0) this.#nftables.transaction(table, batch);
+    };
+    if (batchSize(all) <= batchLimit) send([...claim, ...all]);
+    else {
+      for (const batch of splitOps([...claim, ...prepare], batchLimit)) send(batch);
+      this.#switchOver(switchOver, send);
+      for (const batch of splitOps(cleanUp, batchLimit)) send(batch);
+    }
     actual.claimed = true;
     this.#remember(actual);
     return all.length;
+  }
+
+  /**
+   * What packets meet changes in one transaction, as far as the send buffer lets it: its size is a matter of privileges.
+   * Beyond it each element still changes in one, but maps that lead to one another do so one after the other.
+   */
+  #switchOver(groups: readonly Op[][], send: (batch: readonly Op[]) => void): void {
+    try {
+      send(groups.flat());
+    } catch (error) {
+      if (!(error instanceof KernelError && error.code === 'EMSGSIZE')) throw error;
+      for (const batch of joinGroups(groups, batchLimit)) send(batch);
+    }
   }
 
   #pending: ReturnType<Ruleset['takeChanges']> | undefined;
