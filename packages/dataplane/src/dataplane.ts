@@ -85,6 +85,11 @@ export class Dataplane {
     return { rules, routes };
   }
 
+  /** How many sets of policies are asked rule by rule, because their lookups would take more than the budget. */
+  get programsOverBudget(): number {
+    return this.#compiler.programsOverBudget;
+  }
+
   /** Whether `forgetConnections` has something to do, now that the rules are written. */
   get hasStaleConnections(): boolean {
     return this.#inSync && this.#connections.pending;

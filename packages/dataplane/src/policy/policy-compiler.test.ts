@@ -208,6 +208,34 @@ describe('sets', () => {
   });
 });
 
+describe('the budget of lookups', () => {
+  // Every peer is in sets of its own, each of which leaves it twenty rules that nobody else has.
+  const [peers, rulesOfEach] = [900, 40];
+  const sets = Array.from({ length: peers }, (_, i): Message => {
+    return { kind: 'ipSetUpdate', id: `s:${i}`, type: 'net', members: [`10.0.${i >> 8}.${i & 255}/32`] };
+  });
+  const rules = sets.flatMap((_, i) =>
+    Array.from({ length: rulesOfEach }, (_, j) =>
+      rule('allow', [ipSet('source', `s:${i}`), protocol(100 + j)], i * rulesOfEach + j),
+    ),
+  );
+  const own = endpointIs('d/a', endpoint('calia', program([tier('default', ['gnp/a'])])));
+
+  test('is kept: a program beyond it is asked rule by rule, is counted, and is looked up again when it has become smaller', () => {
+    const maps = () => [...ruleset.sets.keys()].filter(name => name.endsWith('/verdicts'));
+    handle(...sets, policyIs(policy('gnp/a', rules)), own);
+    expect(compiler.programsOverBudget).toBe(2);
+    expect(maps()).toEqual([]);
+    expect(ruleset.sets.get('lookup/identities-4')?.elements.size).toBe(0);
+    handle(policyIs(policy('gnp/a', rules.slice(0, 100))));
+    expect(compiler.programsOverBudget).toBe(0);
+    expect(maps()).toHaveLength(2);
+    expect(rulesetText(ruleset)).toEqual(
+      rulesetText(freshlyCompiled([...sets, policyIs(policy('gnp/a', rules.slice(0, 100))), own], 8)),
+    );
+  }, 30_000);
+});
+
 describe('names', () => {
   const long = 'p'.repeat(253);
 

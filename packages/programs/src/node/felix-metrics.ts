@@ -9,6 +9,7 @@ export interface FelixMetrics {
   readonly failures: Counter;
   /** Packets of Log rules that no line was written of. */
   readonly droppedPacketLines: Counter;
+  readonly programsOverBudget: Gauge;
 }
 
 /** Registers Felix's metrics. */
@@ -30,6 +31,10 @@ export function felixMetrics(metrics: Metrics): FelixMetrics {
     droppedPacketLines: metrics.counter(
       'felix_packet_lines_dropped',
       'Packets of Log rules that no line was written of, because there were too many.',
+    ),
+    programsOverBudget: metrics.gauge(
+      'felix_policy_programs_over_budget',
+      'Sets of policies that are asked rule by rule, because looking them up would take more than its budget.',
     ),
   };
 }

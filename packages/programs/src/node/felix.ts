@@ -214,6 +214,7 @@ export class Felix {
     this.#retryTimer = undefined;
     try {
       const applied = dataplane.apply();
+      this.#options.metrics.programsOverBudget.set(dataplane.programsOverBudget);
       this.#retry.reset();
       if (!dataplane.inSync) return;
       this.#options.health.report(dataplaneReporter, { live: true, ready: true });
