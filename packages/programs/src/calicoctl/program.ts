@@ -18,7 +18,7 @@ type WriteFlags = FileFlags & ConnectionFlags;
 const MISSING: Readonly<Record<string, string>> = {
   ipam: 'ipam show',
   node: 'node status',
-  datastore: 'none of its commands',
+  datastore: 'datastore migrate lock, datastore migrate unlock',
   cluster: 'none of its commands',
 };
 
@@ -128,7 +128,22 @@ function program(world: World): Command {
     .command('status')
     .description('show whether Calico runs here, and its BGP sessions')
     .action(async () => (await import('./commands/node-status.ts')).runNodeStatus(world));
+  addDatastore(groups.datastore, world);
   return root;
+}
+
+function addDatastore(datastore: Command | undefined, world: World): void {
+  const migrate = datastore?.description('the datastore as a whole').command('migrate').description('lock, unlock');
+  for (const [name, lock, about] of [
+    ['lock', true, 'say that the datastore is not ready: addresses stay as they are, and no pods start'],
+    ['unlock', false, 'say that it is ready again'],
+  ] as const) {
+    if (migrate === undefined) continue;
+    withConfig(migrate.command(name).description(about)).action(async (_flags: unknown, command: Command) => {
+      const { runDatastoreLock } = await import('./commands/datastore-lock.ts');
+      await runDatastoreLock(lock, command.optsWithGlobals<ConnectionFlags>(), world);
+    });
+  }
 }
 
 /** A group of commands; what it does not have is refused with what it has. */
