@@ -150,3 +150,18 @@ test('with many watches the changes of a burst go out together, in order, and no
     await watch.close();
   }
 });
+
+test('a wall clock that jumps hours ends no watch, and bookmarks and time limits keep to their spans', async () => {
+  const revision = await make('a');
+  const query = `watch=true&resourceVersion=${revision}&allowWatchBookmarks=true&timeoutSeconds=12`;
+  for (const hours of [5, -5]) {
+    const watch = await t.watch(`${SETS}?${query}`);
+    t.clock.setWallTime(t.clock.wallTime() + hours * 3_600_000);
+    await t.clock.advance(5_000);
+    expect((await watch.next())?.type).toBe('BOOKMARK');
+    await t.clock.advance(5_000);
+    expect((await watch.next())?.type).toBe('BOOKMARK');
+    await t.clock.advance(2_000);
+    expect(await watch.next()).toBeUndefined();
+  }
+});

@@ -38,7 +38,7 @@ type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
 /**
  * After a flush to so many watchers the changes of the next moments go out together: writing to a socket costs more than its bytes.
- * With 100 watchers and 8 writers it makes 3 µs per event and watcher 1 µs.
+ * 100 watches and a write each ms took 9 µs of processor per event and watch without, 7 with it (two busy cores).
  */
 const MANY_WATCHERS = 32;
 const GATHER_MS = 5;

@@ -11,6 +11,12 @@ export interface Expression {
   evaluate(self: unknown, oldSelf: unknown): unknown;
 }
 
+/** The part of the library's type checker that a macro sees. */
+interface Checker {
+  check(node: unknown, context: unknown): unknown;
+  getType(name: string): unknown;
+}
+
 /** The values that the rules of one schema look at. */
 export interface Scope {
   /**
@@ -25,18 +31,35 @@ export interface Scope {
 }
 
 const base = new Environment({
-  homogeneousAggregateLiterals: false,
   enableOptionalTypes: true,
   // A rule is bounded by the size of the definition that holds it.
   limits: { maxListElements: 10_000, maxMapEntries: 10_000 },
 });
+/**
+ * The library lets `has(a.b)` ask for fields that the type has not, and its macros cannot be replaced: for the check, and for it alone,
+ * rules are written with this one.
+ */
+base.registerFunction('present(ast): bool', ({ args }: { readonly args: readonly unknown[] }) => ({
+  typeCheck: (checker: Checker, _macro: unknown, context: unknown) => {
+    checker.check(args[0], context);
+    return checker.getType('bool');
+  },
+  evaluate: () => {
+    throw new Error('Cannot evaluate present(): it is for checks only');
+  },
+}));
+const strict = (expression: string): string =>
+  expression.replace(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|(?<![.\w])has(?=\s*\()/g, found =>
+    found === 'has' ? 'present' : found,
+  );
 registerNetworkFunctions(base);
 registerValueFunctions(base);
 const readDuration = base.clone().registerVariable('text', 'string').parse('duration(text)');
 
-/** The first line of a complaint: the library draws the place below. */
+/** The first line of a complaint, as kube-apiserver words it: the library draws the place below. */
 function words(cause: unknown): string {
-  return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0] ?? '';
+  const [line = ''] = (cause instanceof Error ? cause.message : String(cause)).split('\n');
+  return line.replace(/^No such/, 'no such').replace(/^no such key: (?=index)/, '');
 }
 
 /** The scope of a schema; `whole` for the root of an object. */
@@ -56,6 +79,8 @@ export function openScope(schema: JsonObject, whole: boolean): Scope {
       const env = optionalOld ? withOptional : plain;
       const checked = env.check(expression);
       if (!checked.valid) throw new Error(words(checked.error));
+      const { error } = env.check(strict(expression));
+      if (error !== undefined) throw new Error(words(error));
       if (checked.type !== resultType && checked.type !== 'dyn') {
         throw new Error(`must evaluate to ${resultType}, not ${checked.type}`);
       }

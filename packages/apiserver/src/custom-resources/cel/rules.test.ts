@@ -193,7 +193,11 @@ test('what an update leaves as it was keeps its faults', () => {
 
 test.each([
   ['self.size ==', 'compilation failed'],
-  ['self.nope == 1', 'No such key: nope'],
+  ['self.nope == 1', 'no such key: nope'],
+  ['has(self.nope)', 'no such key: nope'],
+  ['self.ports.all(p, !has(p.nope))', 'no such key: nope'],
+  ['has(self)', 'has() invalid argument'],
+  ['self.size in [1, "a"]', 'List elements'],
   ['self.size == "a"', 'no such overload'],
   ['self.size + 1', 'must evaluate to bool, not int'],
   ['nope(self.name)', 'nope'],
@@ -209,6 +213,7 @@ test.each<[JsonObject, string]>([
   [{ rule: 'true', messageExpression: '1' }, 'must evaluate to string, not int'],
   [{ rule: 'true', reason: 'Whim' }, 'supported values: FieldValueInvalid'],
   [{ rule: 'true', fieldPath: 'a..b' }, 'must be a path of fields'],
+  [{ rule: 'true', fieldPath: '.nope' }, 'must be a path of fields'],
   [{ rule: 'true', optionalOldSelf: true }, 'oldSelf is not used'],
 ])('%j is refused with its definition', (rule, words) => {
   expect(compileRules(withRule(rule), 's').faults.map(printFieldError).join('\n')).toContain(words);

@@ -54,6 +54,20 @@ const LACKING =
 const withoutTexts = (rule: string): string => rule.replace(/"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/g, '""');
 const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : undefined);
 
+/** Whether a path such as `.spec['a.b']` leads to a field that a schema has. */
+function leadsIn(schema: JsonObject, path: string): boolean {
+  const steps = path.match(/\.[^.[\]]+|\['[^']+'\]/g) ?? [];
+  if (steps.join('') !== path) return false;
+  let at: unknown = schema;
+  for (const step of steps) {
+    const name = step.startsWith('.') ? step.slice(1) : step.slice(2, -2);
+    if (!isJsonObject(at)) return false;
+    const { properties, additionalProperties } = at;
+    at = isJsonObject(properties) && Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
+  }
+  return isJsonObject(at);
+}
+
 /** Compiles the rules of a schema, standing at `path`, and of all inside it. */
 class Compiler {
   readonly faults: FieldError[] = [];
@@ -68,7 +82,7 @@ class Compiler {
     const rules =
       scope === undefined
         ? []
-        : declared.flatMap((rule, i) => this.#rule(scope, rule, `${path}.${VALIDATIONS}[${i}]`, comparable));
+        : declared.flatMap((rule, i) => this.#rule(scope, schema, rule, `${path}.${VALIDATIONS}[${i}]`, comparable));
     const below = (inner: unknown, name: string, same: boolean): RuleTree | undefined =>
       isJsonObject(inner) ? this.node(inner, `${path}.${name}`, false, same) : undefined;
     const fields = new Map<string, RuleTree>();
@@ -85,7 +99,7 @@ class Compiler {
     return { type: String(schema.type ?? ''), scope, rules, fields, parts, items: ofItems, keys };
   }
 
-  #rule(scope: Scope, raw: JsonObject, path: string, comparable: boolean): Rule[] {
+  #rule(scope: Scope, schema: JsonObject, raw: JsonObject, path: string, comparable: boolean): Rule[] {
     const rule = text(raw.rule)?.trim() ?? '';
     const refuse = (field: string, value: unknown, message: string): Rule[] => {
       this.faults.push({ code: 'Invalid', path: `${path}.${field}`, value, message });
@@ -111,8 +125,8 @@ class Compiler {
     const code = raw.reason === undefined || raw.reason === '' ? 'Invalid' : CODES[String(raw.reason)];
     if (code === undefined) return refuse('reason', raw.reason, `supported values: ${Object.keys(CODES).join(', ')}`);
     const fieldPath = text(raw.fieldPath) ?? '';
-    if (fieldPath !== '' && !/^(?:\.[^.[\]]+|\['[^']+'\])+$/.test(fieldPath)) {
-      return refuse('fieldPath', fieldPath, `must be a path of fields such as ".spec.name"`);
+    if (fieldPath !== '' && !leadsIn(schema, fieldPath)) {
+      return refuse('fieldPath', fieldPath, 'must be a path of fields that the schema has, such as ".spec.name"');
     }
     const compiled = (field: string, expression: string, type: 'bool' | 'string'): Expression | undefined => {
       try {

@@ -89,6 +89,7 @@ function objectType(env: Environment, fields: JsonObject, duration: (text: strin
     fields: Object.fromEntries(known.map(each => [each.spelled, each.type.name])),
   });
   env.registerOperator(`${name} == ${name}`, sameValue);
+  env.registerOperator(`${name} == null`, () => false);
   return {
     name,
     convert: value => {
