@@ -84,13 +84,13 @@ export class World {
     return toSettings([...this.pools.values()], config, []);
   }
 
-  /** A clock that is off by a fixed span. Nobody in IPAM sleeps. */
+  /** A clock that is off by a fixed span. Who waits on it, waits for his turn: time is moved by others. */
   clock(skewMs: number): Clock {
     const never = (): never => {
-      throw new Error('IPAM is not expected to wait');
+      throw new Error('IPAM is not expected to set timers');
     };
     const wallTime = () => this.#wallTime + skewMs;
-    return { now: wallTime, wallTime, sleep: never, setTimeout: never, setInterval: never };
+    return { now: wallTime, wallTime, sleep: this.turns.next, setTimeout: never, setInterval: never };
   }
 
   /** What becomes of an operation in this weather. */

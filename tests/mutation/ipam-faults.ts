@@ -7,10 +7,10 @@ export const ipamFaults: readonly Fault[] = [
   {
     name: 'ipam: block before handle',
     file: `${ipam}/assignment.ts`,
-    find: `      await this.#handles.increment(handle, cidr, count, maxPerHandle);
-      const ordinals = await this.#submit(cell, count, handle, { ...job, epoch });`,
-    replace: `      const ordinals = await this.#submit(cell, count, handle, { ...job, epoch });
-      await this.#handles.increment(handle, cidr, count, maxPerHandle);`,
+    find: `      await this.#handles.increment(handle, cidr, count, surplus, maxPerHandle);
+      const ordinals = await this.#submit(cell, count, surplus, { ...job, epoch });`,
+    replace: `      const ordinals = await this.#submit(cell, count, surplus, { ...job, epoch });
+      await this.#handles.increment(handle, cidr, count, surplus, maxPerHandle);`,
   },
   {
     name: 'ipam: a lost answer is not looked for',

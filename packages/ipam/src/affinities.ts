@@ -55,7 +55,13 @@ export class Affinities {
     if (block === undefined) {
       affinity = await this.#setState(affinity, 'pending');
       const wallTime = this.#clock.wallTime();
-      block = await this.#store.create(newBlock(cidr, blockName(cidr), printOwner(owner), wallTime));
+      try {
+        block = await this.#store.create(newBlock(cidr, blockName(cidr), printOwner(owner), wallTime));
+      } catch (err) {
+        if (!isAlreadyExists(err)) throw err;
+        // Whose it is, is to be seen; the affinity is as it was written just now.
+        return await this.#advance(owner, cidr, affinity);
+      }
     } else if (block.spec.affinity !== printOwner(owner)) {
       await this.#store.remove(affinity);
       return undefined;

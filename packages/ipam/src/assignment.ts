@@ -1,11 +1,12 @@
 import type { IPAMBlock } from '@calico/api';
 import { isOutcomeUnknown } from '@calico/datastore';
 import { type Cidr, printCidr } from '@calico/ip';
-import type { Clock } from '@calico/reconcile';
+import type { Clock, Random } from '@calico/reconcile';
 import {
   addressState,
   allocate,
   allocateOrdinal,
+  blockCidr,
   type Claim,
   collectCooled,
   freeCount,
@@ -14,9 +15,10 @@ import {
 } from './block.ts';
 import type { BlockCell, Job, Outcome } from './block-cell.ts';
 import { IpamError, isIpamError } from './error.ts';
-import type { Handles } from './handles.ts';
+import type { Handles, Surplus } from './handles.ts';
 import type { Logger } from './log.ts';
-import { AGAIN, retrying } from './retry.ts';
+import type { Releases } from './releases.ts';
+import { AGAIN, letOthersGoFirst, retrying } from './retry.ts';
 
 /** Addresses wanted from one block. */
 export interface Wanted extends Claim {
@@ -27,29 +29,48 @@ export interface Wanted extends Claim {
   readonly affinity?: string;
   /** The most addresses of the family that the handle may have; 0 or absent: any number. */
   readonly maxPerHandle?: number | undefined;
+  /** What the request counted too many, until `settle`. */
+  readonly surplus: Surplus;
 }
 
 /** Writes addresses of a block to a handle: first the handle, then the block, so that no address is without owner. */
 export class Assignment {
   readonly #handles: Handles;
-  readonly #clock: Pick<Clock, 'wallTime'>;
+  readonly #releases: Pick<Releases, 'settle'>;
+  readonly #clock: Clock;
+  readonly #random: Random;
   readonly #log: Logger | undefined;
 
-  constructor(handles: Handles, clock: Pick<Clock, 'wallTime'>, log: Logger | undefined) {
-    this.#handles = handles;
-    this.#clock = clock;
-    this.#log = log;
+  constructor(deps: {
+    readonly handles: Handles;
+    readonly releases: Pick<Releases, 'settle'>;
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly log: Logger | undefined;
+  }) {
+    this.#handles = deps.handles;
+    this.#releases = deps.releases;
+    this.#clock = deps.clock;
+    this.#random = deps.random;
+    this.#log = deps.log;
   }
 
   /** How many addresses of a block can be given out that are not promised yet, by what is known of it. */
-  spare(cell: BlockCell, wanted: Wanted): number {
-    if (cell.last === undefined) return 0;
-    const block = collectCooled(cell.last, this.#clock.wallTime(), wanted.cooldownSeconds);
-    return freeCount(block, reservedIn(cell.cidr, wanted.reservations)) - cell.held;
+  spareIn(cell: BlockCell, wanted: Wanted): number {
+    return cell.last === undefined ? 0 : this.spare(cell.last, cell.held, wanted);
   }
 
-  /** Up to `count` addresses of a block, as ordinals; fewer or none when it has no more or is not to be used. */
-  async take(cell: BlockCell, count: number, wanted: Wanted): Promise<number[]> {
+  /** How many addresses of a block can be given out when some are held for others. */
+  spare(block: IPAMBlock, held: number, wanted: Wanted): number {
+    const collected = this.#collected(block, wanted);
+    return freeCount(collected, reservedIn(blockCidr(block), wanted.reservations)) - held;
+  }
+
+  /**
+   * Up to `count` addresses of a block, as ordinals; fewer or none when it has no more or is not to be used. `once`: none
+   * too when somebody else changes the block first.
+   */
+  async take(cell: BlockCell, count: number, wanted: Wanted, once = false): Promise<number[]> {
     const reserved = reservedIn(cell.cidr, wanted.reservations);
     const job = (want: number): Job<number[]> => ({
       apply: block => {
@@ -60,12 +81,15 @@ export class Assignment {
       },
     });
     const what = `assign from block ${printCidr(cell.cidr)}`;
+    let lost = 0;
     return await retrying(what, async () => {
+      await letOthersGoFirst({ clock: this.#clock, random: this.#random }, lost++);
       await cell.load();
-      const want = Math.min(count, this.spare(cell, wanted));
+      const want = Math.min(count, this.spareIn(cell, wanted));
       if (want <= 0) return [];
       try {
-        return await this.#write(cell, want, wanted, job(want));
+        const ordinals = await this.#write(cell, want, wanted, job(want));
+        return ordinals === AGAIN && once ? [] : ordinals;
       } catch (err) {
         if (isIpamError(err, 'NotFound')) return [];
         throw err;
@@ -99,38 +123,39 @@ export class Assignment {
     return collectCooled(block, this.#clock.wallTime(), cooldownSeconds);
   }
 
-  /** Counts in the handle, writes the block, and takes back what was counted too much. */
+  /** Takes back what a request counted too many. A failure leaves a handle that counts too many, which does no harm. */
+  async settle({ handle, surplus }: Wanted): Promise<void> {
+    if (surplus.count === 0) return;
+    try {
+      if (!(await this.#handles.takeBack(handle, surplus))) await this.#releases.settle(handle);
+    } catch (err) {
+      this.#log?.warn({ err, handle, block: surplus.block }, 'handle counts addresses that were not assigned');
+    }
+    surplus.clear();
+  }
+
+  /** Counts in the handle, then writes the block. AGAIN when somebody else changed the block first: then it counts anew. */
   async #write(cell: BlockCell, count: number, wanted: Wanted, job: Job<number[]>): Promise<number[] | typeof AGAIN> {
-    const { handle, maxPerHandle } = wanted;
+    const { handle, maxPerHandle, surplus } = wanted;
     const cidr = printCidr(cell.cidr);
     const done = cell.hold(count);
     const { epoch } = cell;
     try {
-      await this.#handles.increment(handle, cidr, count, maxPerHandle);
-      const ordinals = await this.#submit(cell, count, handle, { ...job, epoch });
-      // Counted anew on the next try: whoever releases this handle meanwhile must see it change.
-      const over = ordinals === 'lost' ? count : count - ordinals.length;
-      if (over > 0) await this.#handles.decrement(handle, cidr, over);
+      await this.#handles.increment(handle, cidr, count, surplus, maxPerHandle);
+      const ordinals = await this.#submit(cell, count, surplus, { ...job, epoch });
+      surplus.add(cidr, ordinals === 'lost' ? count : count - ordinals.length);
       return ordinals === 'lost' ? AGAIN : ordinals;
     } finally {
       done();
     }
   }
 
-  async #submit(cell: BlockCell, count: number, handle: string, job: Job<number[]>): Promise<number[] | 'lost'> {
+  async #submit(cell: BlockCell, count: number, surplus: Surplus, job: Job<number[]>): Promise<number[] | 'lost'> {
     try {
       return await cell.submit(job);
     } catch (err) {
-      if (!isOutcomeUnknown(err)) await this.#takeBack(handle, printCidr(cell.cidr), count, err);
+      if (!isOutcomeUnknown(err)) surplus.add(printCidr(cell.cidr), count);
       throw err;
-    }
-  }
-
-  async #takeBack(handle: string, cidr: string, count: number, cause: unknown): Promise<void> {
-    try {
-      await this.#handles.decrement(handle, cidr, count);
-    } catch (err) {
-      this.#log?.warn({ err, cause, handle, block: cidr, count }, 'handle counts addresses that were not assigned');
     }
   }
 }

@@ -61,6 +61,7 @@ export class BlockCell {
   #running = false;
   #held = 0;
   #epoch = 0;
+  #loading: Promise<IPAMBlock | undefined> | undefined;
 
   constructor(store: IpamStore, cidr: Cidr) {
     this.#store = store;
@@ -103,10 +104,13 @@ export class BlockCell {
     this.#lastAt = 0;
   }
 
-  /** The block as last seen, else as stored; undefined when there is none. */
+  /** The block as last seen, else or when that is known to be old as stored; undefined when there is none. */
   async load(): Promise<IPAMBlock | undefined> {
-    if (this.#last !== undefined) return this.#last;
-    const found = await this.#store.block(this.cidr);
+    if (this.#last !== undefined && !this.#stale) return this.#last;
+    this.#loading ??= this.#store.block(this.cidr).finally(() => {
+      this.#loading = undefined;
+    });
+    const found = await this.#loading;
     this.accept(found);
     return found;
   }
@@ -215,6 +219,12 @@ export class BlockCell {
     this.#stale = true;
     if (!unknown && !lostRace(cause)) {
       for (const { job } of written) fail(job, cause);
+      return [];
+    }
+    // Somebody was first: who does not want that state needs no look at it.
+    if (!unknown && written.every(({ job }) => job.epoch !== undefined && job.uncertain.length === 0)) {
+      this.#epoch++;
+      for (const { job } of written) job.resolve('lost');
       return [];
     }
     let now: IPAMBlock | undefined;

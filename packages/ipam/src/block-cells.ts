@@ -27,13 +27,22 @@ export class BlockCells {
     return cell;
   }
 
+  /** How many addresses of a block are promised to requests of this process. */
+  heldIn(block: IPAMBlock): number {
+    return this.#cells.get(block.spec.cidr)?.held ?? 0;
+  }
+
   /** The cell of a block that was just listed; what is known of it since is kept. */
   with(block: IPAMBlock): BlockCell {
     const cell = this.of(blockCidr(block));
-    const { last } = cell;
-    const older = last?.metadata.uid === block.metadata.uid && last !== undefined && isBefore(block, last);
-    if (!older) cell.accept(block);
+    if (this.latest(block) === block) cell.accept(block);
     return cell;
+  }
+
+  /** A block that was listed, or what is known of it since. */
+  latest(block: IPAMBlock): IPAMBlock {
+    const last = this.#cells.get(block.spec.cidr)?.last;
+    return last !== undefined && last.metadata.uid === block.metadata.uid && isBefore(block, last) ? last : block;
   }
 
   /** Drops the oldest cells that nothing happens in. */

@@ -32,7 +32,13 @@ export function blockIndex(pool: Pool, block: Cidr): bigint {
 export function startIndex(pool: Pool, host: string, random: Random): bigint {
   const count = blockCount(pool);
   if (count === 0n) return 0n;
-  return (bitsPerBlock(pool) === 0n ? BigInt(randomInt(random, 2 ** 32)) : fnv64(host)) % count;
+  return bitsPerBlock(pool) === 0n ? randomIndex(pool, random) : fnv64(host) % count;
+}
+
+/** The number of any block. */
+export function randomIndex(pool: Pool, random: Random): bigint {
+  const count = blockCount(pool);
+  return count === 0n ? 0n : BigInt(randomInt(random, 2 ** 32)) % count;
 }
 
 /** FNV-1a with 64 bits (draft-eastlake-fnv) over UTF-16 units, for names that are ASCII. */

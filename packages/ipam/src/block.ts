@@ -66,9 +66,13 @@ export function printTime(wallTime: number): string {
   return `${new Date(wallTime).toISOString().slice(0, 19)}Z`;
 }
 
+const cidrs = new WeakMap<IPAMBlock['spec'], Cidr>();
+
 /** The CIDR of a block. */
-export function blockCidr(block: IPAMBlock): Cidr {
-  return cidr(block.spec.cidr);
+export function blockCidr({ spec }: IPAMBlock): Cidr {
+  const found = cidrs.get(spec) ?? cidr(spec.cidr);
+  cidrs.set(spec, found);
+  return found;
 }
 
 /** The block's sequence number; one without any has 0. */

@@ -9,6 +9,26 @@ import { type IpamStore, lostRace } from './store.ts';
 /** How many handles are remembered to skip reading them. */
 const REMEMBERED = 1000;
 
+/** What a request has counted in its handle for a block that did not give it the addresses. */
+export class Surplus {
+  /** The handle as this request wrote it last: only of exactly that may the surplus be taken back. */
+  handle: IPAMHandle | undefined;
+  block: string | undefined;
+  count = 0;
+
+  /** Notes more of a block. What there was of another has been taken back by then. */
+  add(block: string, count: number): void {
+    this.count = (this.block === block ? this.count : 0) + count;
+    this.block = this.count > 0 ? block : undefined;
+  }
+
+  /** Leaves it counted: too many does no harm, and `Releases.settle` finds it. */
+  clear(): void {
+    this.block = undefined;
+    this.count = 0;
+  }
+}
+
 /**
  * Handles: in which blocks an owner has how many addresses. A handle grows before the block is written and shrinks
  * after, so it may count too many (a crash between, a lost answer), never too few; `Releases` settles that.
@@ -35,19 +55,30 @@ export class Handles {
   }
 
   /**
-   * Counts more addresses of a block; creates the handle when there is none. Throws HandleFull when it would count more
-   * than `most` of the block's family (0: any number).
+   * Counts more addresses of a block, and takes a surplus in another block back with the same write; creates the handle
+   * when there is none. Throws HandleFull when it would count more than `most` of the block's family (0: any number).
    */
-  async increment(id: string, block: string, count: number, most = 0): Promise<void> {
+  async increment(id: string, block: string, count: number, surplus: Surplus, most = 0): Promise<void> {
     let known = this.#known.get(handleName(id));
     await retrying(`add to handle "${id}"`, async () => {
-      if (most > 0 && known !== undefined && countOf(known, block) + count > most) {
+      if (surplus.handle !== known) surplus.clear();
+      if (most > 0 && known !== undefined && countOf(known, block) - surplus.count + count > most) {
         throw new IpamError('HandleFull', `Cannot add to handle "${id}": it has addresses; allowed: ${most}`);
       }
       try {
-        if (known === undefined) this.#remember(id, await this.#store.create(newHandle(id, block, count)));
-        else
-          this.#remember(id, await this.#store.update(withCount(known, block, (known.spec.block[block] ?? 0) + count)));
+        const written =
+          known === undefined
+            ? await this.#store.create(newHandle(id, block, count))
+            : await this.#store.update(
+                withCount(
+                  surplus.block === block ? known : without(known, surplus),
+                  block,
+                  (known.spec.block[block] ?? 0) + count,
+                ),
+              );
+        this.#remember(id, written);
+        surplus.handle = written;
+        if (surplus.block !== block) surplus.clear();
         return undefined;
       } catch (err) {
         if (!isAlreadyExists(err) && !lostRace(err) && !isOutcomeUnknown(err)) throw err;
@@ -55,6 +86,13 @@ export class Handles {
         return AGAIN;
       }
     });
+  }
+
+  /** Takes a surplus back, if nobody wrote the handle since; else, and in doubt, it stays counted and this gives false. */
+  async takeBack(id: string, surplus: Surplus): Promise<boolean> {
+    const known = this.#known.get(handleName(id));
+    if (known === undefined || known !== surplus.handle) return false;
+    return (await this.replace(known, without(known, surplus))) === 'done';
   }
 
   /** Counts fewer addresses of a block; a handle of no addresses is deleted. What is not counted is left alone. */
@@ -97,6 +135,10 @@ export class Handles {
       this.#known.delete(oldest);
     }
   }
+}
+
+function without(handle: IPAMHandle, { block, count }: Surplus): IPAMHandle {
+  return block === undefined ? handle : withCount(handle, block, (handle.spec.block[block] ?? 0) - count);
 }
 
 /** How many addresses a handle counts, in all blocks of the family of one. */

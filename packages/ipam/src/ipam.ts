@@ -27,7 +27,7 @@ import { type BlockClaim, BlockReleases } from './block-releases.ts';
 import { checkIpam, type Finding } from './check.ts';
 import { changeConfiguration, readConfiguration } from './configuration.ts';
 import { IpamError, isIpamError } from './error.ts';
-import { Handles } from './handles.ts';
+import { Handles, Surplus } from './handles.ts';
 import type { Logger } from './log.ts';
 import { type Owner, printOwner } from './owner.ts';
 import { changeOwners, type OwnerChange } from './owner-attributes.ts';
@@ -100,10 +100,10 @@ export class Ipam {
     this.#cells = new BlockCells(this.#store);
     this.#handles = new Handles(this.#store);
     this.#affinities = new Affinities(this.#store, clock);
-    this.#assignment = new Assignment(this.#handles, clock, log);
     const parts = { store: this.#store, cells: this.#cells, affinities: this.#affinities, handles: this.#handles };
-    this.#autoAssign = new AutoAssign({ ...parts, assignment: this.#assignment, clock, random, log });
     this.#releases = new Releases({ ...parts, clock, log });
+    this.#assignment = new Assignment({ ...parts, releases: this.#releases, clock, random, log });
+    this.#autoAssign = new AutoAssign({ ...parts, assignment: this.#assignment, clock, random, log });
     this.#blockReleases = new BlockReleases({ ...parts, blocksOf: this.#blocksOf.bind(this), log });
   }
 
@@ -178,9 +178,10 @@ export class Ipam {
       reservations,
       cooldownSeconds: config.ipCooldownSeconds,
       maxPerHandle,
+      surplus: new Surplus(),
       ...strict,
     };
-    await retrying(`assign ${printAddr(address)}`, async () => {
+    const assign = retrying(`assign ${printAddr(address)}`, async () => {
       // Somebody else may be first with the block: then it is borrowed from.
       if ((await cell.load()) === undefined && (await own.claim(cell.cidr)) === undefined) await cell.load();
       try {
@@ -194,6 +195,7 @@ export class Ipam {
         throw err;
       }
     });
+    await assign.finally(() => this.#assignment.settle(wanted));
   }
 
   /** Releases all addresses of a handle, and the handle. Rejects with NotFound when there is no such handle. */

@@ -11,9 +11,10 @@ test('of many nodes that want the last addresses, as many get one as there are',
     const world = newWorld();
     await world.pool('pool', { cidr: '10.0.0.0/29', blockSize: 30 });
     const turns = new Turns(random);
+    const clock = Object.assign(world.clock, { sleep: turns.next });
     const nodes = Array.from({ length: 12 }, (_, i) => {
       const client = new TroubledClient(world.client, () => 'done', turns.next);
-      return new Ipam({ client, clock: world.clock, random }).autoAssign(podRequest(`node-${i}`, `pod-${i}`));
+      return new Ipam({ client, clock, random }).autoAssign(podRequest(`node-${i}`, `pod-${i}`));
     });
     const given = (await turns.during(Promise.all(nodes))).flatMap(({ ipv4 }) => ipv4);
     expect(given.map(({ addr }) => hostCidr(addr)).length).toBe(8);

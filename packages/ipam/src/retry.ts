@@ -1,3 +1,4 @@
+import type { Clock, Random } from '@calico/reconcile';
 import { IpamError } from './error.ts';
 
 /** How often a compare-and-swap is tried before the contention is called excessive. */
@@ -13,4 +14,15 @@ export async function retrying<T>(what: string, attempt: () => Promise<T | typeo
     if (result !== AGAIN) return result;
   }
   throw new IpamError('TooManyRetries', `Cannot ${what}: others changed it first, ${MAX_RETRIES} times`);
+}
+
+/** The longest wait between two tries, in milliseconds. */
+const LONGEST_WAIT_MS = 1000;
+
+/** Waits, after more than one race was lost: where many want the last addresses, trying at once again only makes it worse. */
+export async function letOthersGoFirst(
+  { clock, random }: { readonly clock: Pick<Clock, 'sleep'>; readonly random: Random },
+  lost: number,
+): Promise<void> {
+  if (lost > 1) await clock.sleep(random.next() * Math.min(LONGEST_WAIT_MS, 50 * 2 ** lost));
 }
