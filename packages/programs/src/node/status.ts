@@ -58,8 +58,11 @@ interface Report {
   work: RepeatedWork;
 }
 
-/** Keeps the CalicoNodeStatus objects about this node up to date, each as often as it asks for. */
-export function statusReporter({ datastore, environment, log }: OpenNode): Component {
+/** Keeps the CalicoNodeStatus objects about this node up to date, each as often as it asks for. `ask` is for tests. */
+export function statusReporter(
+  { datastore, environment, log }: Pick<OpenNode, 'datastore' | 'environment' | 'log'>,
+  ask: () => Promise<BirdAnswer> = () => askBird(environment),
+): Component {
   const { client } = datastore;
   const reports = new Map<string, Report>();
   const stop = new AbortController();
@@ -67,7 +70,7 @@ export function statusReporter({ datastore, environment, log }: OpenNode): Compo
     const report = reports.get(name);
     if (report === undefined) return;
     const { lastUpdated: _, ...before } = report.object.status ?? {};
-    const after = nodeStatus(report.object.spec.classes ?? [], await askBird(environment));
+    const after = nodeStatus(report.object.spec.classes ?? [], await ask());
     if (isDeepStrictEqual(before, after)) return;
     const lastUpdated = `${new Date(systemClock.wallTime()).toISOString().slice(0, 19)}Z`;
     try {
