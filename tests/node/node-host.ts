@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { cidr } from '@calico/ip';
 import type { Kernel, Namespace } from '@calico/kernel';
 import { createNamespace, deleteNamespace, inNamespace, openKernel } from '@calico/kernel/linux';
-import { type Forwarder, forwardToUnixSocket, raiseLoopback } from '@calico/lab';
+import { type Forwarder, forwardToUnixSocket, httpGet, raiseLoopback } from '@calico/lab';
 
 const MAIN = join(import.meta.dir, '../../packages/programs/src/main.ts');
 
@@ -87,6 +87,11 @@ export class NodeHost {
     const code = await child.exited;
     clearTimeout(timer);
     return { code, text: texts.join('') };
+  }
+
+  /** Asks a server on the machine's loopback. */
+  get(port: number, path: string): Promise<{ status: number; body: string }> {
+    return httpGet(this.#namespace, '127.0.0.1', port, path, 1_000);
   }
 
   close(): void {

@@ -8,7 +8,7 @@ import type { Environment } from './datastore/config.ts';
 import { podAccount } from './node/cni-token.ts';
 
 /** How often certificates of etcd are looked at, which are renewed in place; ms. */
-const lookInterval = 5_000;
+const lookInterval = 2_000;
 
 /** Runs `calico component cni …`. Gives the exit code; rejects with what can't be installed. */
 export async function runCniComponent(args: string[], env: Environment): Promise<number> {
