@@ -1,4 +1,4 @@
-import type { Kernel, Link } from '@calico/kernel';
+import { isAbsent, type Kernel, type Link } from '@calico/kernel';
 import type { Clock, Timer } from '@calico/reconcile';
 import type { CniLog } from './deps.ts';
 
@@ -34,8 +34,14 @@ export class LinkTrash {
 
   /** The link carries nothing from now on and its name is free. Throws KernelError. */
   discard({ index }: Pick<Link, 'index'>): void {
-    this.#kernel.setLink(index, { up: false });
-    this.#kernel.setLink(index, { name: `gone${index}` });
+    try {
+      this.#kernel.setLink(index, { up: false });
+      this.#kernel.setLink(index, { name: `gone${index}` });
+    } catch (error) {
+      // The kernel takes it away by itself when the pod's namespace ends.
+      if (isAbsent(error)) return;
+      throw error;
+    }
     this.#add(index);
   }
 
