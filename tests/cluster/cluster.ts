@@ -1,12 +1,12 @@
-import { kindOf, type Resource, type ResourceUpdate } from '@calico/api';
+import type { Resource } from '@calico/api';
 import { CalcGraph } from '@calico/calc';
 import { applyMessages, emptyState, type NodeState } from '@calico/calc/state';
 import { Dataplane, type DataplaneConfig, defaultDataplaneConfig, type PolicyCompilerOptions } from '@calico/dataplane';
-import { FELIX_SOURCES } from '@calico/datastore';
 import { addr, addrEquals, cidr, parseAddr } from '@calico/ip';
 import type { Kernel, Namespace } from '@calico/kernel';
 import { createNamespace, deleteNamespace, openKernel } from '@calico/kernel/linux';
 import { buildFabric, type Fabric, type LabPlan, planLab } from '@calico/lab';
+import { modelUpdate } from '../cases/model-update.ts';
 import { connectPod } from './pod-interface.ts';
 
 /** A node of the test cluster: its kernel, its calculation and its dataplane, without any process in between. */
@@ -208,26 +208,8 @@ export class TestCluster {
   }
 
   #update(resource: Resource, present: boolean): void {
-    const kind = kindOf(resource.apiVersion, resource.kind);
-    const source = FELIX_SOURCES.find(s => s.kind === kind);
-    if (kind === undefined || source === undefined)
-      throw new Error(`Cannot take in kind ${resource.kind} of ${resource.apiVersion}`);
-    const { name, namespace } = resource.metadata;
-    const converted = source.convert(
-      kind.default(resource) as never,
-      namespace === undefined ? { name } : { name, namespace },
-    );
-    if (converted === undefined) return;
-    if (!('resource' in converted))
-      throw new Error(`Cannot take in ${kind.kind} ${name}: ${converted.errors.join('; ')}`);
-    const scope = source.namespaced && namespace !== undefined ? { namespace } : {};
-    const update: ResourceUpdate = {
-      kind: source.model,
-      name: converted.name,
-      ...scope,
-      resource: present ? converted.resource : undefined,
-    };
-    for (const { calc } of this.nodes) calc.update(update);
+    const update = modelUpdate(resource, present);
+    if (update !== undefined) for (const { calc } of this.nodes) calc.update(update);
   }
 
   /** The pool, a block for each node, and the nodes with their addresses. */
