@@ -9,13 +9,11 @@ const UNITS: Readonly<Record<string, number>> = {
   ns: 1e-6,
 };
 
+const PART = /(\d+(?:\.\d*)?|\.\d+)(h|ms|m|us|µs|ns|s)/g;
+
 /** A span of time as Go writes it (`1m30s`, `500ms`, `0`), in milliseconds; undefined when it is none. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0;
-  if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|us|µs|ns|s))+$/.test(text)) return undefined;
-  let total = 0;
-  for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s)/g)) {
-    total += Number(number) * (UNITS[unit ?? ''] ?? 0);
-  }
-  return total;
+  if (text === '' || text.replace(PART, '') !== '') return undefined;
+  return [...text.matchAll(PART)].reduce((sum, [, count, unit = '']) => sum + Number(count) * (UNITS[unit] ?? 0), 0);
 }

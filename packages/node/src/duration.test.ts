@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
-import { durationOf, parseDuration } from './duration.ts';
+import { parseDuration } from '@calico/api';
+import { durationOf } from './duration.ts';
 
 test.each([
   ['0', 0],

@@ -1,22 +1,5 @@
+import { parseDuration } from '@calico/api';
 import { badVariable } from './node-error.ts';
-
-const unitMs: Readonly<Record<string, number>> = {
-  h: 3_600_000,
-  m: 60_000,
-  s: 1_000,
-  ms: 1,
-  us: 1e-3,
-  µs: 1e-3,
-  ns: 1e-6,
-};
-const part = /(\d+(?:\.\d*)?|\.\d+)(h|ms|m|us|µs|ns|s)/g;
-
-/** A duration as Go writes it (`90s`, `1m30s`) in milliseconds; undefined when the text is none. */
-export function parseDuration(text: string): number | undefined {
-  if (text === '0') return 0;
-  if (text === '' || text.replace(part, '') !== '') return undefined;
-  return [...text.matchAll(part)].reduce((sum, [, count, unit = '']) => sum + Number(count) * (unitMs[unit] ?? 0), 0);
-}
 
 /** The duration in a variable, in milliseconds; `absent` when it is empty. Throws NodeError that names it. */
 export function durationOf(

@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseDuration } from '@calico/api';
 import { type BirdControl, openBird } from '@calico/bird';
 import type { Family } from '@calico/ip';
-import { birdNotReady, parseDuration } from '@calico/node';
+import { birdNotReady } from '@calico/node';
 import type { Environment } from '../datastore/config.ts';
 import { type NodeEnvironment, readNodeEnvironment } from './environment.ts';
 
