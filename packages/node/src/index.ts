@@ -18,8 +18,17 @@ export {
 export type { Surroundings } from './addresses/detect-address.ts';
 export { type HostInterface, hostInterfaces } from './addresses/host-interface.ts';
 export { birdNotReady } from './bird-readiness.ts';
-export { durationOf, parseDuration } from './duration.ts';
+export { durationOf } from './duration.ts';
 export { replaceFile } from './files/replace-file.ts';
+export {
+  HEARTBEAT_MS,
+  HEARTBEAT_NAMESPACE,
+  HEARTBEAT_SELECTOR,
+  type Heartbeat,
+  readHeartbeat,
+  SILENCE_MS,
+  sendHeartbeat,
+} from './heartbeat.ts';
 export { type HostFiles, interferingManagers } from './host-network-managers.ts';
 export { printCniKubeconfig, serverOfPod } from './installer/cni-kubeconfig.ts';
 export { type InstallDeps, installCni, installTlsFiles } from './installer/install-cni.ts';

@@ -23,6 +23,7 @@ import { cniTokenService } from './cni-token.ts';
 import { Felix } from './felix.ts';
 import { felixEnvironment, felixParameters } from './felix-config.ts';
 import { countRuleHits, felixMetrics } from './felix-metrics.ts';
+import { heartbeat } from './heartbeat.ts';
 import { watchLoopDelay } from './loop-delay.ts';
 import { type MtuWatch, mtuWatch } from './mtu-watch.ts';
 import { completeStartup, nodeObjectService } from './node-services.ts';
@@ -98,6 +99,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
     mtu,
     cniComponent({ node, ipam, felix, mtu }),
     completeStartup(node, async () => health.readiness().causes[0]),
+    heartbeat(node, health),
     statusReporter(node),
     ...cniToken(node, health),
     ...(environment.bird
