@@ -20,7 +20,7 @@ const sideways: Record<string, readonly string[]> = {
   calc: ['policy'],
   dataplane: ['policy', 'calc'],
   cni: ['ipam'],
-  controllers: ['ipam'],
+  controllers: ['ipam', 'node'],
   node: ['ipam'],
   lab: ['apiserver', 'calc', 'policy'],
 };

@@ -8,6 +8,7 @@ import { startLoadBalancer } from './load-balancer/controller.ts';
 import { isSeparate } from './nodes/directory.ts';
 import { startHostEndpoints } from './nodes/host-endpoints.ts';
 import { startNodeSync } from './nodes/label-sync.ts';
+import { startNetworkConditions } from './nodes/network-condition.ts';
 import { startPoolController } from './pools/pool-controller.ts';
 import { startTierController } from './tiers/tier-controller.ts';
 import type { WorkQueue } from './work-queue.ts';
@@ -27,7 +28,11 @@ export function startControllers(context: ControllerContext, config: RunConfig):
   const ended = new Promise<void>(resolve => signal.addEventListener('abort', () => resolve()));
   const { node, policy, namespace, serviceAccount, workloadEndpoint, loadBalancer } = config;
   if (node !== undefined) {
-    queues.push(...startIpamGarbageCollector(context, node), startHostEndpoints(context, node));
+    queues.push(
+      ...startIpamGarbageCollector(context, node),
+      startHostEndpoints(context, node),
+      startNetworkConditions(context),
+    );
   }
   if (loadBalancer !== undefined) queues.push(startLoadBalancer(context, loadBalancer));
   if (isSeparate(context.stores)) {

@@ -1,5 +1,12 @@
 import type { Kind, Resource } from '@calico/api';
-import { type Client, printKey, type ReflectorDeps, type ReflectorStatus, startReflector } from '@calico/datastore';
+import {
+  type Client,
+  printKey,
+  type ReflectorDeps,
+  type ReflectorStatus,
+  type Selection,
+  startReflector,
+} from '@calico/datastore';
 
 /** What changed in a view; `value` is undefined when the object is gone, `before` when it is new. */
 export type Listener<V> = (key: string, value: V | undefined, before: V | undefined) => void;
@@ -56,8 +63,13 @@ export class Views {
     return view;
   }
 
-  /** A view that keeps only what `keep` gives of each object. */
-  keep<R extends Resource, V>(client: Client, kind: Kind<R>, keep: (object: R) => V): View<V> {
+  /** A view that keeps only what `keep` gives of each object of a selection; of all unless given. */
+  keep<R extends Resource, V>(
+    client: Client,
+    kind: Kind<R>,
+    keep: (object: R) => V,
+    selection: Selection = {},
+  ): View<V> {
     const items = new Map<string, V>();
     const listeners: Listener<V>[] = [];
     const change = (key: string, value: V | undefined) => {
@@ -79,6 +91,7 @@ export class Views {
         onEvent: event => change(printKey(event.key), event.type === 'set' ? keep(event.object) : undefined),
       },
       this.#deps,
+      { selection },
     );
     const view: View<V> = {
       items,

@@ -1,14 +1,9 @@
 import { ClusterInformation } from '@calico/api';
 import { type Client, isGone, type ReflectorDeps } from '@calico/datastore';
 
-/** A store whose history grows until it is told to forget. */
+/** A client of etcd, whose history grows until somebody has it forget. */
 export interface Compactable extends Client {
   compact(resourceVersion: string): Promise<void>;
-}
-
-/** Whether a client is one of etcd, whose history nobody else compacts. */
-export function isEtcd(client: Client): client is Compactable {
-  return 'compact' in client;
 }
 
 /**

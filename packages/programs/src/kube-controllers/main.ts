@@ -24,7 +24,7 @@ import { backoff } from '@calico/reconcile';
 import { type Environment, environmentConfig } from '../datastore/config.ts';
 import { openDatastore, openKubernetes } from '../datastore/open.ts';
 import { version } from '../version.ts';
-import { compactEtcd, isEtcd } from './compaction.ts';
+import { type Compactable, compactEtcd } from './compaction.ts';
 import { loadConfiguration, watchConfiguration } from './configuration.ts';
 import { readFlags, USAGE } from './flags.ts';
 import { healthCheck } from './health-check.ts';
@@ -75,6 +75,7 @@ async function run(statusFile: string, healthPort: number, env: Environment): Pr
       name: 'controllers',
       ...controllersComponent({
         stores,
+        etcd: datastore.type === 'etcdv3' ? (datastore.client as Compactable) : undefined,
         env,
         log,
         metrics,
@@ -105,6 +106,8 @@ function healthRoutes(port: number, status: StatusFile): HttpServer | undefined 
 
 interface Parts {
   readonly stores: Stores;
+  /** Calico's kinds are in an etcd. */
+  readonly etcd: Compactable | undefined;
   readonly env: Environment;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -115,7 +118,7 @@ interface Parts {
 
 /** Everything after the configuration is known. Starting does not wait: a signal ends it at any point. */
 function controllersComponent(parts: Parts): Pick<Component, 'start' | 'stop'> {
-  const { stores, env, log, metrics, status, end } = parts;
+  const { stores, etcd, env, log, metrics, status, end } = parts;
   const stop = new AbortController();
   let running: Promise<void> | undefined;
   const work = async () => {
@@ -144,9 +147,7 @@ function controllersComponent(parts: Parts): Pick<Component, 'start' | 'stop'> {
       const views = new Views({ ...deps, signal });
       const finalizers = group === 'projectcalico.org/v3';
       const controllers = startControllers({ ...deps, signal, stores, views, ipam, metrics, finalizers }, config);
-      const compacting = isEtcd(stores.calico)
-        ? compactEtcd(stores.calico, config.compactionMs, { ...deps, signal })
-        : undefined;
+      const compacting = etcd && compactEtcd(etcd, config.compactionMs, { ...deps, signal });
       await Promise.all([controllers.done, compacting]);
       if (stop.signal.aborted) await leadership.release();
       else throw leadership.lost.reason;
