@@ -79,6 +79,21 @@ const pool = (cidr: string, vxlanMode: 'Always' | 'Never' = 'Always'): Message =
 const host: Message = { kind: 'hostUpdate', host: { name: 'node1', ipv4: '172.16.0.1', ipv6: 'fd16::1' } };
 const overlay = [host, pool('10.244.0.0/16'), vtep('node1', 1), vtep('node2', 2), vtep('node3', 3)];
 
+test('an interface that went down a moment ago keeps no other back, and has its route again once it is up', () => {
+  pod('cali1');
+  pod('cali2');
+  apply(podAt('cali1', ['10.0.0.1/32']));
+  const { index } = kernel.link('cali1') ?? { index: -1 };
+  kernel.setLink(index, { up: false });
+  routing.resync();
+  apply(podAt('cali2', ['10.0.0.2/32']));
+  expect(routes()).toEqual([expect.stringContaining('10.0.0.2/32 link cali2')]);
+  kernel.setLink(index, { up: true });
+  changed('cali1');
+  apply();
+  expect(routes()).toHaveLength(2);
+});
+
 describe('workloads', () => {
   test('have a route straight to their interface, in both families', () => {
     pod('calia');

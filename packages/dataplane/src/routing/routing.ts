@@ -253,7 +253,15 @@ export class Routing {
       return true;
     }
     if (actual !== undefined && sameRoute(actual, desired) && !this.#unsureRoutes.has(key)) return false;
-    this.#kernel.replaceRoute(desired);
+    try {
+      this.#kernel.replaceRoute(desired);
+    } catch (error) {
+      // Its interface went down or away since it was planned, as those of ending pods do: no reason to keep others waiting.
+      // The event that is on its way, or the one that brings it up again, has the route planned anew.
+      if (desired.link === undefined || this.#kernel.link(desired.link)?.up === true) throw error;
+      this.#actual?.delete(key);
+      return false;
+    }
     this.#actual?.set(key, desired);
     return true;
   }
