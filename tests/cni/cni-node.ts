@@ -40,6 +40,7 @@ export interface Result {
 
 /** A machine with plugins, and beside them what the test starts: an API server, an etcd, a node agent. */
 export class CniNode {
+  static readonly agentCommand: readonly string[] = [executable, 'component', 'node'];
   readonly machine: Machine;
   readonly #programs = new Map<string, Running>();
 
@@ -78,7 +79,7 @@ export class CniNode {
   }
 
   /** A node agent; ready once it answers so. `command` runs something else than the executable. */
-  async startAgent(env: Readonly<Record<string, string>>, command = [executable, 'component', 'node']): Promise<void> {
+  async startAgent(env: Readonly<Record<string, string>>, command = CniNode.agentCommand): Promise<void> {
     this.#start('agent', command, {
       NODENAME: nodeName,
       IP: '172.31.7.1/24',
@@ -160,19 +161,29 @@ export class CniNode {
   }
 
   /** One plugin, called as a runtime does. */
-  async plugin(command: string, type: string, { id, pod }: Container, input: string): Promise<Done> {
-    const podArgs =
-      pod === undefined ? '' : `;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${pod};K8S_POD_INFRA_CONTAINER_ID=${id}`;
-    const env = {
-      CNI_COMMAND: command,
-      CNI_CONTAINERID: id,
-      CNI_NETNS: `/run/netns/${id}`,
-      CNI_IFNAME: 'eth0',
-      CNI_PATH: pluginFolder,
-      CNI_ARGS: `IgnoreUnknown=1${podArgs}`,
-      PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
-    };
-    return await this.machine.run([join(pluginFolder, type)], { env, input });
+  async plugin(command: string, type: string, container: Container, input: string): Promise<Done> {
+    return await this.machine.run([join(pluginFolder, type)], { env: parameters(command, container), input });
+  }
+
+  /** Starts another program in the plugin's place; what it prints is in its words. */
+  startPlugin(command: string, container: Container, input: string, program: readonly string[]): Running {
+    const file = join(this.machine.folder, `${container.id}.json`);
+    writeFileSync(file, input);
+    const reading = ['sh', '-c', `exec "$@" < ${file}`, 'sh', ...program];
+    return this.machine.start('plugin', reading, parameters(command, container));
+  }
+
+  /** Makes a pod of this node, and the namespace that a runtime makes for it. */
+  async newPod(pod: string): Promise<Container & { readonly pod: string }> {
+    const container = { id: `${pod}0123456789abcdef`, pod };
+    await this.apply('api', {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: pod, namespace: 'default' },
+      spec: { nodeName, containers: [{ name: 'main', image: 'busybox' }] },
+    });
+    await this.addNamespace(container);
+    return container;
   }
 
   async addNamespace({ id }: Container): Promise<void> {
@@ -218,4 +229,19 @@ export class CniNode {
 /** The address of a result, without its length. */
 export function addressOf(result: Result | undefined): string {
   return (result?.ips?.[0]?.address ?? result?.ip4?.ip ?? '').split('/')[0] ?? '';
+}
+
+/** The parameters of a plugin's call. CNI specification 1.1.0, "Parameters". */
+function parameters(command: string, { id, pod }: Container): Record<string, string> {
+  const podArgs =
+    pod === undefined ? '' : `;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${pod};K8S_POD_INFRA_CONTAINER_ID=${id}`;
+  return {
+    CNI_COMMAND: command,
+    CNI_CONTAINERID: id,
+    CNI_NETNS: `/run/netns/${id}`,
+    CNI_IFNAME: 'eth0',
+    CNI_PATH: pluginFolder,
+    CNI_ARGS: `IgnoreUnknown=1${podArgs}`,
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+  };
 }

@@ -22,6 +22,8 @@ import { Undo } from './undo.ts';
 
 /** Usually below 5; one second where the kernel looks for duplicate addresses all the same. */
 const longestSettleMs = 3_000;
+/** Of a veth; loopback, where a node may have its address, has more. */
+const largestMtu = 65_535;
 
 /**
  * Gives a container its network and answers when its own rules and routes are in the kernel. May be repeated: the veth is
@@ -42,7 +44,7 @@ export async function addNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall)
   try {
     return await withPodPlace(deps, call, async place => {
       const { hostKernel, podKernel, hostName, podName } = place;
-      const mtu = config.mtu || deps.mtu();
+      const mtu = Math.min(config.mtu || deps.mtu(), largestMtu);
       refuseSecondInterface(hostKernel, call);
       const hadLink = hostKernel.link(hostName) !== undefined;
       discardPodEnd(hostKernel, podKernel, podName, trash);

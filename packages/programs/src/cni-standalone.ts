@@ -17,11 +17,13 @@ const kernelMtu = 1500;
  * Opens all that the plugin needs to work without an agent (`"agent": "none"`): the same handler as the agent's, on a
  * datastore that the network configuration names, with nobody but a Felix elsewhere to program policy. Rejects with an
  * Error or CniError that says what cannot be used.
+ * @param onPhase is told what has just been done: `ADD veth` …
  */
 export async function openStandalone(
   config: PluginConfig,
   env: Environment,
   log: PluginLog,
+  onPhase: (phase: string) => void = () => undefined,
 ): Promise<{ readonly ask: CniHandler; close(): Promise<void> }> {
   const libFolder = env.CALICO_LIB_DIR || '/var/lib/calico';
   const nodeName = pluginNodeName(config, `${libFolder}/nodename`);
@@ -47,6 +49,7 @@ export async function openStandalone(
       mtuFile,
       log,
       ...time,
+      onPhase,
     },
     trash,
   );

@@ -35,11 +35,20 @@ import { watchViewHealth } from './view-health.ts';
 /** Exit code by which a process asks to be started again with its new configuration; Calico's own. */
 const restartExitCode = 129;
 
+/** Where tests look in. */
+export interface NodeAgentHooks {
+  /** Told which part of a call of the CNI plugin has just been done: `ADD veth`, `DEL ipam` … */
+  onCniPhase?(phase: string): void;
+}
+
 /**
  * Runs everything that a node needs in one process: Felix, the CNI server, BGP beside it, health and metrics. Gives the
  * exit code: 0 after a signal, 129 when a changed parameter needs a new start.
  */
-export async function runNodeAgent(env: Readonly<Record<string, string | undefined>>): Promise<number> {
+export async function runNodeAgent(
+  env: Readonly<Record<string, string | undefined>>,
+  hooks: NodeAgentHooks = {},
+): Promise<number> {
   await fillThreadPool();
   const parameters = felixEnvironment(env, felixParameters);
   const log = createLogger({
@@ -97,7 +106,7 @@ export async function runNodeAgent(env: Readonly<Record<string, string | undefin
     object,
     felixComponent({ felix, node, view, health, metrics, end, after: object.started }),
     mtu,
-    cniComponent({ node, ipam, felix, mtu }),
+    cniComponent({ node, ipam, felix, mtu, hooks }),
     completeStartup(node, async () => health.readiness().causes[0]),
     heartbeat(node, health),
     statusReporter(node),
@@ -188,8 +197,14 @@ function cniToken({ env, log }: OpenNode, health: HealthAggregator): Component[]
   return [service];
 }
 
-function cniComponent(parts: { node: OpenNode; ipam: Ipam; felix: Felix; mtu: MtuWatch }): Component {
-  const { node, ipam, felix, mtu } = parts;
+function cniComponent(parts: {
+  node: OpenNode;
+  ipam: Ipam;
+  felix: Felix;
+  mtu: MtuWatch;
+  hooks: NodeAgentHooks;
+}): Component {
+  const { node, ipam, felix, mtu, hooks } = parts;
   const { environment, datastore, kubernetes, kernel } = node;
   const log = node.log.child({ component: 'cni' });
   let server: { stop(): Promise<void> } | undefined;
@@ -211,6 +226,7 @@ function cniComponent(parts: { node: OpenNode; ipam: Ipam; felix: Felix; mtu: Mt
         clock: systemClock,
         random: systemRandom,
         log,
+        onPhase: phase => hooks.onCniPhase?.(phase),
       });
       server = await startCniServer({ socketPath: join(environment.runFolder, 'cni.sock'), handler, log });
     },
