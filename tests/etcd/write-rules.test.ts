@@ -11,8 +11,8 @@ import {
   Tier,
   WorkloadEndpoint,
 } from '@calico/api';
-import { ensureInitialized } from '@calico/datastore';
-import { calicoWriteRules, type EtcdClient, etcdClient } from '@calico/datastore/etcd';
+import { calicoWriteRules, ensureInitialized } from '@calico/datastore';
+import { type EtcdClient, etcdClient } from '@calico/datastore/etcd';
 import { ClockFake, seededRandom } from '@calico/reconcile';
 import { describeEtcd } from './describe-etcd.ts';
 import { EtcdServer } from './etcd-server.ts';

@@ -55,3 +55,4 @@ export {
   startFelixSyncer,
   startSyncer,
 } from './syncer.ts';
+export { calicoWriteRules, type Write, type WriteRule } from './write-rules.ts';

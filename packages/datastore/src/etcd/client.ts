@@ -18,6 +18,7 @@ import { applyPatch, PatchError } from '../memory/patch.ts';
 import type { Log } from '../reflector.ts';
 import { selectionTest } from '../selection-test.ts';
 import { randomUid } from '../uid.ts';
+import type { Write, WriteRule } from '../write-rules.ts';
 import type { EtcdConfig } from './config.ts';
 import { Connection } from './connection.ts';
 import type { KeyRange } from './key-range.ts';
@@ -27,7 +28,6 @@ import { decodeRecord, encodeRecord, type Held } from './record.ts';
 import type { Operation } from './status-error.ts';
 import { absent, EtcdStore, unchanged } from './store.ts';
 import { EtcdWatch, failedWatch } from './watch-stream.ts';
-import type { Write, WriteRule } from './write-rules.ts';
 
 /** What an etcdClient can be told beside the endpoints. */
 export interface EtcdClientOptions {
@@ -299,7 +299,8 @@ export class EtcdClient implements Client {
   }
 
   async #check(kind: Pick<Kind, 'kind'>, write: Write): Promise<void> {
-    await this.#rules.get(kind.kind)?.check?.(write, this);
+    const rule = this.#rules.get(kind.kind);
+    if (!write.deletes || rule?.deletes === true) await rule?.check?.(write, this);
   }
 
   /** Tries until there is a result; nothing is one when somebody else was quicker. */

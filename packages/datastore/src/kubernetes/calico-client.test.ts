@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, test } from 'bun:test';
-import { GlobalNetworkPolicy, GlobalNetworkSet, Pod } from '@calico/api';
+import { GlobalNetworkPolicy, GlobalNetworkSet, Pod, Tier } from '@calico/api';
 import { type Clock, seededRandom } from '@calico/reconcile';
 import { codeOf } from '../contract/harness.ts';
 import { globalNetworkSet } from '../contract/objects.ts';
 import { type Asked, type ScriptedServer, startScriptedServer, statusResponse } from '../testing/scripted-server.ts';
+import { calicoWriteRules } from '../write-rules.ts';
 import { calicoClient } from './calico-client.ts';
 import { processClock } from './system-time.ts';
 
@@ -118,6 +119,52 @@ describe('under crd.projectcalico.org/v1', () => {
     expect(await codeOf(client.create(GlobalNetworkSet, bad))).toBe('Invalid');
     expect(await codeOf(client.update(GlobalNetworkSet, bad))).toBe('Invalid');
     expect(asked).toEqual([]);
+  });
+});
+
+describe('with the rules of writes', () => {
+  const root = '/apis/projectcalico.org/v3';
+  const v3Policy = { apiVersion: 'projectcalico.org/v3', kind: 'GlobalNetworkPolicy' };
+  const policy = { ...v3Policy, metadata: { name: 'p' }, spec: { tier: 'apps', selector: 'all()' } };
+  /** A server with these objects, by their paths. */
+  const open = (objects: Record<string, object>) => {
+    const started = startScriptedServer(({ method, path, body }) => {
+      if (method !== 'GET') return method === 'DELETE' ? Response.json({}) : new Response(body);
+      const found = objects[path];
+      return found === undefined ? GONE() : Response.json(found);
+    });
+    server = started;
+    const options = { apiGroup: 'projectcalico.org/v3', rules: calicoWriteRules, clock: quickClock } as const;
+    const client = calicoClient({ server: started.url }, { ...options, random: seededRandom(1) });
+    const written = () =>
+      started.asked.filter(({ method }) => method !== 'GET').map(({ method, path }) => `${method} ${path}`);
+    return { client, written };
+  };
+  const tier = { metadata: { name: 'apps', resourceVersion: '1' }, spec: { order: 1, defaultAction: 'Deny' } };
+
+  test('a policy whose tier is not there is not sent', async () => {
+    const without = open({});
+    expect(await codeOf(without.client.create(GlobalNetworkPolicy, policy))).toBe('NotFound');
+    expect(await codeOf(without.client.update(GlobalNetworkPolicy, policy))).toBe('NotFound');
+    expect(without.written()).toEqual([]);
+    await server?.stop();
+    const { client, written } = open({ [`${root}/tiers/apps`]: tier });
+    await client.create(GlobalNetworkPolicy, policy);
+    expect(written()).toEqual([`POST ${root}/globalnetworkpolicies`]);
+  });
+
+  test('a tier is deleted when nothing is in it', async () => {
+    const kinds = ['networkpolicies', 'globalnetworkpolicies', 'stagednetworkpolicies', 'stagedglobalnetworkpolicies'];
+    const empty = Object.fromEntries(
+      kinds.map(kind => [`${root}/${kind}`, { metadata: { resourceVersion: '1' }, items: [] }]),
+    );
+    const objects: Record<string, object> = { ...empty, [`${root}/tiers/apps`]: tier };
+    const { client, written } = open(objects);
+    objects[`${root}/globalnetworkpolicies`] = { metadata: { resourceVersion: '1' }, items: [policy] };
+    expect(await codeOf(client.delete(Tier, { name: 'apps' }))).toBe('Invalid');
+    objects[`${root}/globalnetworkpolicies`] = { metadata: { resourceVersion: '1' }, items: [] };
+    await client.delete(Tier, { name: 'apps' });
+    expect(written()).toEqual([`DELETE ${root}/tiers/apps`]);
   });
 });
 

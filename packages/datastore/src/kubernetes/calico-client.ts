@@ -13,6 +13,7 @@ import {
 } from '../client.ts';
 import { DatastoreError, isConflict, isNotFound, printResource } from '../error.ts';
 import { applyPatch, PatchError } from '../memory/patch.ts';
+import type { Write, WriteRule } from '../write-rules.ts';
 import { apiGroupFromEnvironment, type CalicoApiGroup, discoverApiGroup } from './api-group.ts';
 import { type KubernetesClientOptions, kubernetesClient } from './client.ts';
 import type { KubernetesConfig } from './config.ts';
@@ -27,6 +28,8 @@ import { Transport } from './transport.ts';
 export interface CalicoClientOptions extends KubernetesClientOptions {
   /** The API group of Calico's kinds; else $CALICO_API_GROUP, else what the server has. */
   readonly apiGroup?: CalicoApiGroup;
+  /** What has to hold for writes of Calico's kinds beside the objects themselves, such as calicoWriteRules; nothing. */
+  readonly rules?: readonly WriteRule[];
   /** The environment; the process's own when absent. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
@@ -46,12 +49,18 @@ class CalicoClient implements Client {
   readonly #form: () => Promise<GroupForm>;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #rules: ReadonlyMap<string, WriteRule>;
 
-  constructor(rest: Client, form: () => Promise<GroupForm>, clock: Clock, random: Random) {
+  constructor(
+    rest: Client,
+    form: () => Promise<GroupForm>,
+    { clock = processClock, random = processRandom, rules = [] }: CalicoClientOptions,
+  ) {
     this.#rest = rest;
     this.#form = form;
     this.#clock = clock;
     this.#random = random;
+    this.#rules = new Map(rules.map(rule => [rule.kind.kind, rule]));
   }
 
   async apiGroup(): Promise<CalicoApiGroup> {
@@ -79,6 +88,7 @@ class CalicoClient implements Client {
     if (!isCalico(kind)) return this.#rest.create(kind, resource);
     const form = await this.#form();
     const object = prepare('create', kind, resource);
+    await this.#check(kind, { op: 'create', object, old: undefined, deletes: false });
     // Calico's own programs count on it being in the annotation.
     const creationTimestamp = `${new Date(this.#clock.wallTime()).toISOString().slice(0, 19)}Z`;
     const made = { ...object, metadata: { creationTimestamp, ...object.metadata } };
@@ -88,7 +98,9 @@ class CalicoClient implements Client {
 
   async update<R extends Resource>(kind: Kind<R>, resource: R): Promise<R> {
     if (!isCalico(kind)) return this.#rest.update(kind, resource);
-    return this.#replace(kind, prepare('update', kind, resource), 'update');
+    const object = prepare('update', kind, resource);
+    await this.#check(kind, { op: 'update', object, old: undefined, deletes: false });
+    return this.#replace(kind, object, 'update');
   }
 
   async updateStatus<R extends Resource>(kind: Kind<R>, resource: R): Promise<R> {
@@ -108,6 +120,7 @@ class CalicoClient implements Client {
     for (let tries = 1; ; tries++) {
       const old = await this.get(kind, key);
       const next = patched(kind, old, patch, options);
+      await this.#check(kind, { op: 'patch', object: next, old, deletes: false });
       try {
         return await this.#replace(kind, next, options.subresource === 'status' ? 'updateStatus' : 'update');
       } catch (err) {
@@ -120,6 +133,10 @@ class CalicoClient implements Client {
   async delete<R extends Resource>(kind: Kind<R>, key: ObjectKey, options?: DeleteOptions): Promise<void> {
     if (!isCalico(kind)) return this.#rest.delete(kind, key, options);
     const form = await this.#form();
+    if (this.#rules.get(kind.kind)?.deletes === true) {
+      const object = await this.get(kind, key);
+      await this.#check(kind, { op: 'delete', object, old: object, deletes: true });
+    }
     const preconditions = options && form.toStoredOptions(options);
     await this.#named(form, kind, key, stored => this.#rest.delete(form.storedKind(kind), stored, preconditions));
   }
@@ -140,6 +157,10 @@ class CalicoClient implements Client {
       const own = event.type === 'BOOKMARK' ? event : { type: event.type, object: read(event.object) };
       return select === undefined ? own : select(own);
     });
+  }
+
+  async #check(kind: Pick<Kind, 'kind'>, write: Write): Promise<void> {
+    await this.#rules.get(kind.kind)?.check?.(write, this);
   }
 
   async #replace<R extends Resource>(kind: Kind<R>, object: R, op: 'update' | 'updateStatus'): Promise<R> {
@@ -252,7 +273,7 @@ export function calicoClient(config: KubernetesConfig, options: CalicoClientOpti
     }
     return found;
   };
-  return new CalicoClient(kubernetesClient(config, options), form, clock, options.random ?? processRandom);
+  return new CalicoClient(kubernetesClient(config, options), form, options);
 }
 
 /** The API group under which a `calicoClient` has Calico's kinds; undefined for a client of another store. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Client, Log } from '@calico/datastore';
+import { type Client, calicoWriteRules, type Log } from '@calico/datastore';
 import type { KubernetesConfig } from '@calico/datastore/kubernetes';
 import type { Clock, Random } from '@calico/reconcile';
 import { type DatastoreConfig, type DatastoreType, datastoreType, type Environment, flag } from './config.ts';
@@ -30,7 +30,7 @@ export async function openDatastore(config: DatastoreConfig, options: OpenOption
   const type = datastoreType(config);
   if (type === 'kubernetes') return { type, client: await openKubernetes(config, options), close: () => {} };
   const { env: _env, ...rest } = options;
-  const { calicoWriteRules, etcdClient, loadEtcdConfig } = await import('@calico/datastore/etcd');
+  const { etcdClient, loadEtcdConfig } = await import('@calico/datastore/etcd');
   const client = etcdClient(await loadEtcdConfig(config), { ...rest, rules: calicoWriteRules });
   return { type, client, close: () => client.close() };
 }
@@ -40,7 +40,7 @@ export async function openKubernetes(config: DatastoreConfig, options: OpenOptio
   const { log: _log, ...rest } = options;
   const { calicoClient } = await import('@calico/datastore/kubernetes');
   const env = { CALICO_API_GROUP: config.calicoAPIGroup };
-  return calicoClient(await kubernetesConfig(config, options.env), { ...rest, env });
+  return calicoClient(await kubernetesConfig(config, options.env), { ...rest, env, rules: calicoWriteRules });
 }
 
 /**

@@ -18,15 +18,15 @@ import {
   WorkloadEndpoint,
 } from '@calico/api';
 import { type Cidr, cidrsOverlap, parseCidr } from '@calico/ip';
-import { type Client, keyOf, printKey } from '../client.ts';
-import { DatastoreError, type DatastoreErrorCode, isNotFound, printResource } from '../error.ts';
+import { type Client, keyOf, printKey } from './client.ts';
+import { DatastoreError, type DatastoreErrorCode, isNotFound, printResource } from './error.ts';
 
 /** A write that is about to be done. */
 export interface Write<R extends Resource = Resource> {
   readonly op: string;
   /** The object as it is to be stored; of a delete, as it is. */
   readonly object: R;
-  /** The object as it is; undefined of a create. */
+  /** The object as it is; undefined of a create, and of an update that was not read before. */
   readonly old: R | undefined;
   readonly deletes: boolean;
 }
@@ -36,6 +36,8 @@ export interface WriteRule<R extends Resource = Resource> {
   readonly kind: Kind<R>;
   /** Before defaults and validation. */
   prepare?(object: R): R;
+  /** Whether deletes are looked at too. */
+  readonly deletes?: boolean;
   /** After them; what it reads may have changed when the write is done, as with Calico's own clients. Rejects with a DatastoreError. */
   check?(write: Write<R>, client: Client): Promise<void>;
 }
@@ -60,7 +62,7 @@ function tierOf({ spec }: Resource): string {
 /** Policies are put into tiers that exist. */
 async function tierExists(write: Write, client: Client): Promise<void> {
   const tier = tierOf(write.object);
-  if (write.deletes || (write.old !== undefined && tierOf(write.old) === tier)) return;
+  if (write.old !== undefined && tierOf(write.old) === tier) return;
   try {
     await client.get(Tier, { name: tier });
   } catch (err) {
@@ -89,7 +91,6 @@ async function tierIsEmpty(write: Write<Tier>, client: Client): Promise<void> {
 
 /** Pools do not overlap, and a new one has the size of the blocks that are there already. */
 async function poolIsApart(write: Write<IPPool>, client: Client): Promise<void> {
-  if (write.deletes) return;
   const own = parseCidr(write.object.spec.cidr);
   if (own === undefined) return;
   const { items } = await client.list(IPPool);
@@ -98,7 +99,7 @@ async function poolIsApart(write: Write<IPPool>, client: Client): Promise<void> 
     const reason = `spec.cidr is "${write.object.spec.cidr}"; allowed: one that does not overlap IPPool(${other.metadata.name}), "${other.spec.cidr}"`;
     throw refuse(write, 'Invalid', reason);
   }
-  if (write.old === undefined) await blocksFit(write, own, client);
+  if (write.op === 'create') await blocksFit(write, own, client);
 }
 
 async function blocksFit(write: Write<IPPool>, own: Cidr, client: Client): Promise<void> {
@@ -118,7 +119,7 @@ function overlaps(own: Cidr, text: string): boolean {
 /** Filters that a peer names exist. */
 async function filtersExist(write: Write<BGPPeer>, client: Client): Promise<void> {
   const { filters = [] } = write.object.spec;
-  if (write.deletes || filters.length === 0) return;
+  if (filters.length === 0) return;
   const known = new Set((await client.list(BGPFilter)).items.map(({ metadata }) => metadata.name));
   const missing = filters.filter(name => !known.has(name));
   if (missing.length === 0) return;
@@ -138,10 +139,10 @@ function withOwnLabels(endpoint: WorkloadEndpoint): WorkloadEndpoint {
   return { ...endpoint, metadata: { ...endpoint.metadata, labels: { ...labels, ...own } } };
 }
 
-/** What Calico's clients see to when they write to etcd, where no server does. */
+/** What Calico's clients see to when they write: etcd has no server that would, and CRDs can say only some of it. */
 export const calicoWriteRules: readonly WriteRule[] = [
   ...TIERED.map(kind => ({ kind: kind as unknown as Kind, check: tierExists })),
-  rule({ kind: Tier, check: tierIsEmpty }),
+  rule({ kind: Tier, deletes: true, check: tierIsEmpty }),
   rule({ kind: IPPool, check: poolIsApart }),
   rule({ kind: BGPPeer, check: filtersExist }),
   rule({ kind: Profile, check: profileIsNotBuiltIn }),
