@@ -36,11 +36,27 @@ export interface BgpSessionState extends BirdProtocol {
   readonly routes: { readonly imported: number; readonly exported: number } | undefined;
 }
 
+/** A route that BIRD knows. */
+export interface BirdRoute {
+  /** A CIDR. */
+  readonly destination: string;
+  /** `unicast`, `blackhole`, `unreachable`, `prohibit`. */
+  readonly kind: string;
+  /** The protocol that told it. */
+  readonly from: string;
+  /** The best one of its destination, which is what others and the kernel are told. */
+  readonly primary: boolean;
+  /** Of a unicast route; several when it has several ways. */
+  readonly nexthops: readonly { readonly gateway: string | undefined; readonly interfaceName: string }[];
+}
+
 /** BIRD's control socket. Every call may throw BirdError. */
 export interface BirdControl {
   status(): Promise<BirdStatus>;
   protocols(): Promise<BirdProtocol[]>;
   bgpSessions(): Promise<BgpSessionState[]>;
+  /** The routes of all tables. */
+  routes(): Promise<BirdRoute[]>;
   /**
    * Reads the configuration file again: what did not change goes on undisturbed, changed filters are applied to all
    * routes without an end of the session. BirdError Refused if the file does not parse; BIRD keeps the old one then.

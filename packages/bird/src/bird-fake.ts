@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { BgpSessionState, BirdControl, BirdProtocol, BirdStatus } from './bird-control.ts';
+import type { BgpSessionState, BirdControl, BirdProtocol, BirdRoute, BirdStatus } from './bird-control.ts';
 import type { BirdFiles, BirdProcess, BirdProcesses } from './bird-processes.ts';
 import { BirdError, type BirdErrorCode } from './error.ts';
 
@@ -9,6 +9,7 @@ type Op = keyof BirdControl | 'check' | 'start';
 interface Loaded {
   readonly routerId: string;
   readonly protocols: readonly { name: string; proto: string; neighbour?: { address: string; as: number } }[];
+  readonly routes: readonly BirdRoute[];
 }
 
 const TIME = '2026-01-01 00:00:00.000';
@@ -16,7 +17,7 @@ const STATEMENTS = /^(#.*|router id .*|log .*|timeformat .*|graceful restart wai
 
 /**
  * A BIRD in memory, behind the interfaces of its socket and of its processes. Of a configuration it reads the router id, the
- * protocols and their neighbours; sessions stand as the test sets them, at first in `Active`.
+ * protocols, their neighbours and static blackholes; sessions stand as the test sets them, at first in `Active`.
  */
 export class BirdFake implements BirdControl {
   /** Each start, with whether routes were to be recovered. */
@@ -87,6 +88,10 @@ export class BirdFake implements BirdControl {
         };
       }),
     );
+  }
+
+  routes(): Promise<BirdRoute[]> {
+    return this.#ask('routes', ({ routes }) => [...routes]);
   }
 
   configure(): Promise<void> {
@@ -167,5 +172,14 @@ function load(text: string): Loaded {
       };
     },
   );
-  return { routerId: /router id (\S+);/.exec(text)?.[1] ?? '', protocols };
+  const routes = [...text.matchAll(/^protocol static (\w+).*\{([\s\S]*?)^\}/gm)].flatMap(([, from = '', body = '']) =>
+    [...body.matchAll(/route (\S+) blackhole;/g)].map(([, destination = '']) => ({
+      destination,
+      kind: 'blackhole',
+      from,
+      primary: true,
+      nexthops: [],
+    })),
+  );
+  return { routerId: /router id (\S+);/.exec(text)?.[1] ?? '', protocols, routes };
 }

@@ -44,7 +44,7 @@ export function birdContract(name: string, open: () => BirdSetting): void {
     afterEach(() => setting.close());
 
     test('is unreachable before it was started', async () => {
-      for (const ask of ['status', 'protocols', 'bgpSessions', 'configure', 'shutdown'] as const) {
+      for (const ask of ['status', 'protocols', 'bgpSessions', 'routes', 'configure', 'shutdown'] as const) {
         expect(control[ask]()).rejects.toMatchObject({ name: 'BirdError', code: 'Unreachable' });
       }
       expect(daemon.health()).toEqual({ live: true, ready: false, detail: 'no configuration yet' });
@@ -80,6 +80,16 @@ export function birdContract(name: string, open: () => BirdSetting): void {
           neighbourAs: 64600,
           routes: undefined,
         },
+      ]);
+    });
+
+    test('tells its routes', async () => {
+      await daemon.apply(base('192.0.2.1'));
+      expect(await control.routes()).toEqual([]);
+      const blackhole = 'protocol static static1 {\n  ipv4;\n  route 10.65.0.0/26 blackhole;\n}\n';
+      await daemon.apply(`${base('192.0.2.1')}${blackhole}`);
+      expect(await control.routes()).toEqual([
+        { destination: '10.65.0.0/26', kind: 'blackhole', from: 'static1', primary: true, nexthops: [] },
       ]);
     });
 

@@ -1,7 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import type { BirdControl } from './bird-control.ts';
 import { BirdError } from './error.ts';
-import { parseBgpSessions, parseProtocols, parseStatus } from './parse-reply.ts';
+import { parseBgpSessions, parseProtocols, parseRoutes, parseStatus } from './parse-reply.ts';
 import { type ReplyLine, ReplyReader } from './reply.ts';
 
 export interface OpenBirdOptions {
@@ -23,6 +23,7 @@ export function openBird(socketPath: string, { timeoutMs = 2000 }: OpenBirdOptio
     status: async () => parseStatus(await ask('show status')),
     protocols: async () => parseProtocols(await ask('show protocols')),
     bgpSessions: async () => parseBgpSessions(await ask('show protocols all')),
+    routes: async () => parseRoutes(await ask('show route')),
     configure: async () => {
       await ask('configure');
     },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { parseBgpSessions, parseProtocols, parseStatus } from './parse-reply.ts';
+import { parseBgpSessions, parseProtocols, parseRoutes, parseStatus } from './parse-reply.ts';
 import { type ReplyLine, ReplyReader } from './reply.ts';
 
 function read(text: string): ReplyLine[] {
@@ -40,7 +40,48 @@ const PROTOCOLS = `2002-Name       Proto      Table      State  Since         In
 0000 
 `;
 
+// As BIRD 2.0.12 prints it.
+const ROUTES = `1007-Table master4:
+ 10.65.0.0/26         blackhole [static1 2026-11-21 11:34:15.217] * (200)
+ 192.0.2.0/24         unicast [direct1 2026-11-21 11:34:15.224] * (240)
+ \tdev eth0
+                      blackhole [static1 2026-11-21 11:34:15.217] (200)
+ 10.67.0.0/24         unicast [Mesh_192_0_2_9 2026-11-21 11:34:15.217 from 192.0.2.9] * (100/0) [i]
+ \tvia 192.0.2.9 on eth0
+ \tvia 192.0.2.10 on eth1 weight 2
+ 
+ Table master6:
+ fd00:1::/64          unreachable [static2 2026-11-21 11:34:15.217] * (200)
+0000 
+`;
+
 describe('answers of BIRD', () => {
+  test('to show route, with destinations that repeat and several next hops', () => {
+    const at = (destination: string, kind: string, from: string, primary: boolean, ...nexthops: object[]) => ({
+      destination,
+      kind,
+      from,
+      primary,
+      nexthops,
+    });
+    expect(parseRoutes(read(ROUTES)) as unknown[]).toEqual([
+      at('10.65.0.0/26', 'blackhole', 'static1', true),
+      at('192.0.2.0/24', 'unicast', 'direct1', true, { gateway: undefined, interfaceName: 'eth0' }),
+      at('192.0.2.0/24', 'blackhole', 'static1', false),
+      at(
+        '10.67.0.0/24',
+        'unicast',
+        'Mesh_192_0_2_9',
+        true,
+        { gateway: '192.0.2.9', interfaceName: 'eth0' },
+        { gateway: '192.0.2.10', interfaceName: 'eth1' },
+      ),
+      at('fd00:1::/64', 'unreachable', 'static2', true),
+    ]);
+    expect(parseRoutes(read('0000 \n'))).toEqual([]);
+    expect(() => parseRoutes(read('1007-nonsense\n0000 \n'))).toThrow('show route');
+  });
+
   test('to show status', () => {
     expect(parseStatus(read(STATUS))).toEqual({
       version: '2.0.12',

@@ -1,4 +1,4 @@
-import type { BgpSessionState, BirdProtocol, BirdStatus } from './bird-control.ts';
+import type { BgpSessionState, BirdProtocol, BirdRoute, BirdStatus } from './bird-control.ts';
 import { BirdError } from './error.ts';
 import type { ReplyLine } from './reply.ts';
 
@@ -6,6 +6,7 @@ import type { ReplyLine } from './reply.ts';
 const VERSION = 1000;
 const PROTOCOL = 1002;
 const PROTOCOL_DETAILS = 1006;
+const ROUTE = 1007;
 const STATUS = 1011;
 const GRACEFUL_RESTART = 24;
 
@@ -42,6 +43,27 @@ export function parseBgpSessions(lines: readonly ReplyLine[]): BgpSessionState[]
     if (protocol.proto === 'BGP') sessions.push({ ...protocol, ...parseDetails(detailsAfter(lines, at)) });
   }
   return sessions;
+}
+
+/**
+ * The answer to `show route`: a line for each route, the destination left out where it is that of the line before, then its next
+ * hops behind tabs. Throws BirdError Malformed.
+ */
+export function parseRoutes(lines: readonly ReplyLine[]): BirdRoute[] {
+  const routes: (BirdRoute & { readonly nexthops: { gateway: string | undefined; interfaceName: string }[] })[] = [];
+  for (const { code, text } of lines) {
+    if (code !== ROUTE || text === '' || text.startsWith('Table ')) continue;
+    const hop = /^\t(?:via (\S+) on (\S+)|dev (\S+))/.exec(text);
+    if (hop !== null) {
+      routes.at(-1)?.nexthops.push({ gateway: hop[1], interfaceName: hop[2] ?? hop[3] ?? '' });
+      continue;
+    }
+    const [, named = '', kind = '', from = '', mark] = /^(\S*)\s+(\w+)\s+\[(\S+)[^\]]*\](\s\*)?/.exec(text) ?? [];
+    const destination = named || routes.at(-1)?.destination;
+    if (kind === '' || destination === undefined) throw malformed('show route', lines);
+    routes.push({ destination, kind, from, primary: mark !== undefined, nexthops: [] });
+  }
+  return routes;
 }
 
 /** Name, proto, table, state, since (a time, or a date and a time) and the rest. */

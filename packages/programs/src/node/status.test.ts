@@ -62,6 +62,7 @@ test('a report about this node is filled in, and kept up to date as often as it 
       message: '',
     },
     sessions: [],
+    routes: [],
   };
   await until(async () => (await status('mine'))?.agent?.birdV4?.state === 'Ready');
   expect(await status('mine')).toMatchObject({ bgp: { numberEstablishedV4: 0 } });

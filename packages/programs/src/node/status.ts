@@ -17,8 +17,8 @@ const times = { clock: systemClock, random: systemRandom };
 async function askBird({ runFolder }: NodeEnvironment): Promise<BirdAnswer> {
   const bird = openBird(join(runFolder, 'bird.ctl'));
   try {
-    const [status, sessions] = await Promise.all([bird.status(), bird.bgpSessions()]);
-    return { status, sessions };
+    const [status, sessions, routes] = await Promise.all([bird.status(), bird.bgpSessions(), bird.routes()]);
+    return { status, sessions, routes };
   } catch (error) {
     if (isUnreachable(error)) return undefined;
     throw error;
