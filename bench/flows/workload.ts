@@ -25,7 +25,12 @@ export function pod(name: string, node: string, ip: string, labels: Record<strin
 
 /** The pods elsewhere in the cluster, one for each of `count` selectors. */
 export function remotePods(count: number): Resource[] {
-  return Array.from({ length: count }, (_, i) => pod(`peer-${i}`, 'elsewhere', remoteAddress(i), { peer: `p${i}` }));
+  return Array.from({ length: count }, (_, i) => pod(`peer-${i}`, 'elsewhere', remoteAddress(i), { [`p${i}`]: '' }));
+}
+
+/** Labels that every policy's peer selector matches. */
+export function everyLabel(count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`p${i}`, '']));
 }
 
 /** Two tiers: what the first does not decide goes on to the second. */
@@ -66,7 +71,7 @@ export function policy(
         source:
           i % 10 === 3 || i % 10 === 4
             ? { nets: ['10.0.0.0/8'], notNets: [clientNet, `10.${i % 200}.${i >> 8}.0/24`] }
-            : { selector: `peer == 'p${i}'` },
+            : { selector: `has(p${i})` },
         ports: i % 10 < 3 ? [`${port}:${port + 3}`] : i % 10 === 5 ? ['metrics'] : [port],
       };
   const { action, source, ports } = rule;

@@ -23,6 +23,9 @@ const defaultRulesInOrder = 8;
 const directions = ['ingress', 'egress'] as const;
 const families = [4, 6] as const;
 
+/** About 10 MB in the kernel, and 5 ms of its time for each new chain. A program that needs more is asked rule by rule. */
+const defaultLookupBudget = 32_768;
+
 /** One direction of one family of a program, shared by all endpoints that have it. */
 interface CompiledProgram {
   readonly direction: Direction;
@@ -47,6 +50,8 @@ interface Old {
 export interface PolicyCompilerOptions {
   /** Up to so many rules, of a program or of what is left of it for a peer, are asked one by one. */
   readonly rulesInOrder?: number;
+  /** The most elements, rules and regions of one program's lookups. */
+  readonly lookupBudget?: number;
 }
 
 /**
@@ -77,7 +82,8 @@ export class PolicyCompiler {
   readonly #dirtyEndpoints = new Set<EndpointId>();
   readonly #dirtyInterfaces = new Set<string>();
 
-  constructor(ruleset: Ruleset, { rulesInOrder = defaultRulesInOrder }: PolicyCompilerOptions = {}) {
+  constructor(ruleset: Ruleset, options: PolicyCompilerOptions = {}) {
+    const { rulesInOrder = defaultRulesInOrder, lookupBudget = defaultLookupBudget } = options;
     this.#ruleset = ruleset;
     this.#rulesInOrder = rulesInOrder;
     this.#sets = new AddressSets({
@@ -90,7 +96,7 @@ export class PolicyCompiler {
     const contextOf = this.#context.bind(this);
     this.#ordered = new OrderedPrograms(this.#store, this.#book, contextOf);
     const chains = new ResidualChains(this.#store, contextOf, rulesInOrder);
-    this.#lookups = new PeerLookups(ruleset, this.#sets, this.#store, chains);
+    this.#lookups = new PeerLookups(ruleset, this.#sets, this.#store, chains, lookupBudget);
     for (const direction of directions) {
       for (const family of families) {
         const name = workloadMap(direction, family);

@@ -37,12 +37,15 @@ export class PeerLookups {
   readonly #sets: AddressSets;
   readonly #store: ContentStore;
   readonly #chains: ResidualChains;
+  readonly #budget: number;
   readonly #identities: Record<Family, Identities> = { 4: new Identities(), 6: new Identities() };
   readonly #programs = new Map<string, Prepared>();
   readonly #asking: Record<Family, Map<SetId, Set<string>>> = { 4: new Map(), 6: new Map() };
   readonly #dirty = new Set<string>();
 
-  constructor(ruleset: Ruleset, sets: AddressSets, store: ContentStore, chains: ResidualChains) {
+  /** `budget`: the most elements, rules and regions of one program. */
+  constructor(ruleset: Ruleset, sets: AddressSets, store: ContentStore, chains: ResidualChains, budget: number) {
+    this.#budget = budget;
     this.#ruleset = ruleset;
     this.#sets = sets;
     this.#store = store;
@@ -78,7 +81,8 @@ export class PeerLookups {
     const { flat, nets } = this.#withNets(flatBy, family);
     const before = this.#programs.get(program);
     const lookup =
-      before?.lookup ?? new ProgramLookup(program, direction, family, this.#ruleset, this.#store, this.#chains);
+      before?.lookup ??
+      new ProgramLookup(program, direction, family, this.#ruleset, this.#store, this.#chains, this.#budget);
     this.#programs.set(program, { lookup, family, flat, nets });
     for (const set of flat.sets) this.#startAsking(set, family, program);
     for (const set of before?.flat.sets ?? []) if (!flat.sets.has(set)) this.#stopAsking(set, family, program);

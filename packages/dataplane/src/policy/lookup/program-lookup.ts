@@ -12,12 +12,6 @@ import { distinctNumber, markKey } from './numbers.ts';
 import type { Base, FlatProgram } from './residual.ts';
 import type { PeerRules, ResidualChains } from './residual-chains.ts';
 
-/**
- * The most elements, rules and regions of one program's lookups: about 10 MB in the kernel, and 5 ms of its time for each
- * new chain. A program that needs more is asked rule by rule.
- */
-const sizeBudget = 32_768;
-
 /** An element of the map of classes. */
 interface Entry {
   readonly rules: PeerRules;
@@ -55,6 +49,7 @@ export class ProgramLookup {
   readonly #ruleset: Ruleset;
   readonly #store: ContentStore;
   readonly #chains: ResidualChains;
+  readonly #budget: number;
   #flat: FlatProgram | undefined;
   #nets: NetClasses | undefined;
   #entries = new Map<string, Entry>();
@@ -68,7 +63,7 @@ export class ProgramLookup {
   /** What becomes of peers without an identity or class of networks that the rules ask for. */
   #default: Entry | undefined;
 
-  /** `name` is the program's, content-named. */
+  /** `name` is the program's, content-named; `budget` the most elements, rules and regions. */
   constructor(
     name: string,
     direction: Direction,
@@ -76,7 +71,9 @@ export class ProgramLookup {
     ruleset: Ruleset,
     store: ContentStore,
     chains: ResidualChains,
+    budget: number,
   ) {
+    this.#budget = budget;
     this.#name = name;
     this.#direction = direction;
     this.#family = family;
@@ -112,7 +109,7 @@ export class ProgramLookup {
     this.#default = this.#entry(this.#rulesFor(nobody, undefined), 1);
     for (const netClass of nets?.classes ?? []) this.#add(pairKey(undefined, netClass), nobody, netClass, 1);
     for (const identity of identities) {
-      if (this.size > sizeBudget) break;
+      if (this.size > this.#budget) break;
       if (nets === undefined) this.#add(pairKey(identity, undefined), identity, undefined, identity.addresses.size);
       else for (const address of identity.addresses) this.#addAddress(identity, address);
     }
@@ -126,14 +123,14 @@ export class ProgramLookup {
       if (map !== before.map) this.#ruleset.deleteSet(before.map);
     }
     for (const counter of before.counters) this.#store.releaseCounter(counter);
-    return this.size <= sizeBudget;
+    return this.size <= this.#budget;
   }
 
   /** An address has another identity; false when the budget is crossed by it. */
   move({ address, from, to }: Move): boolean {
     if (to !== undefined && this.#asks(to)) this.#addAddress(to, address);
     if (from !== undefined && this.#asks(from)) this.#removeAddress(from, address);
-    return this.size <= sizeBudget;
+    return this.size <= this.#budget;
   }
 
   /** The rules of the program's chain. */
