@@ -8,7 +8,6 @@ import type { NetsBy, PeerPort } from './flat-rule.ts';
 import { fact, Identities } from './identities.ts';
 import { type MemberNet, NetClasses } from './net-classes.ts';
 import { markKey } from './numbers.ts';
-import { portStarts } from './port-regions.ts';
 import { ProgramLookup } from './program-lookup.ts';
 import type { FlatProgram } from './residual.ts';
 import type { ResidualChains } from './residual-chains.ts';
@@ -180,7 +179,7 @@ export class PeerLookups {
 function differences(flat: FlatProgram, nets: NetClasses): number {
   let sum = 0;
   for (const { sets } of nets.classes) {
-    sum += portStarts(flat.base(sets).rules).length;
+    sum += flat.portChanges(sets);
     if (sum > netBudget) break;
   }
   return sum;

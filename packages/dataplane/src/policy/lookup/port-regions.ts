@@ -1,5 +1,5 @@
 import type { Family } from '@calico/ip';
-import { hasPorts, type Match, type PortRange, type PortsMatch } from '@calico/policy';
+import { hasPorts, type Match, type PortRange, type PortsMatch, type Rule } from '@calico/policy';
 import { mergeRanges } from '../render-rule.ts';
 import type { ResidualRule } from './residual.ts';
 
@@ -63,7 +63,7 @@ export function withoutHeader(rules: readonly ResidualRule[]): readonly Residual
 
 /** Cuts the ports into the regions in which the rules leave the same; undefined when that takes more than the budget. */
 export function portRegions(rules: readonly ResidualRule[], budget: number): PortRegion[] | undefined {
-  const starts = portStarts(rules);
+  const starts = portStarts(rules.map(({ rule }) => rule));
   // What a rule without ports, or within its ranges, leaves is the same everywhere.
   const always = rules.filter(rule => !rule.rule.matches.some(isDestinationPorts));
   if (starts.length * (always.length + 1) > budget) return undefined;
@@ -112,15 +112,15 @@ function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
   else list.push(value);
 }
 
-/** The ports from `first` to `last` at which something else may be left than at the port before. */
-export function portStarts(rules: readonly ResidualRule[], first = 0, last = highestPort): number[] {
-  const starts = new Set([first]);
-  for (const { rule } of rules) {
+/** The ports at which something else may be left of the rules than at the port before. */
+export function portStarts(rules: Iterable<Rule>): number[] {
+  const starts = new Set([0]);
+  for (const rule of rules) {
     for (const match of rule.matches) {
-      if (match.kind !== 'ports' || match.side !== 'destination') continue;
-      for (const range of match.ranges) {
-        if (first < range.first && range.first <= last) starts.add(range.first);
-        if (first <= range.last && range.last < last) starts.add(range.last + 1);
+      if (!isDestinationPorts(match)) continue;
+      for (const { first, last } of match.ranges) {
+        starts.add(first);
+        if (last < highestPort) starts.add(last + 1);
       }
     }
   }

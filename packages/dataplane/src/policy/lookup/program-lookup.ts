@@ -55,7 +55,9 @@ export class ProgramLookup {
   #entries = new Map<string, Entry>();
   /** While the maps are filled, the elements that they had, less those that stay as they are. */
   #previous: Map<string, Entry> | undefined;
-  readonly #bases = new Map<NetClass | undefined, Base>();
+  #bases = new Map<NetClass | undefined, Base>();
+  /** The rules for classes of networks by their keys, as long as they are the same: chains keep work done for them. */
+  #knownBases = new Map<string, Base>();
   readonly #classes = new Map<string, Class>();
   readonly #taken = new Map<number, string>();
   #counters: ReadonlySet<string> = new Set();
@@ -100,7 +102,8 @@ export class ProgramLookup {
     for (const counter of this.#counters) this.#store.acquireCounter(counter);
     this.#flat = flat;
     this.#nets = nets;
-    this.#bases.clear();
+    this.#knownBases = new Map([...this.#bases.values()].map(base => [base.key, base]));
+    this.#bases = new Map();
     this.#entries = new Map();
     const map = this.#classesMap();
     if (map === before.map) this.#previous = before.entries;
@@ -221,7 +224,8 @@ export class ProgramLookup {
   #base(netClass: NetClass | undefined): Base {
     let base = this.#bases.get(netClass);
     if (base === undefined) {
-      base = this.#flat?.base(netClass?.sets ?? nobody.sets) ?? { rules: [], ends: [], key: '' };
+      const fresh = this.#flat?.base(netClass?.sets ?? nobody.sets) ?? { rules: [], ends: [], key: '' };
+      base = this.#knownBases.get(fresh.key) ?? fresh;
       this.#bases.set(netClass, base);
     }
     return base;

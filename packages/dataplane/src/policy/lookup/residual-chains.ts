@@ -161,7 +161,7 @@ function specialPorts(specific: readonly ResidualRule[], base: BasePorts, family
     if (own.length === 0) continue;
     const ranges = own.map(portsOfRule);
     if (!hasPorts(protocol) || ranges.includes(undefined)) return undefined;
-    const starts = portStarts(own);
+    const starts = portStarts(own.map(({ rule }) => rule));
     for (const [i, start] of starts.entries()) {
       const left = withPort(own, start);
       const end = (starts[i + 1] ?? highestPort + 1) - 1;

@@ -2,6 +2,7 @@ import type { Cidr } from '@calico/ip';
 import type { Direction, Rule, SetId } from '@calico/policy';
 import { contentName, ruleCounter } from '../names.ts';
 import { type FlatRule, type Peer, ruleFor, setsOfPorts } from './flat-rule.ts';
+import { portStarts } from './port-regions.ts';
 
 /** A rule that is left; equal keys: equal rules in the same place. */
 export interface ResidualRule {
@@ -121,6 +122,17 @@ export class FlatProgram {
     return { rules, ends: this.#ends, key };
   }
 
+  /** At how many ports something else may be left for a peer that lies in these lists of networks. */
+  portChanges(networks: ReadonlySet<SetId>): number {
+    const starts = new Set<number>();
+    for (const position of this.#plain) {
+      const flat = this.#rules[position]?.flat;
+      if (flat === undefined || flat.asked.some(({ set, negated }) => networks.has(set) === negated)) continue;
+      for (const start of startsOf(flat)) starts.add(start);
+    }
+    return starts.size;
+  }
+
   /** The rules that ask for sets and hold for the peer, in their order. */
   specific(peer: Peer): readonly ResidualRule[] {
     const positions = this.#asking.slice();
@@ -145,6 +157,17 @@ export class FlatProgram {
     }
     return list;
   }
+}
+
+const knownStarts = new WeakMap<FlatRule, readonly number[]>();
+
+function startsOf(flat: FlatRule): readonly number[] {
+  let starts = knownStarts.get(flat);
+  if (starts === undefined) {
+    starts = portStarts([flat.rest]);
+    knownStarts.set(flat, starts);
+  }
+  return starts;
 }
 
 const noPorts: Peer['ports'] = new Map();
