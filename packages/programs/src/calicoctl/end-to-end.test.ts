@@ -2,7 +2,10 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ApiServer, createCertificates, printKubeconfig, startApiServer } from '@calico/apiserver';
-import { systemClock } from '@calico/process';
+import { addr } from '@calico/ip';
+import { Ipam } from '@calico/ipam';
+import { systemClock, systemRandom } from '@calico/process';
+import { openDatastore } from '../datastore/open.ts';
 import { Desk } from './testing.ts';
 
 // Every step starts a process, on a machine that may have much else to do.
@@ -95,3 +98,31 @@ test('a server that is not there, and one that refuses, are named', async () => 
 function cfg(endpoint: string, token = TOKEN): string {
   return `apiVersion: projectcalico.org/v3\nkind: CalicoAPIConfig\nspec:\n  k8sAPIEndpoint: ${endpoint}\n  k8sAPIToken: ${token}\n  k8sInsecureSkipTLSVerify: true\n`;
 }
+
+test('ipam check, release, configure and split on the embedded API server', async () => {
+  const pool = 'apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: leaky}\nspec: {cidr: 10.99.0.0/24}\n';
+  expect((await calicoctl(['apply', '-f', '-'], pool)).code).toBe(0);
+  expect((await calicoctl(['datastore', 'migrate', 'lock'])).code).toBe(0);
+  const { client } = await openDatastore({ kubeconfig: env.KUBECONFIG ?? '' }, { env });
+  const ipam = new Ipam({ client, clock: systemClock, random: systemRandom });
+  const attributes = { node: 'node-1', namespace: 'shop', pod: 'gone-0' };
+  await ipam.assignIp({ address: addr('10.99.0.7'), handle: 'k8s-pod-network.gone', attributes, node: 'node-1' });
+  const report = join(desk.folder, 'report.json');
+  const check = await calicoctl(['ipam', 'check', '--show-problem-ips', '-o', report]);
+  expect({ code: check.code, err: check.err }).toEqual({ code: 0, err: '' });
+  expect(check.out).toContain('10.99.0.7 leaked; attrs Main:k8s-pod-network.gone');
+  const released = await calicoctl(['ipam', 'release', `--from-report=${report}`]);
+  expect(released).toEqual({
+    code: 0,
+    out: "Releasing 1 old IPs...\nReleased 1 IPs successfully\nReport didn't contain any handles to clean up.\n",
+    err: '',
+  });
+  expect((await calicoctl(['ipam', 'check'])).out).toEndWith('Check complete; found 0 problems.\n');
+  const split = await calicoctl(['ipam', 'split', '2', '--name=leaky']);
+  expect(split.err).toBe('');
+  expect(split.out).toContain('Created split-leaky-1 with CIDR 10.99.0.128/25.');
+  expect((await calicoctl(['ipam', 'configure', '--strictaffinity=true'])).out).toBe(
+    'Successfully set StrictAffinity to: true\n',
+  );
+  expect((await calicoctl(['datastore', 'migrate', 'unlock'])).code).toBe(0);
+});

@@ -2,13 +2,13 @@ import { Command, CommanderError, Option } from 'commander';
 import type { CreateFlags } from './commands/create.ts';
 import type { DeleteFlags } from './commands/delete.ts';
 import type { GetFlags } from './commands/get.ts';
-import type { IpamShowFlags } from './commands/ipam-show.ts';
 import type { LabelFlags } from './commands/label.ts';
 import type { PatchFlags } from './commands/patch.ts';
 import type { VersionFlags } from './commands/version.ts';
 import { errorText } from './error-text.ts';
 import { Failure } from './failure.ts';
 import type { FileFlags } from './files/load-resources.ts';
+import { addIpamCommands } from './ipam/commands.ts';
 import type { ConnectionFlags } from './session.ts';
 import type { World } from './world.ts';
 
@@ -16,7 +16,7 @@ type WriteFlags = FileFlags & ConnectionFlags;
 
 /** Commands of Calico's that this one does not have yet, by the group they stand in. */
 const MISSING: Readonly<Record<string, string>> = {
-  ipam: 'ipam show',
+  ipam: 'ipam show, ipam check, ipam release, ipam configure, ipam split',
   node: 'node status',
   datastore: 'datastore migrate lock, datastore migrate unlock',
   cluster: 'none of its commands',
@@ -112,17 +112,8 @@ function program(world: World): Command {
     });
 
   const groups = Object.fromEntries(Object.entries(MISSING).map(([name, there]) => [name, group(root, name, there)]));
-  const ipam = groups.ipam?.description('addresses: pools, blocks, who has which').command('show');
-  if (ipam !== undefined) {
-    withConfig(ipam.description('show how addresses are used'))
-      .option('--ip <address>', 'who has this address')
-      .option('--show-blocks', 'blocks too, below their pools')
-      .option('--show-borrowed', 'addresses used by nodes other than the owner of the block')
-      .option('--show-configuration', 'how addresses are given out')
-      .action(async (_flags: unknown, command: Command) => {
-        await (await import('./commands/ipam-show.ts')).runIpamShow(command.optsWithGlobals<IpamShowFlags>(), world);
-      });
-  }
+  const ipam = groups.ipam?.description('addresses: pools, blocks, who has which');
+  if (ipam !== undefined) addIpamCommands(ipam, world, withConfig);
   groups.node
     ?.description('this node')
     .command('status')
