@@ -121,6 +121,11 @@ export class CalcGraph {
     this.#flushing = false;
   }
 
+  /** What the sets that programs ask hold, in words. */
+  describeSets(): ReadonlyMap<SetId, string> {
+    return this.#ipSets.describe();
+  }
+
   /** How much each part holds; all 0 when no resource is left. */
   counts(): Readonly<Record<string, number>> {
     return {

@@ -1,3 +1,10 @@
+export {
+  type ExplainedDirection,
+  type ExplainedRule,
+  type ExplainedStep,
+  type Explanation,
+  explain,
+} from './explain.ts';
 export { CalcGraph, type CalcGraphOptions } from './graph.ts';
 export { defaultMac } from './hosts.ts';
 export type * from './messages.ts';

@@ -3,7 +3,7 @@ import type { Counter } from './counter.ts';
 import { MemberCounts, type MemberKey } from './member-counts.ts';
 import type { Message, SetType } from './messages.ts';
 import { netText } from './net-key.ts';
-import { type SetDefinition, setType } from './set-definition.ts';
+import { describeSet, type SetDefinition, setType } from './set-definition.ts';
 
 /** Fills a set while somebody asks it. */
 export interface MemberSource {
@@ -114,6 +114,11 @@ export class IpSets {
 
   get size(): number {
     return this.#sets.size;
+  }
+
+  /** What each set holds, in words. */
+  describe(): Map<SetId, string> {
+    return new Map([...this.#sets].map(([id, { definition }]) => [id, describeSet(definition)]));
   }
 
   /** Number of users of each set, for checks. */

@@ -62,3 +62,15 @@ export function setType(definition: SetDefinition): SetType {
       return definition.ports ? 'ipPort' : 'net';
   }
 }
+
+/** What a set holds, in words. */
+export function describeSet(definition: SetDefinition): string {
+  switch (definition.kind) {
+    case 'selector':
+      return definition.selector.text;
+    case 'namedPort':
+      return `${definition.port} of ${definition.selector.text}`;
+    case 'service':
+      return `service ${definition.service}`;
+  }
+}

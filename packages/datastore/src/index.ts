@@ -38,6 +38,7 @@ export {
   FELIX_SOURCES,
   type ModelSource,
 } from './model.ts';
+export { readFelixModel } from './read-model.ts';
 export {
   type Log,
   type Reflector,
