@@ -39,6 +39,8 @@ export interface CniDeps {
   readonly datastoreType: 'kubernetes' | 'etcdv3';
   /** The API of Kubernetes, for pods, namespaces and nodes; undefined where there is none. */
   readonly kubernetes: Client | undefined;
+  /** What a watch says of ClusterInformation's datastoreReady; undefined, or without it, the datastore is asked. */
+  datastoreReady?(): boolean | undefined;
   readonly ipam: CniIpam;
   /** Of the node's own namespace. */
   readonly kernel: Kernel;

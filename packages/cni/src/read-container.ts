@@ -25,14 +25,14 @@ export async function readContainer(deps: CniDeps, call: CniCall, config: Networ
   if (name === undefined) refusePlainIn(deps, call);
   const asksPod = name !== undefined && (datastoreType === 'kubernetes' || config.kubernetesPolicy);
   const api = asksPod ? apiOf(deps) : kubernetes;
-  const [pod, namespace, cluster, held, stored] = await Promise.all([
+  const [pod, namespace, isReady, held, stored] = await Promise.all([
     asksPod ? api?.get(Pod, name) : undefined,
     asksPod ? api?.get(Namespace, { name: name.namespace }).catch(absent) : undefined,
-    client.get(ClusterInformation, { name: 'default' }).catch(absent),
+    deps.datastoreReady?.() ?? readReady(client),
     ipam.addressesByHandle(call.handle),
     datastoreType === 'etcdv3' ? storedEntry(deps, endpointKey(deps, call)) : undefined,
   ]);
-  if (cluster?.spec.datastoreReady === false) {
+  if (!isReady) {
     throw new CniError(errorCodes.tryAgainLater, 'Calico is currently not ready to process requests');
   }
   if (pod !== undefined) checkPod(deps, pod);
@@ -40,6 +40,11 @@ export async function readContainer(deps: CniDeps, call: CniCall, config: Networ
   if (entry === undefined)
     throw new CniError(errorCodes.internal, `Cannot set up ${call.workload.title}: it has no entry`);
   return { pod, namespace, entry, held };
+}
+
+async function readReady(client: CniDeps['client']): Promise<boolean> {
+  const cluster = await client.get(ClusterInformation, { name: 'default' }).catch(absent);
+  return cluster?.spec.datastoreReady !== false;
 }
 
 /** What a DEL needs: where the endpoint is noted, undefined when nowhere on this node. */

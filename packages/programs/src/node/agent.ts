@@ -106,7 +106,7 @@ export async function runNodeAgent(
     object,
     felixComponent({ felix, node, view, health, metrics, end, after: object.started }),
     mtu,
-    cniComponent({ node, ipam, felix, mtu, hooks }),
+    cniComponent({ node, ipam, felix, view, mtu, hooks }),
     completeStartup(node, async () => health.readiness().causes[0]),
     heartbeat(node, health),
     statusReporter(node),
@@ -201,10 +201,11 @@ function cniComponent(parts: {
   node: OpenNode;
   ipam: Ipam;
   felix: Felix;
+  view: NodeView;
   mtu: MtuWatch;
   hooks: NodeAgentHooks;
 }): Component {
-  const { node, ipam, felix, mtu, hooks } = parts;
+  const { node, ipam, felix, view, mtu, hooks } = parts;
   const { environment, datastore, kubernetes, kernel } = node;
   const log = node.log.child({ component: 'cni' });
   let server: { stop(): Promise<void> } | undefined;
@@ -216,6 +217,7 @@ function cniComponent(parts: {
         client: datastore.client,
         datastoreType: datastore.type,
         kubernetes,
+        datastoreReady: () => view.datastoreReady,
         ipam,
         kernel,
         openKernel: namespace => openKernel({ namespace }),

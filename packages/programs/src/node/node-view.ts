@@ -1,4 +1,4 @@
-import type { CalicoNode, FelixConfiguration, IPPool, ResourceUpdate } from '@calico/api';
+import type { CalicoNode, ClusterInformation, FelixConfiguration, IPPool, ResourceUpdate } from '@calico/api';
 
 /** What Felix's view shows of the cluster's pools and of this node, for what else in the agent depends on them. */
 export class NodeView {
@@ -8,6 +8,7 @@ export class NodeView {
   readonly #listeners: (() => void)[] = [];
   #node: CalicoNode | undefined;
   #inSync = false;
+  #datastoreReady = true;
 
   constructor(nodeName: string) {
     this.#nodeName = nodeName;
@@ -21,6 +22,11 @@ export class NodeView {
   /** This node; undefined until the view has it. */
   get node(): CalicoNode | undefined {
     return this.#node;
+  }
+
+  /** Whether ClusterInformation lets the datastore be changed; undefined until the view is whole. */
+  get datastoreReady(): boolean | undefined {
+    return this.#inSync ? this.#datastoreReady : undefined;
   }
 
   /** Whether the view is whole. */
@@ -39,6 +45,10 @@ export class NodeView {
     let changed = false;
     // A syncer's updates of a kind carry that kind's type, which ResourceUpdate can't say.
     for (const { kind, name, resource } of updates) {
+      if (kind === 'ClusterInformation') {
+        if (name === 'default') this.#datastoreReady = isReady(resource as ClusterInformation | undefined);
+        continue;
+      }
       if (kind === 'IPPool') put(this.#pools, name, resource as IPPool | undefined);
       else if (kind === 'FelixConfiguration')
         put(this.#configurations, name, resource as FelixConfiguration | undefined);
@@ -66,6 +76,10 @@ export class NodeView {
   onChanged(call: () => void): void {
     this.#listeners.push(call);
   }
+}
+
+function isReady(information: ClusterInformation | undefined): boolean {
+  return information?.spec.datastoreReady !== false;
 }
 
 function put<T>(map: Map<string, T>, name: string, value: T | undefined): void {
