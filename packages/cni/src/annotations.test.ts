@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { IPAMHandle } from '@calico/api';
+import { IPAMConfiguration, IPAMHandle, Pod } from '@calico/api';
 import { fakeWorld, outputOf, request, type World } from './testing.ts';
 
 const prefix = 'cni.projectcalico.org/';
@@ -110,4 +110,21 @@ describe('annotations of a pod', () => {
       expect(world.felix.endpoints.size).toBe(0);
     });
   }
+});
+
+test('a virtual machine is refused by its name, unless its address need not move with it', async () => {
+  const world = await fakeWorld();
+  const pod = await world.addPod('virt-launcher-vm');
+  const owner = { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachineInstance', name: 'vm', uid: 'u1' };
+  await world.client.update(Pod, { ...pod, metadata: { ...pod.metadata, ownerReferences: [owner] } });
+  const call = { pod: 'virt-launcher-vm' };
+  await expect(addressOf(world, call)).rejects.toThrow('it runs VirtualMachineInstance "vm"');
+  expect(await handles(world)).toEqual([]);
+  await world.client.create(IPAMConfiguration, {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'IPAMConfiguration',
+    metadata: { name: 'default' },
+    spec: { kubeVirtVMAddressPersistence: 'Disabled' },
+  } as unknown as IPAMConfiguration);
+  expect(await addressOf(world, call)).toMatch(/^10\.65\./);
 });

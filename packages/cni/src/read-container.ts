@@ -1,4 +1,4 @@
-import { ClusterInformation, Namespace, Pod } from '@calico/api';
+import { ClusterInformation, IPAMConfiguration, Namespace, Pod } from '@calico/api';
 import { isNotFound } from '@calico/datastore';
 import type { Cidr } from '@calico/ip';
 import type { CniCall } from './cni-call.ts';
@@ -35,7 +35,10 @@ export async function readContainer(deps: CniDeps, call: CniCall, config: Networ
   if (!isReady) {
     throw new CniError(errorCodes.tryAgainLater, 'Calico is currently not ready to process requests');
   }
-  if (pod !== undefined) checkPod(deps, pod);
+  if (pod !== undefined) {
+    checkPod(deps, pod);
+    await refuseVirtualMachine(deps, pod);
+  }
   const entry = stored ?? (pod && podEntry(deps, pod));
   if (entry === undefined)
     throw new CniError(errorCodes.internal, `Cannot set up ${call.workload.title}: it has no entry`);
@@ -94,4 +97,16 @@ function checkPod({ nodeName }: CniDeps, { metadata, spec }: Pod): void {
     );
   if (spec.hostNetwork === true) throw refuse('spec.hostNetwork', true, 'false');
   if (spec.nodeName !== nodeName) throw refuse('spec.nodeName', spec.nodeName ?? '', `"${nodeName}", this node`);
+}
+
+/** KubeVirt's machines keep their address while they move from pod to pod, unless IPAM is configured otherwise. */
+async function refuseVirtualMachine({ client }: CniDeps, { metadata }: Pod): Promise<void> {
+  const machine = metadata.ownerReferences?.find(({ kind }) => kind === 'VirtualMachineInstance');
+  if (machine === undefined) return;
+  const config = await client.get(IPAMConfiguration, { name: 'default' }).catch(absent);
+  if (config?.spec.kubeVirtVMAddressPersistence === 'Disabled') return;
+  throw new CniError(
+    errorCodes.internal,
+    `Cannot set up pod ${metadata.namespace}/${metadata.name}: it runs VirtualMachineInstance "${machine.name}", and addresses that move with machines are not supported; allowed: kubeVirtVMAddressPersistence "Disabled" in IPAMConfiguration "default"`,
+  );
 }
