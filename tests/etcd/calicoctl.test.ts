@@ -288,4 +288,23 @@ describeEtcd('calicoctl on etcd', () => {
     expect(away.code).toBe(1);
     expect(away.err).toContain('http://127.0.0.1:1');
   });
+
+  test('ipam check explains a leak, and release mends it', async () => {
+    const { client } = datastore;
+    const ipam = new Ipam({ client, clock: new ClockFake(), random: seededRandom(1) });
+    desk.file(
+      'pool.yaml',
+      'apiVersion: projectcalico.org/v3\nkind: IPPool\nmetadata: {name: one}\nspec: {cidr: 10.9.0.0/24}\n',
+    );
+    await run('apply -f $DIR/pool.yaml');
+    const attributes = { node: 'node-1', namespace: 'shop', pod: 'gone-0' };
+    await ipam.assignIp({ address: cidr('10.9.0.7/32').addr, handle: 'net.gone', attributes, node: 'node-1' });
+    await run('datastore migrate lock');
+    expect(await run('ipam check --show-problem-ips -o $DIR/report.json')).toContain(
+      '10.9.0.7 leaked; attrs Main:net.gone Extra:namespace=shop,node=node-1,pod=gone-0: pod shop/gone-0 does not exist',
+    );
+    expect(await run('ipam release --from-report $DIR/report.json')).toContain('Released 1 IPs successfully\n');
+    expect(await run('ipam check')).toEndWith('Check complete; found 0 problems.\n');
+    expect((await keys()).filter(key => key.includes('/ipam/v2/handle/'))).toEqual([]);
+  });
 });

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
-import { BlockAffinity, IPAMBlock, IPAMHandle, IPPool } from '@calico/api';
+import { BlockAffinity, IPAMBlock, IPAMHandle, IPPool, parseJson, printJson } from '@calico/api';
 import { type EtcdClient, etcdClient } from '@calico/datastore/etcd';
 import { printCidr } from '@calico/ip';
 import { Ipam } from '@calico/ipam';
@@ -99,6 +99,63 @@ describeEtcd('IPAM on etcd', () => {
     await assign(ipam, 'node-1', 'A-Pod');
     await open(2).ipam.releaseByHandle('net.A-Pod');
     expect((await client.list(IPAMHandle)).items).toEqual([]);
+    expect(await ipam.check()).toEqual([]);
+  });
+
+  test('what a Calico wrote is read, changed, and written back unchanged but for the change', async () => {
+    const { client, ipam } = open();
+    await makePool(client, 'pool', '10.0.0.0/24', 29);
+    // Sequence numbers beyond 2^53, an owner in a live migration, a field of old, one that we do not know.
+    const block = {
+      cidr: '10.0.0.8/29',
+      affinity: 'host:node-1',
+      affinity_claim_time: '2025-06-01T10:00:00Z',
+      allocations: [0, null, 1, null, null, null, null, null],
+      unallocated: [3, 4, 5, 6, 7, 1],
+      attributes: [
+        {
+          handle_id: 'net.old',
+          secondary: { namespace: 'shop', node: 'node-1', pod: 'cart-0', timestamp: '2025-06-01 10:00:01.5 +0000 UTC' },
+        },
+        { handle_id: 'net.vmi.shop.vm', secondary: { pod: 'source' }, alternateOwnerAttrs: { pod: 'target' } },
+      ],
+      sequenceNumber: 1748772000123456789n,
+      sequenceNumberForAllocation: { '0': 1748772000123456781n, '2': 1748772000123456785n },
+      deleted: false,
+      hostAffinity: 'node-1',
+      fieldOfTomorrow: { kept: true },
+    };
+    const key = '/calico/ipam/v2/assignment/ipv4/block/10.0.0.8-29';
+    await server.ctl(['put', key], printJson(block));
+    await server.ctl(
+      ['put', '/calico/ipam/v2/host/node-1/ipv4/block/10.0.0.8-29'],
+      '{"state":"confirmed","deleted":false}',
+    );
+    await server.ctl(['put', '/calico/ipam/v2/handle/net.old'], '{"block":{"10.0.0.8/29":1},"deleted":false}');
+    await server.ctl(['put', '/calico/ipam/v2/handle/net.vmi.shop.vm'], '{"block":{"10.0.0.8/29":1},"deleted":false}');
+    const read = async (path: string) => parseJson(await server.ctl(['get', path, '--print-value-only']));
+
+    expect(await assign(ipam, 'node-1', 'new')).toEqual(['10.0.0.11/32']);
+    const attribute = { handle_id: 'net.new', secondary: { namespace: 'default', node: 'node-1', pod: 'new' } };
+    expect(await read(key)).toEqual({
+      ...block,
+      allocations: [0, null, 1, 2, null, null, null, null],
+      unallocated: [4, 5, 6, 7, 1],
+      attributes: [...block.attributes, attribute],
+      sequenceNumber: 1748772000123456790n,
+      sequenceNumberForAllocation: { ...block.sequenceNumberForAllocation, '3': 1748772000123456789n },
+    });
+    expect(await read('/calico/ipam/v2/handle/net.new')).toEqual({ block: { '10.0.0.8/29': 1 }, deleted: false });
+
+    await ipam.releaseByHandle('net.old');
+    expect(await read(key)).toEqual({
+      ...block,
+      allocations: [null, null, 0, 1, null, null, null, null],
+      unallocated: [4, 5, 6, 7, 1, 0],
+      attributes: [block.attributes[1], attribute],
+      sequenceNumber: 1748772000123456791n,
+      sequenceNumberForAllocation: { '2': 1748772000123456785n, '3': 1748772000123456789n },
+    });
     expect(await ipam.check()).toEqual([]);
   });
 });
