@@ -22,7 +22,8 @@ export const ipamFaults: readonly Fault[] = [
     name: 'ipam: a lost answer is taken for done',
     file: `${ipam}/block-cell.ts`,
     find: 'if (done === undefined) again.push(job);',
-    replace: 'if (done === undefined && !unknown) again.push(job);',
+    replace:
+      'if (done === undefined && unknown) job.resolve(job.uncertain[0]?.outcome.result);\n      else if (done === undefined) again.push(job);',
   },
   {
     name: 'ipam: addresses are counted for a block that somebody else wrote since',

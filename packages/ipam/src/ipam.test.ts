@@ -273,6 +273,23 @@ describe('releaseIps', () => {
     expect(await ipam.check()).toEqual([]);
   });
 
+  test('takes from the count of a handle once, although the answer to that is lost', async () => {
+    const world = newWorld();
+    await world.pool('pool', { cidr: '10.0.0.0/24' });
+    const [first] = await assign(world.open(), podRequest('node-1', 'a', { ipv4: 3 }));
+    let lost = false;
+    const client = new TroubledClient(world.client, ({ op, resource }) => {
+      if (lost || op !== 'update' || !resource.startsWith('IPAMHandle')) return 'done';
+      lost = true;
+      return 'lost';
+    });
+    const ipam = new Ipam({ client, clock: world.clock, random: seededRandom(1) });
+    await ipam.releaseIps([{ address: addr(first ?? ''), handle: 'net.a' }]);
+    expect(lost).toBe(true);
+    expect(Object.values((await everything(world)).handles[0]?.spec.block ?? {})).toEqual([2]);
+    expect(await ipam.check()).toEqual([]);
+  });
+
   test('deletes a block without owner with its last address', async () => {
     const world = newWorld();
     await world.pool('pool', { cidr: '10.0.0.0/24' });
