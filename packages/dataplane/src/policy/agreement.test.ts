@@ -1,7 +1,9 @@
 import { expect, test } from 'bun:test';
+import { addr } from '@calico/ip';
 import { fakeNftables } from '@calico/kernel/fake';
 import { evaluate, type Packet } from '@calico/policy';
 import fc from 'fast-check';
+import { endpoint, policy, ports, program, protocol, rule, tier } from '../testing/builders.ts';
 import { anyPacket, completeWorld, evaluatorWorld, messagesOf, programOf, type World } from '../testing/worlds.ts';
 import { baseChains, baseSets } from './base-chains.ts';
 import { NftablesWriter } from './nftables-writer.ts';
@@ -70,3 +72,24 @@ test.each([
   },
   60_000,
 );
+
+test('a named port of the own side is looked up by its number, beside numbers that stand with it', () => {
+  const named = rule('allow', [protocol(6), ports('destination', ['443'], ['n:a'])]);
+  const others = Array.from({ length: 10 }, (_, i) => rule('deny', [protocol(100 + i)], i + 1));
+  const own = program([tier('default', ['gnp/a'])]);
+  const nftables = written(
+    {
+      sets: new Map([['n:a', { type: 'ipPort', members: ['10.0.0.2,tcp:8080', '10.0.0.3,tcp:9090'] }]]),
+      policies: new Map([['gnp/a', policy('gnp/a', [named, ...others])]]),
+      profiles: new Map(),
+      endpoints: new Map([['default/b', endpoint('calib', own)]]),
+    },
+    0,
+  );
+  const [source, destination] = [addr('10.0.0.1'), addr('10.0.0.2')];
+  const verdicts = [443, 8080, 9090, 80].map(destinationPort => {
+    const packet = { family: 4, source, destination, protocol: 6, sourcePort: 40000, destinationPort } as const;
+    return nftables.classify('forward', packet, { iif: 'eth0', oif: 'calib' }).verdict;
+  });
+  expect(verdicts).toEqual(['accept', 'accept', 'drop', 'drop']);
+});
