@@ -59,8 +59,10 @@ export class Affinities {
         block = await this.#store.create(newBlock(cidr, blockName(cidr), printOwner(owner), wallTime));
       } catch (err) {
         if (!isAlreadyExists(err)) throw err;
-        // Whose it is, is to be seen; the affinity is as it was written just now.
-        return await this.#advance(owner, cidr, affinity);
+        // With an affinity from before, the block may be the owner's own; a new one came too late.
+        if (known !== undefined) return await this.#advance(owner, cidr, affinity);
+        await this.#store.remove(affinity);
+        return undefined;
       }
     } else if (block.spec.affinity !== printOwner(owner)) {
       await this.#store.remove(affinity);
