@@ -1,5 +1,5 @@
 import type { FieldErrors } from './field-error.ts';
-import { isDnsLabel, isDnsSubdomain, isLabelValue, isQualifiedName, isServiceName } from './names.ts';
+import { isDnsLabel, isDnsSubdomain, isLabelValue, isNetworkName, isQualifiedName, isServiceName } from './names.ts';
 import type { ObjectMeta } from './resource.ts';
 import {
   DUPLICATES,
@@ -18,7 +18,12 @@ import {
 } from './schema/build.ts';
 
 /** What a kind asks of its names; a function gives what is allowed, or undefined if the name is good. */
-export type NameRule = 'subdomain' | 'label' | 'service' | ((name: string, r: ObjectMeta) => string | undefined);
+export type NameRule =
+  | 'subdomain'
+  | 'label'
+  | 'service'
+  | 'network'
+  | ((name: string, r: ObjectMeta) => string | undefined);
 
 const ANNOTATIONS_LIMIT = 256 * 1024;
 
@@ -58,13 +63,20 @@ export const metadataSchema = lazy(() =>
   ),
 );
 
-const NAME_CHECKS = { subdomain: isDnsSubdomain, label: isDnsLabel, service: isServiceName };
+const NAME_CHECKS = {
+  subdomain: isDnsSubdomain,
+  label: isDnsLabel,
+  service: isServiceName,
+  network: isNetworkName,
+};
 const NAME_ALLOWED = {
   subdomain:
     'lower-case letters, digits, "-" and ".", starting and ending with a letter or digit, at most 253 characters',
   label: 'lower-case letters, digits and "-", starting and ending with a letter or digit, at most 63 characters',
   service:
     'lower-case letters, digits and "-", starting with a letter, ending with a letter or digit, at most 63 characters',
+  network:
+    'lower-case letters, digits, "-", "_" and ".", starting and ending with a letter or digit, at most 253 characters',
 };
 
 /** Adds the faults of metadata: name, namespace, labels, annotations, finalizers, and what an update may not change. */

@@ -13,6 +13,14 @@ export function isDnsSubdomain(name: string): boolean {
   return name.length <= 253 && name.split('.').every(part => LABEL.test(part));
 }
 
+/**
+ * Whether it may be a name that begins with a CNI network's: a subdomain that may have "_" as well. A Kubernetes API server
+ * refuses that, etcd does not.
+ */
+export function isNetworkName(name: string): boolean {
+  return isDnsSubdomain(name.replaceAll('_', '-'));
+}
+
 /** Whether this is a DNS label of RFC 1035 (a letter in front), at most 63 characters. */
 export function isServiceName(name: string): boolean {
   return name.length <= 63 && SERVICE.test(name);

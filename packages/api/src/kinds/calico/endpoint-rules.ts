@@ -1,7 +1,7 @@
 import { cidrContains, parseAddr, parseCidr } from '@calico/ip';
 import { endpointNameBySpec } from '../../conversion/names.ts';
 import type { FieldErrors } from '../../field-error.ts';
-import { isDnsSubdomain } from '../../names.ts';
+import { isNetworkName } from '../../names.ts';
 import { hasPorts, protocolNumber } from '../../ports.ts';
 import type { HostEndpoint } from './host-endpoint.ts';
 import type { Profile } from './profile.ts';
@@ -25,11 +25,11 @@ export function hostEndpointRules(endpoint: HostEndpoint, errors: FieldErrors): 
 
 function profileNames(profiles: readonly string[] | undefined, errors: FieldErrors): void {
   for (const [i, profile] of (profiles ?? []).entries()) {
-    if (!isDnsSubdomain(profile)) {
+    if (!isNetworkName(profile)) {
       errors.invalid(
         `spec.profiles[${i}]`,
         profile,
-        'must be the name of a profile: lower-case letters, digits, "-" and "."',
+        'must be the name of a profile: lower-case letters, digits, "-", "_" and "."',
       );
     }
   }

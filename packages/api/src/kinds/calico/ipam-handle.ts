@@ -27,6 +27,7 @@ export const IPAMHandle: Kind<IPAMHandle> = defineKind<IPAMHandle>({
   kind: 'IPAMHandle',
   plural: 'ipamhandles',
   namespaced: false,
+  nameRule: 'network',
   description: 'The blocks in which one owner has addresses. Written by the system.',
   spec,
   columns: [nameColumn(), fieldColumn('ID', 'string', '.spec.handleID', 'The handle ID')],

@@ -35,6 +35,7 @@ export const Profile: Kind<Profile> = defineKind<Profile>({
   plural: 'profiles',
   aliases: ['pro', 'pros'],
   namespaced: false,
+  nameRule: 'network',
   served: false,
   description: 'Rules and labels for all endpoints that name it.',
   spec,
