@@ -198,6 +198,16 @@ describe('sets', () => {
     expect([...changes.elements.keys()]).toEqual(['s-a/4/hosts']);
   });
 
+  test('another network of a set is looked up where there was one already', () => {
+    const options = { rulesInOrder: 0 };
+    ruleset = new Ruleset();
+    compiler = new PolicyCompiler(ruleset, options);
+    handle(members('10.1.0.0/16'), ...asking);
+    handle({ kind: 'ipSetDelta', id: 's:a', added: ['10.2.0.0/16'], removed: [] });
+    const fresh = freshlyCompiled([members('10.1.0.0/16', '10.2.0.0/16'), ...asking], options);
+    expect(rulesetText(ruleset)).toEqual(rulesetText(fresh));
+  });
+
   test('equal lists of ports are one constant set', () => {
     const list = ports('destination', ['80', '443']);
     handle(
