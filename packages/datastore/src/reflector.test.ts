@@ -80,6 +80,23 @@ test('startReflector goes on after a watch that ended, without a new list', asyn
   expect(said).toEqual(['sync', 'watching', 'set a']);
 });
 
+test('startReflector takes a silence of a watch for no trouble, as long as the next one opens', async () => {
+  const reflector = start();
+  await hear('watching');
+  await create('a');
+  await hear('set a');
+  await clock.advance(90_000);
+  const silent = new DatastoreError({ code: 'Timeout', op: 'watch', resource: 'all', reason: 'sent nothing for 90 s' });
+  client.endWatches(silent);
+  await create('b');
+  await hear('set b');
+  expect(reflector.status).toEqual({ state: 'watching', error: undefined });
+  expect(said).toEqual(['sync', 'watching', 'set a', 'set b']);
+  client.failNext('watch', { code: 'Timeout' });
+  client.endWatches(silent);
+  await hear('waiting: Timeout');
+});
+
 test('startReflector tells the differences of a new list when history is compacted, deletions and remakes too', async () => {
   for (const name of ['kept', 'changed', 'deleted', 'remade']) await create(name);
   start();

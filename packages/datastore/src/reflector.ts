@@ -279,8 +279,10 @@ class KindReflector<R extends Resource> implements Reflector {
     const openedAt = clock.now();
     const worked = (): boolean => this.#told || clock.now() - openedAt >= SHORTEST_WATCH_MS;
     this.#told = false;
+    let confirmed = false;
     try {
       for await (const first of stream) {
+        confirmed = true;
         this.#confirm();
         this.#setStatus('watching', undefined);
         await this.#take([first, ...stream.drain()]);
@@ -289,6 +291,10 @@ class KindReflector<R extends Resource> implements Reflector {
       // A server that ends watches as soon as they are opened is not to be asked without a pause.
       const [resource, reason] = [this.#kind.kind, 'the server ended the watch at once'];
       throw new DatastoreError({ code: 'Unavailable', op: 'watch', resource, reason });
+    } catch (err) {
+      // A silence alone says little: a kube-apiserver sends no bookmarks where nothing changes. The next watch shows what is up.
+      if (!(err instanceof DatastoreError && err.code === 'Timeout' && confirmed && worked())) throw err;
+      this.#deps.log?.debug?.({ kind: this.#kind.kind, err }, 'watch was silent, opening another');
     } finally {
       if (worked()) this.#delays.reset();
     }
