@@ -10,7 +10,7 @@ const root = join(import.meta.dir, '..');
 const layers = {
   values: ['ip', 'selector', 'api', 'reconcile'],
   edges: ['kernel', 'datastore', 'bird', 'process'],
-  systems: ['policy', 'calc', 'dataplane', 'ipam', 'cni', 'bgp', 'node', 'apiserver', 'controllers', 'lab'],
+  systems: ['policy', 'calc', 'dataplane', 'ipam', 'cni', 'bgp', 'node', 'apiserver', 'controllers', 'lab', 'simulate'],
   programs: ['programs'],
 } as const;
 
@@ -23,6 +23,7 @@ const sideways: Record<string, readonly string[]> = {
   controllers: ['ipam', 'node'],
   node: ['ipam'],
   lab: ['apiserver', 'calc', 'policy'],
+  simulate: ['policy', 'calc', 'dataplane'],
 };
 
 /** Pure packages: they see values and each other, never an edge. */
