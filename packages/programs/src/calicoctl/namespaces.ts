@@ -24,7 +24,7 @@ export function chosenNamespace(kind: CtlKind, flags: NamespaceFlags): string | 
 
 /** The namespace that a document's object gets: its own, else that of the flag, else `default`. Throws an Error. */
 export function documentNamespace(
-  kind: CtlKind,
+  kind: Pick<CtlKind, 'kind' | 'namespaced'>,
   own: string | undefined,
   flag: string | undefined,
 ): string | undefined {

@@ -4,12 +4,12 @@ import type { DeleteFlags } from './commands/delete.ts';
 import type { GetFlags } from './commands/get.ts';
 import type { LabelFlags } from './commands/label.ts';
 import type { PatchFlags } from './commands/patch.ts';
-import type { ExplainFlags } from './commands/policy-explain.ts';
 import type { VersionFlags } from './commands/version.ts';
 import { errorText } from './error-text.ts';
 import { Failure } from './failure.ts';
 import type { FileFlags } from './files/load-resources.ts';
 import { addIpamCommands } from './ipam/commands.ts';
+import { addPolicyCommands } from './policy/commands.ts';
 import type { ConnectionFlags } from './session.ts';
 import type { World } from './world.ts';
 
@@ -115,22 +115,7 @@ function program(world: World): Command {
   const groups = Object.fromEntries(Object.entries(MISSING).map(([name, there]) => [name, group(root, name, there)]));
   const ipam = groups.ipam?.description('addresses: pools, blocks, who has which');
   if (ipam !== undefined) addIpamCommands(ipam, world, withConfig);
-  withConfig(
-    root
-      .command('policy')
-      .description('what policy does')
-      .command('explain')
-      .description('tell which tier, policy and rule decides a connection, and why others did not'),
-  )
-    .requiredOption('--from <pod or address>', 'who opens the connection: namespace/name or an address')
-    .requiredOption('--to <pod or address>', 'to whom')
-    .requiredOption('--port <port>', 'such as 443/tcp or 53/udp; icmp has none')
-    .option('-n, --namespace <namespace>', 'of pods that are named without one')
-    .option('-o, --output <format>', 'json, or nothing for text')
-    .action(async (_flags: unknown, command: Command) => {
-      const { runPolicyExplain } = await import('./commands/policy-explain.ts');
-      await runPolicyExplain(command.optsWithGlobals<ExplainFlags>(), world);
-    });
+  addPolicyCommands(root.command('policy').description('what policy does'), world, withConfig);
   groups.node
     ?.description('this node')
     .command('status')

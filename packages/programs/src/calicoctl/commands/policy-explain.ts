@@ -2,8 +2,10 @@ import type { ResourceUpdate, WorkloadEndpoint } from '@calico/api';
 import { type ExplainedRule, type ExplainedStep, type Explanation, explain } from '@calico/calc';
 import { readFelixModel } from '@calico/datastore';
 import { type Addr, parseAddr, parseCidr, printAddr } from '@calico/ip';
-import { hasPorts, type Packet, PROTOCOLS } from '@calico/policy';
+import type { Packet } from '@calico/policy';
+import { ClusterView, firstPacket, type Judgement, judge, type Port, placeAt } from '@calico/simulate';
 import { Failure } from '../failure.ts';
+import { readPort } from '../policy/read-port.ts';
 import { type ConnectionFlags, openSession } from '../session.ts';
 import type { World } from '../world.ts';
 
@@ -15,9 +17,6 @@ export interface ExplainFlags extends ConnectionFlags {
   readonly namespace?: string;
   readonly output?: string;
 }
-
-/** Any port that programs take for their own end. */
-const SOURCE_PORT = 49_152;
 
 /** `calicoctl policy explain`: which tier, policy and rule decides a connection, and why the others before it did not. */
 export async function runPolicyExplain(flags: ExplainFlags, world: World): Promise<void> {
@@ -34,29 +33,22 @@ export async function runPolicyExplain(flags: ExplainFlags, world: World): Promi
     to: addressesOf('--to', flags.to, flags.namespace, updates),
   };
   const packet = packetBetween(ends, port, flags);
-  const explanation = explain(updates, packet);
+  const view = new ClusterView(updates);
+  const judged = judge(view, placeAt(view, packet.source), placeAt(view, packet.destination), packet);
+  const explanation = withJudgement(explain(updates, packet), judged);
   world.out(
     output === 'json' ? `${JSON.stringify(explanation, null, 2)}\n` : printExplanation(explanation, packet, flags),
   );
 }
 
-interface Port {
-  readonly protocol: number;
-  readonly number?: number;
-}
+/** What policy says of a packet, and what nodes do besides. */
+export type JudgedExplanation = Explanation & Pick<Judgement, 'beside'>;
 
-/** `443/tcp`, `443` (TCP), or a protocol without ports such as `icmp`. */
-function readPort(text: string): Port {
-  const [, number, name = 'tcp'] = /^(?:(\d+)(?:\/(\w+))?|(\w+))$/.exec(text) ?? [];
-  const word = number === undefined ? text : name;
-  const protocol = Object.hasOwn(PROTOCOLS, word.toLowerCase()) ? PROTOCOLS[word.toLowerCase()] : undefined;
-  const fits = protocol !== undefined && hasPorts(protocol) === (number !== undefined);
-  if (!fits || (number !== undefined && !(Number(number) >= 1 && Number(number) <= 65_535))) {
-    throw new Failure(
-      `--port is "${text}"; allowed: 443/tcp, 53/udp, 2905/sctp, or a protocol without ports such as icmp`,
-    );
-  }
-  return { protocol, ...(number === undefined ? {} : { number: Number(number) }) };
+/** An explanation with what nodes do besides policy, and without the ends that they do not ask. */
+function withJudgement({ directions }: Explanation, judged: Judgement): JudgedExplanation {
+  const { verdict, beside } = judged;
+  const asked = directions.filter(({ direction }) => judged[direction] !== undefined);
+  return { verdict, directions: asked, ...(beside === undefined ? {} : { beside }) };
 }
 
 /** The addresses of a pod, `namespace/name` or a name in the namespace of --namespace, or one that is given. */
@@ -81,33 +73,33 @@ function addressesOf(
 /** The first packet between two ends, in the first family that both have. */
 function packetBetween(
   { from, to }: { readonly from: readonly Addr[]; readonly to: readonly Addr[] },
-  { protocol, number }: Port,
+  port: Port,
   flags: ExplainFlags,
 ): Packet {
   for (const family of [4, 6] as const) {
     const source = from.find(address => address.family === family);
     const destination = to.find(address => address.family === family);
     if (source === undefined || destination === undefined) continue;
-    const ports = number === undefined ? {} : { sourcePort: SOURCE_PORT, destinationPort: number };
-    // An echo request, which opens a connection.
-    const icmp = protocol === 1 ? { icmpType: 8, icmpCode: 0 } : protocol === 58 ? { icmpType: 128, icmpCode: 0 } : {};
-    return { family, source, destination, protocol, ...ports, ...icmp };
+    return firstPacket(source, destination, port);
   }
   throw new Failure(`--from ${flags.from} and --to ${flags.to} have no addresses of one family`);
 }
 
 /** The explanation as text, a line for each policy, rule and end of a tier. Pure. */
-export function printExplanation(explanation: Explanation, packet: Packet, flags: ExplainFlags): string {
+export function printExplanation(explanation: JudgedExplanation, packet: Packet, flags: ExplainFlags): string {
   const end = (text: string, address: Addr) =>
     parseAddr(text) === undefined ? `${text} (${printAddr(address)})` : text;
   const lines = [
     `${end(flags.from, packet.source)} to ${end(flags.to, packet.destination)}, ${flags.port}: ${words(explanation.verdict)}`,
   ];
-  if (explanation.directions.length === 0) lines.push('Neither end is a pod: no policy of a pod has a say.');
+  const { beside } = explanation;
+  if (explanation.directions.length === 0 && beside === undefined)
+    lines.push('Neither end is a pod: no policy of a pod has a say.');
   for (const { direction, workload, node, verdict, steps } of explanation.directions) {
     lines.push('', `${direction} of ${workload} on node ${node}: ${words(verdict)}`);
     for (const [i, step] of steps.entries()) lines.push(...printStep(step, i === steps.length - 1));
   }
+  if (beside !== undefined) lines.push('', `=> besides policy: ${beside.reason}: ${beside.verdict}`);
   return `${lines.join('\n')}\n`;
 }
 

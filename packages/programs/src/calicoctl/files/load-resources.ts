@@ -46,7 +46,7 @@ export function loadResources(flags: FileFlags, world: World): LoadedResource[] 
 }
 
 /** One line that a terminal does not obey: names and fields are shown as they stand in the file. */
-function printable(text: string): string {
+export function printable(text: string): string {
   const line = text.replace(/\p{Cc}/gu, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
   return line.length > LONGEST_MESSAGE ? `${line.slice(0, LONGEST_MESSAGE)}…` : line;
 }
@@ -82,7 +82,7 @@ function brief(value: unknown): string {
 }
 
 /** Metadata with a name; the rest is judged with the object. */
-function metadataOf(value: unknown): ObjectMeta | undefined {
+export function metadataOf(value: unknown): ObjectMeta | undefined {
   if (typeof value !== 'object' || value === null || !('name' in value)) return undefined;
   const { name } = value;
   if (typeof name === 'number' || typeof name === 'bigint' || typeof name === 'boolean')
