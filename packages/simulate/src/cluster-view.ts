@@ -4,7 +4,15 @@ import { applyMessages, emptyState, type NodeState } from '@calico/calc/state';
 
 import { type DataplaneConfig, dataplaneConfigFrom } from '@calico/dataplane';
 import { type Addr, parseCidr, printAddr } from '@calico/ip';
-import { type Direction, type Evaluation, evaluate, type Packet, PROTOCOLS } from '@calico/policy';
+import {
+  type Direction,
+  type Evaluation,
+  evaluate,
+  type Packet,
+  PROTOCOLS,
+  type SetId,
+  type World,
+} from '@calico/policy';
 import type { Port } from './port.ts';
 
 /** A workload with a network of its own. */
@@ -32,7 +40,7 @@ export class ClusterView {
   /** What the calculation says of the endpoints asked about so far. */
   readonly state: NodeState = emptyState();
   readonly #graph = new CalcGraph({ nodeName: ASKED });
-  readonly #world = worldOf(this.state);
+  readonly #world = remembering(worldOf(this.state));
   readonly #workloads = new Map<string, ResourceUpdate>();
   readonly #byAddress = new Map<string, Endpoint>();
   readonly #nodesByAddress = new Map<string, string>();
@@ -82,7 +90,10 @@ export class ClusterView {
       this.#graph.update({ ...update, resource: moved });
       more = true;
     }
-    if (more) applyMessages(this.state, this.#graph.flush());
+    if (more) {
+      applyMessages(this.state, this.#graph.flush());
+      this.#world.forget();
+    }
   }
 
   /** What the endpoint's policies say of the packet. Throws when the endpoint cannot be read. */
@@ -141,4 +152,21 @@ export class ClusterView {
       if (parsed !== undefined) this.#nodesByAddress.set(printAddr(parsed.addr), name);
     }
   }
+}
+
+/** A world that looks each address up once in each set; addresses are told apart by object. `forget` is due when the sets change. */
+function remembering(world: World): World & { forget(): void } {
+  const known = new Map<SetId, Map<Addr, boolean>>();
+  return {
+    ...world,
+    forget: () => known.clear(),
+    setContains: (set, address, protocol, port) => {
+      if (protocol !== undefined || port !== undefined) return world.setContains(set, address, protocol, port);
+      const answers = known.get(set) ?? new Map<Addr, boolean>();
+      known.set(set, answers);
+      const answer = answers.get(address) ?? world.setContains(set, address);
+      answers.set(address, answer);
+      return answer;
+    },
+  };
 }
