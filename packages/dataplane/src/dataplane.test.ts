@@ -131,6 +131,14 @@ describe('sets of the base chains', () => {
     expect(elements('vxlan-hosts-4')).toEqual(['172.16.0.22-']);
   });
 
+  test('keep an address that two nodes have until both are gone or have another', () => {
+    apply(host('node1', '172.16.0.1'), host('node2', '172.16.0.1'), inSync);
+    apply(host('node1', '172.16.0.11'));
+    expect(elements('vxlan-hosts-4').sort()).toEqual(['172.16.0.1-', '172.16.0.11-']);
+    apply({ kind: 'hostRemove', name: 'node2' });
+    expect(elements('vxlan-hosts-4')).toEqual(['172.16.0.11-']);
+  });
+
   test('are asked for VXLAN only while a pool uses it', () => {
     const packet = { source: addr('192.0.2.1'), destination: addr('172.16.0.1'), protocol: 17, destinationPort: 4789 };
     const fib = () => ({ type: 'local' as const });

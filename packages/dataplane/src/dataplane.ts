@@ -1,9 +1,9 @@
-import type { HostInfo, Message, PoolInfo } from '@calico/calc';
-import { addrToBytes, type Cidr, type Family, mergeCidrs, parseAddr, parseCidr } from '@calico/ip';
+import type { Message } from '@calico/calc';
 import { isAbsent, type Kernel, type KernelEvent } from '@calico/kernel';
+import { ClusterSets } from './cluster-sets.ts';
 import type { DataplaneConfig } from './dataplane-config.ts';
-import { bytesKey, netKey } from './policy/address-sets.ts';
-import { baseChains, baseSets, natSourceSet, poolSet, vxlanHostSet } from './policy/base-chains.ts';
+import { bytesKey } from './policy/address-sets.ts';
+import { baseChains, baseSets } from './policy/base-chains.ts';
 import { interfaceNameBytes } from './policy/expressions.ts';
 import { workloadMap } from './policy/names.ts';
 import { NftablesWriter } from './policy/nftables-writer.ts';
@@ -36,9 +36,9 @@ export class Dataplane {
   readonly #writer: NftablesWriter;
   readonly #routing: Routing;
   readonly #connections: StaleConnections;
-  readonly #pools = new Map<string, PoolInfo>();
-  readonly #hosts = new Map<string, HostInfo>();
-  #overlay: boolean | undefined;
+  readonly #cluster: ClusterSets;
+  /** Whether the base chains let the overlay's packets in. */
+  #overlay = false;
   #inSync = false;
   #forwards = false;
 
@@ -46,6 +46,7 @@ export class Dataplane {
     this.#kernel = kernel;
     this.#config = config;
     for (const spec of baseSets()) this.#ruleset.addSet(spec, []);
+    this.#cluster = new ClusterSets(this.#ruleset);
     this.#compiler = new PolicyCompiler(this.#ruleset, options);
     this.#writer = new NftablesWriter(kernel.nftables, this.#ruleset);
     this.#routing = new Routing(kernel, config);
@@ -64,7 +65,8 @@ export class Dataplane {
       this.#compiler.handle(message);
       this.#routing.handle(message);
       this.#connections.handle(message);
-      this.#handleOwn(message);
+      this.#cluster.handle(message);
+      if (message.kind === 'inSync') this.#inSync = true;
     }
   }
 
@@ -78,6 +80,7 @@ export class Dataplane {
   apply(): Applied {
     if (!this.#inSync) return { rules: 0, routes: 0 };
     this.#compiler.compile();
+    if (this.#cluster.apply()) this.#setOverlay();
     const rules = this.#writer.apply();
     this.#enableForwarding();
     const routes = this.#routing.apply();
@@ -122,29 +125,6 @@ export class Dataplane {
     this.#routing.resync();
   }
 
-  #handleOwn(message: Message): void {
-    switch (message.kind) {
-      case 'poolUpdate':
-        this.#pools.set(message.pool.cidr, message.pool);
-        this.#writePools();
-        return;
-      case 'poolRemove':
-        this.#pools.delete(message.cidr);
-        this.#writePools();
-        return;
-      case 'hostUpdate':
-        this.#hosts.set(message.host.name, message.host);
-        this.#writeHosts();
-        return;
-      case 'hostRemove':
-        this.#hosts.delete(message.name);
-        this.#writeHosts();
-        return;
-      case 'inSync':
-        this.#inSync = true;
-    }
-  }
-
   /** Without forwarding no pod reaches another: Felix's IPForwarding. A kernel without IPv6 has nothing to forward there. */
   #enableForwarding(): void {
     if (this.#forwards) return;
@@ -157,46 +137,15 @@ export class Dataplane {
     this.#forwards = true;
   }
 
-  #writePools(): void {
-    const pools = [...this.#pools.values()];
-    // Pools for load balancers hold no workloads.
-    const ofWorkloads = pools.filter(pool => pool.allowedUses.some(use => use !== 'LoadBalancer'));
-    for (const family of families) {
-      this.#replaceNets(poolSet(family), family, ofWorkloads);
-      this.#replaceNets(
-        natSourceSet(family),
-        family,
-        ofWorkloads.filter(pool => pool.natOutgoing),
-      );
-    }
-    const overlay = pools.some(pool => pool.vxlanMode !== 'Never');
+  #setOverlay(): void {
+    const { overlay } = this.#cluster;
     if (overlay === this.#overlay) return;
     this.#overlay = overlay;
     this.#setBaseChains();
   }
 
-  #writeHosts(): void {
-    for (const family of families) {
-      const addresses = [...this.#hosts.values()].map(host => parseAddr((family === 4 ? host.ipv4 : host.ipv6) ?? ''));
-      const keys = addresses.flatMap(address => (address === undefined ? [] : bytesKey(addrToBytes(address))));
-      this.#replaceElements(vxlanHostSet(family), new Set(keys));
-    }
-  }
-
   #setBaseChains(): void {
     const vxlanPort = this.#overlay ? this.#config.vxlanPort : undefined;
     for (const chain of baseChains({ ...this.#config, vxlanPort })) this.#ruleset.setChain(chain);
-  }
-
-  #replaceNets(set: string, family: Family, pools: readonly PoolInfo[]): void {
-    const nets = pools.map(pool => parseCidr(pool.cidr)).filter((net): net is Cidr => net?.addr.family === family);
-    this.#replaceElements(set, new Set(mergeCidrs(nets).map(netKey)));
-  }
-
-  #replaceElements(set: string, keys: ReadonlySet<string>): void {
-    for (const key of [...(this.#ruleset.sets.get(set)?.elements.keys() ?? [])]) {
-      if (!keys.has(key)) this.#ruleset.setElement(set, key, undefined);
-    }
-    for (const key of keys) this.#ruleset.setElement(set, key, '');
   }
 }

@@ -80,12 +80,13 @@ export function addAddr(a: Addr, n: bigint | number): Addr {
 /** The address's 4 or 16 bytes in network order. */
 export function addrToBytes(a: Addr): Uint8Array {
   const bytes = new Uint8Array(a.family === 4 ? 4 : 16);
-  const view = new DataView(bytes.buffer);
-  if (a.family === 4) {
-    view.setUint32(0, Number(a.value));
-  } else {
-    view.setBigUint64(0, a.value >> 64n);
-    view.setBigUint64(8, a.value & 0xffff_ffff_ffff_ffffn);
+  // Without a DataView, whose making takes longer than all the rest.
+  for (let at = bytes.length, rest = a.value; at > 0; rest >>= 32n) {
+    const word = Number(rest & 0xffff_ffffn);
+    bytes[--at] = word;
+    bytes[--at] = word >>> 8;
+    bytes[--at] = word >>> 16;
+    bytes[--at] = word >>> 24;
   }
   return bytes;
 }
