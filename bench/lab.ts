@@ -1,10 +1,11 @@
 // npm run bench: what a user of a node waits for, measured from outside: lives of processes and fates of packets.
 import { join } from 'node:path';
-import { Namespace, NetworkPolicy, Pod } from '@calico/api';
+import { Namespace, Pod } from '@calico/api';
 import { chooseLauncher, Lab, planLab, realSurroundings, unmanagedAnnotation } from '@calico/lab';
 import { createLogger, systemClock, systemRandom } from '@calico/process';
 import manifest from '../package.json' with { type: 'json' };
 import { type Figure, printFigures, timeProcess } from './figures.ts';
+import { fateFigures, timeFates } from './node/fates.ts';
 
 const root = join(import.meta.dir, '..');
 const executable = join(root, 'dist', 'calico');
@@ -77,48 +78,21 @@ async function benchCni(lab: Lab, addName: string, delName: string, count: numbe
 
 /** From an API write to what packets between two pods of one node meet. */
 async function benchFates(lab: Lab): Promise<void> {
-  await lab.client.create(Pod, pod('client', { role: 'client', access: 'no' }));
+  await lab.client.create(Pod, pod('client', { role: 'client' }));
   await lab.client.create(Pod, pod('server', { role: 'server' }));
   await lab.whenPodsRun(2);
   const between = { from: 'bench/client', to: 'bench/server', port: 9000 };
-  const policy = {
-    apiVersion: 'projectcalico.org/v3',
-    kind: 'NetworkPolicy',
-    metadata: { name: 'server', namespace: 'bench' },
-    spec: {
-      selector: "role == 'server'",
-      types: ['Ingress'],
-      ingress: [{ action: 'Allow', protocol: 'UDP', source: { selector: "access == 'yes'" } }],
+  const times = await timeFates(
+    {
+      client: lab.client,
+      namespace: 'bench',
+      from: 'client',
+      role: 'server',
+      timeUntil: (fate, change) => lab.timeUntil(fate, between, change),
     },
-  } as unknown as NetworkPolicy;
-  const created: number[] = [];
-  const deleted: number[] = [];
-  for (let i = 0; i < rounds; i++) {
-    created.push(await lab.timeUntil('closed', between, () => lab.client.create(NetworkPolicy, policy)));
-    deleted.push(
-      await lab.timeUntil('open', between, () =>
-        lab.client.delete(NetworkPolicy, { namespace: 'bench', name: 'server' }),
-      ),
-    );
-  }
-  await lab.timeUntil('closed', between, () => lab.client.create(NetworkPolicy, policy));
-  const opened: number[] = [];
-  const closed: number[] = [];
-  const label = (access: string) =>
-    lab.client.patch(
-      Pod,
-      { namespace: 'bench', name: 'client' },
-      { metadata: { labels: { access } } },
-      { type: 'merge' },
-    );
-  for (let i = 0; i < rounds; i++) {
-    opened.push(await lab.timeUntil('open', between, () => label('yes')));
-    closed.push(await lab.timeUntil('closed', between, () => label('no')));
-  }
-  add('pod relabelled → allowed', opened, '3', '7.4');
-  add('pod relabelled → blocked', closed, '3', '7.2');
-  add('policy created → blocked', created, '5', '25');
-  add('policy deleted → open', deleted, '5', '21');
+    rounds,
+  );
+  figures.push(...fateFigures(times, 'small'));
 }
 
 function pod(name: string, labels: Record<string, string>, annotations: Record<string, string> = {}): Pod {

@@ -55,25 +55,51 @@ class FateProbe {
 
   /** Sends until a packet meets the fate; gives the wall time at which that packet was sent. */
   waitFor(open: boolean, timeoutMs: number): number | undefined {
+    return open ? this.#firstArrival(timeoutMs) : this.#firstLoss(timeoutMs);
+  }
+
+  /** Nobody waits for packets that are lost: the next is on its way meanwhile. */
+  #firstArrival(timeoutMs: number): number | undefined {
+    const deadline = performance.now() + timeoutMs;
+    const first = this.#tag + 1;
+    const sentAt: number[] = [];
+    while (performance.now() < deadline) {
+      sentAt.push(performance.now());
+      this.#send();
+      const arrived = this.#receiver.take().find(tag => tag >= first);
+      if (arrived !== undefined) return performance.timeOrigin + (sentAt[arrived - first] ?? Number.NaN);
+      libc.usleep(probeInterval);
+    }
+    return undefined;
+  }
+
+  #firstLoss(timeoutMs: number): number | undefined {
     const deadline = performance.now() + timeoutMs;
     while (performance.now() < deadline) {
       const sentAt = performance.now();
-      if (this.#arrives() === open) return performance.timeOrigin + sentAt;
+      if (!this.#arrives()) return performance.timeOrigin + sentAt;
       libc.usleep(probeInterval);
     }
     return undefined;
   }
 
   #arrives(): boolean {
+    const tag = this.#send();
+    const deadline = performance.now() + lostAfter;
+    for (;;) {
+      if (this.#receiver.take().includes(tag)) return true;
+      if (performance.now() >= deadline) return false;
+      libc.usleep(probeInterval);
+    }
+  }
+
+  /** Sends one packet; gives its tag. */
+  #send(): number {
     const tag = ++this.#tag;
     // No conntrack entry knows the port, else an established flow would answer for the policy.
     const sourcePort = 1024 + (tag % 60_000);
     const { source, destination, port } = this.#options;
     this.#sender.send({ source, destination, protocol: udp, sourcePort, destinationPort: port, tag });
-    const deadline = performance.now() + lostAfter;
-    do {
-      if (this.#receiver.take().includes(tag)) return true;
-    } while (performance.now() < deadline);
-    return false;
+    return tag;
   }
 }

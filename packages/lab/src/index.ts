@@ -1,6 +1,7 @@
 export { enterLab } from './enter.ts';
 export { buildFabric, type Fabric, type Machine, raiseLoopback } from './fabric.ts';
 export { runFateProbe } from './fate-probe.ts';
+export { type Fate, FateWatch } from './fate-watch.ts';
 export { type Forwarder, forwardToUnixSocket } from './forwarder.ts';
 export { type HttpAnswer, httpGet } from './http-in-namespace.ts';
 export { runInner } from './inner.ts';

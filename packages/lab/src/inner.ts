@@ -8,6 +8,7 @@ import { fillThreadPool, mountTmpfs, openKernel } from '@calico/kernel/linux';
 import { createLogger, type Logger, systemClock, systemRandom } from '@calico/process';
 import { NodeAgent } from './agent-process.ts';
 import { buildFabric, type Fabric } from './fabric.ts';
+import { FateWatch } from './fate-watch.ts';
 import { forwardToUnixSocket } from './forwarder.ts';
 import { Kubelet } from './kubelet.ts';
 import { removeLabFolder } from './lab-folder.ts';
@@ -157,25 +158,17 @@ class Inner {
     const [source, target] = [from, to].map(key => pods.find(pod => pod.key === key));
     if (source === undefined || target === undefined)
       throw new Error(`Cannot watch ${from} → ${to}: they do not both run`);
-    const { executable } = this.#lab.setup;
-    const args = [source.netns, target.netns, source.ips[0] ?? '', target.ips[0] ?? '', String(port)];
-    const probe = Bun.spawn([executable, 'lab', 'fate', ...args], { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' });
+    const watch = new FateWatch(this.#lab.setup.executable, {
+      fromNetns: source.netns,
+      toNetns: target.netns,
+      source: source.ips[0] ?? '',
+      destination: target.ips[0] ?? '',
+      port,
+    });
     try {
-      probe.stdin.write(`${fate}\n`);
-      probe.stdin.flush();
-      let text = '';
-      for await (const chunk of probe.stdout) {
-        text += new TextDecoder().decode(chunk);
-        if (text.startsWith('watching\n')) {
-          watching();
-          text = text.slice('watching\n'.length);
-        }
-        const line = text.split('\n')[0];
-        if (text.includes('\n')) return Number(line);
-      }
-      throw new Error('the fate probe ended without an answer');
+      return await watch.first(fate, watching);
     } finally {
-      probe.kill();
+      watch.close();
     }
   }
 
