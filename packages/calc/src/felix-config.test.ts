@@ -70,6 +70,16 @@ describe('the configuration', () => {
     test(`writes ${name}`, () => expect(play([config('default', spec)]).config).toEqual(want));
   }
 
+  test('lets an annotation overrule a field that is spelled otherwise, and a weaker layer too', () => {
+    const node = config(
+      `node.${NODE}`,
+      { vxlanMTU: 1, vxlanPort: '' },
+      { annotations: { 'config.projectcalico.org/VXLANMTU': '2' } },
+    );
+    const cluster = config('default', { vxlanMTU: 3, vxlanPort: 4 });
+    expect(play([node, cluster]).config).toEqual({ VXLANMTU: '2', VxlanPort: '4' });
+  });
+
   test('lets annotations overrule fields', () => {
     const annotated = config('default', { vxlanMTU: 1 }, { annotations: { 'config.projectcalico.org/VxlanMTU': '2' } });
     expect(play([annotated]).config).toEqual({ VxlanMTU: '2' });

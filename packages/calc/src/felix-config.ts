@@ -1,11 +1,14 @@
 import { parseDuration } from '@calico/api';
 import { parseSelector } from '@calico/selector';
+import { mergeParameters } from './felix-parameter.ts';
 import { validOrAbsent } from './invalid.ts';
 import type { AnyResource } from './model.ts';
 import { Outbox } from './outbox.ts';
 
 /** Parameters whose name differs from their field's; a duration is written in seconds or milliseconds then. */
 const PARAMETERS: Readonly<Record<string, { readonly name: string; readonly unit?: 's' | 'ms' }>> = {
+  externalNodesList: { name: 'ExternalNodesCIDRList' },
+  wireguardKeepAlive: { name: 'WireguardPersistentKeepAlive' },
   ipipEnabled: { name: 'IpInIpEnabled' },
   ipipMTU: { name: 'IpInIpMtu' },
   iptablesPostWriteCheckInterval: { name: 'IptablesPostWriteCheckIntervalSecs', unit: 's' },
@@ -18,6 +21,11 @@ const PARAMETERS: Readonly<Record<string, { readonly name: string; readonly unit
   usageReportingInitialDelay: { name: 'UsageReportingInitialDelaySecs', unit: 's' },
   usageReportingInterval: { name: 'UsageReportingIntervalSecs', unit: 's' },
 };
+
+/** The parameter that a field of FelixConfiguration is; its case is the field's. */
+export function parameterName(field: string): string {
+  return PARAMETERS[field]?.name ?? field.charAt(0).toUpperCase() + field.slice(1);
+}
 
 /** Fields of ClusterInformation that are parameters. */
 const CLUSTER_PARAMETERS: Readonly<Record<string, string>> = {
@@ -75,9 +83,7 @@ export class FelixConfig {
       parameters(this.#selected()),
       parameters(this.#resources.get(`node.${this.#nodeName}`)),
     ];
-    const merged = new Map(layers.flatMap(layer => [...layer]));
-    const sorted = [...merged].sort(([a], [b]) => (a < b ? -1 : 1));
-    this.outbox.put('config', Object.fromEntries(sorted));
+    this.outbox.put('config', mergeParameters(...layers));
   }
 
   #selected(): AnyResource | undefined {
@@ -100,27 +106,28 @@ function fieldsOf(resource: AnyResource | undefined): Readonly<Record<string, un
   return typeof spec === 'object' && spec !== null ? { ...spec } : {};
 }
 
-function clusterParameters(resource: AnyResource | undefined): Map<string, string> {
-  const found = new Map<string, string>();
+function clusterParameters(resource: AnyResource | undefined): Record<string, string> {
+  const found: Record<string, string> = {};
   for (const [field, value] of Object.entries(fieldsOf(resource))) {
     const name = CLUSTER_PARAMETERS[field];
-    if (name !== undefined && typeof value === 'string' && value !== '') found.set(name, value);
+    if (name !== undefined && typeof value === 'string') found[name] = value;
   }
   return found;
 }
 
 /** The fields of a FelixConfiguration as parameters; its annotations overrule the fields. */
-function parameters(resource: AnyResource | undefined): Map<string, string> {
-  const found = new Map<string, string>();
+function parameters(resource: AnyResource | undefined): Record<string, string> {
+  const fields: Record<string, string> = {};
   for (const [field, value] of Object.entries(fieldsOf(resource))) {
     if (field === 'nodeSelector' || value === null || value === undefined) continue;
-    const { name, unit } = PARAMETERS[field] ?? { name: field.charAt(0).toUpperCase() + field.slice(1) };
-    found.set(name, unit === undefined ? printValue(value) : printDuration(value, unit));
+    const unit = PARAMETERS[field]?.unit;
+    fields[parameterName(field)] = unit === undefined ? printValue(value) : printDuration(value, unit);
   }
+  const annotations: Record<string, string> = {};
   for (const [key, value] of Object.entries(resource?.metadata.annotations ?? {})) {
-    if (key.startsWith(ANNOTATION)) found.set(key.slice(ANNOTATION.length), value);
+    if (key.startsWith(ANNOTATION)) annotations[key.slice(ANNOTATION.length)] = value;
   }
-  return found;
+  return mergeParameters(fields, annotations);
 }
 
 function printValue(value: unknown): string {

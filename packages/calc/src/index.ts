@@ -5,6 +5,20 @@ export {
   type Explanation,
   explain,
 } from './explain.ts';
+export { parameterName } from './felix-config.ts';
+export {
+  anyText,
+  flag,
+  type InvalidParameter,
+  integer,
+  mergeParameters,
+  oneOf,
+  type Parameter,
+  type Parameters,
+  parsed,
+  readParameters,
+  span,
+} from './felix-parameter.ts';
 export { CalcGraph, type CalcGraphOptions } from './graph.ts';
 export { defaultMac } from './hosts.ts';
 export type * from './messages.ts';
