@@ -109,6 +109,49 @@ describe('events', () => {
   });
 });
 
+describe('another configuration', () => {
+  const web = { source: addr('10.0.0.1'), destination: addr('10.0.0.9'), protocol: 6, destinationPort: 80 };
+  const toHost = () =>
+    kernel.nftables.classify('input', web, { iif: 'calia', fib: () => ({ type: 'local' as const }) }).verdict;
+
+  beforeEach(() => {
+    kernel.createLink({ kind: 'dummy', name: 'calia', up: true });
+    apply(openPolicy, podIs('calia', ['10.0.0.1/32']), inSync);
+  });
+
+  test('is in force with the next write, in one transaction, and nothing else is written', () => {
+    expect(toHost()).toBe('drop');
+    dataplane.reconfigure({ ...config, endpointToHostAction: 'accept', routePriority: 512 });
+    expect(toHost()).toBe('drop');
+    const transactions = kernel.nftables.transaction;
+    let count = 0;
+    kernel.nftables.transaction = (name, ops) => {
+      count++;
+      transactions.call(kernel.nftables, name, ops);
+    };
+    expect(apply().routes).toBe(2);
+    expect(count).toBe(1);
+    expect(toHost()).toBe('accept');
+    dataplane.reconfigure(config);
+    apply();
+    expect(toHost()).toBe('drop');
+  });
+
+  test('that is the same writes nothing', () => {
+    dataplane.reconfigure({ ...config });
+    expect(apply()).toEqual({ rules: 0, routes: 0 });
+  });
+
+  test('before the first state of the cluster is complete is written with it', () => {
+    kernel = fakeKernel();
+    dataplane = new Dataplane(kernel, config);
+    dataplane.reconfigure({ ...config, endpointToHostAction: 'accept' });
+    expect(apply()).toEqual({ rules: 0, routes: 0 });
+    apply(openPolicy, podIs('calia', ['10.0.0.1/32']), inSync);
+    expect(toHost()).toBe('accept');
+  });
+});
+
 describe('sets of the base chains', () => {
   test('have the pools, the covered ones left out, those with NAT apart', () => {
     apply(pool('10.0.0.0/16'), pool('10.0.1.0/24'), pool('10.1.0.0/16', { natOutgoing: false }), inSync);

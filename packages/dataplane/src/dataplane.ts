@@ -30,7 +30,7 @@ export interface Applied {
  */
 export class Dataplane {
   readonly #kernel: Kernel;
-  readonly #config: DataplaneConfig;
+  #config: DataplaneConfig;
   readonly #ruleset = new Ruleset();
   readonly #compiler: PolicyCompiler;
   readonly #writer: NftablesWriter;
@@ -68,6 +68,14 @@ export class Dataplane {
       this.#cluster.handle(message);
       if (message.kind === 'inSync') this.#inSync = true;
     }
+  }
+
+  /** Has the next `apply` write what follows from another configuration, rules and routes, as it does for messages. */
+  reconfigure(config: DataplaneConfig): void {
+    if (JSON.stringify(config) === JSON.stringify(this.#config)) return;
+    this.#config = config;
+    this.#routing.reconfigure(config);
+    this.#setBaseChains();
   }
 
   /** Takes an event of the kernel in: an overrun means that anything may have changed. */
@@ -118,11 +126,11 @@ export class Dataplane {
       : undefined;
   }
 
-  /** Has the next `apply` compare everything with the kernel. */
-  resync(): void {
+  /** Has the next `apply` compare everything, or a part of it, with the kernel. */
+  resync(what: 'all' | 'rules' | 'routes' = 'all'): void {
     this.#forwards = false;
-    this.#writer.resync();
-    this.#routing.resync();
+    if (what !== 'routes') this.#writer.resync();
+    if (what !== 'rules') this.#routing.resync();
   }
 
   /** Without forwarding no pod reaches another: Felix's IPForwarding. A kernel without IPv6 has nothing to forward there. */

@@ -1,5 +1,10 @@
 export { type Applied, Dataplane } from './dataplane.ts';
-export { type DataplaneConfig, dataplaneConfigFrom, defaultDataplaneConfig } from './dataplane-config.ts';
+export {
+  type DataplaneConfig,
+  dataplaneConfigFrom,
+  dataplaneParameters,
+  defaultDataplaneConfig,
+} from './dataplane-config.ts';
 export { type PacketLineNames, packetLine } from './packet-line.ts';
 export { ruleCounter, tableName, tierCounter } from './policy/names.ts';
 export { logGroup, type PolicyCompilerOptions } from './policy/policy-compiler.ts';

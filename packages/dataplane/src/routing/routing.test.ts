@@ -372,6 +372,78 @@ describe('the VXLAN device', () => {
   });
 });
 
+describe('another configuration', () => {
+  const reconfigure = (change: Partial<RoutingConfig>): number => {
+    routing.reconfigure({ ...config, ...change });
+    return routing.apply();
+  };
+
+  test.each([
+    {
+      name: 'another metric',
+      change: { routePriority: 512 },
+      after: '10.244.1.5/32 link calia protocol 3 scope link metric 512',
+    },
+    {
+      name: 'another protocol',
+      change: { deviceRouteProtocol: 80 },
+      after: '10.244.1.5/32 link calia protocol 80 scope link metric 1024',
+    },
+    {
+      name: 'both',
+      change: { deviceRouteProtocol: 80, routePriority: 512 },
+      after: '10.244.1.5/32 link calia protocol 80 scope link metric 512',
+    },
+  ])('$name is given to routes to pods, nothing of the old one stays, and then back', ({ change, after }) => {
+    pod('calia');
+    apply(podAt('calia', ['10.244.1.5/32']));
+    const before = routes();
+    reconfigure(change);
+    expect(routes()).toEqual([after]);
+    reconfigure({});
+    expect(routes()).toEqual(before);
+    routing.resync();
+    expect(routing.apply()).toBe(0);
+  });
+
+  test('writes the route of another metric before the old one goes', () => {
+    pod('calia');
+    apply(podAt('calia', ['10.244.1.5/32']));
+    kernel.failNext('deleteRoute', 'EIO');
+    expect(() => reconfigure({ routePriority: 512, deviceRouteProtocol: 80 })).toThrow('EIO');
+    expect(routes()).toHaveLength(2);
+    routing.apply();
+    expect(routes()).toEqual(['10.244.1.5/32 link calia protocol 80 scope link metric 512']);
+  });
+
+  test('makes the VXLAN device anew with the routes over it, or only gives it another MTU', () => {
+    apply(...overlay, routeTo({ cidr: '10.244.9.0/26' }));
+    const before = routes();
+    const first = kernel.link('vxlan.calico')?.index;
+    reconfigure({ vxlanMtu: 1400 });
+    expect(kernel.link('vxlan.calico')).toMatchObject({ index: first, mtu: 1400 });
+    reconfigure({ vxlanPort: 4790, vxlanVni: 7 });
+    expect(kernel.link('vxlan.calico')).toMatchObject({ mtu: 1450, vxlan: { port: 4790, vni: 7 } });
+    expect(routes()).toEqual(before);
+  });
+
+  test('takes routes of pools without encapsulation over, and leaves them again', () => {
+    apply(...overlay, routeTo({ cidr: '10.244.9.0/26', poolType: 'noencap' }));
+    expect(reconfigure({ programNoEncapRoutes: true })).toBe(1);
+    expect(routes()).toHaveLength(1);
+    reconfigure({});
+    expect(routes()).toEqual([]);
+  });
+
+  test('that is the same writes nothing', () => {
+    pod('calia');
+    apply(...overlay, podAt('calia', ['10.244.1.5/32']), routeTo({ cidr: '10.244.9.0/26' }));
+    const before = kernel.dump();
+    expect(reconfigure({})).toBe(0);
+    expect(kernel.dump()).toBe(before);
+  });
+});
+
 describe('what is not ours', () => {
   const main = { table: 254, scope: 'universe', type: 'unicast' } as const;
 

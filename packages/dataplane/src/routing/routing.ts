@@ -20,7 +20,9 @@ const families = [4, 6] as const;
  */
 export class Routing {
   readonly #kernel: Kernel;
-  readonly #config: RoutingConfig;
+  #config: RoutingConfig;
+  /** By what routes to workloads that are still to go are known as ours: earlier configurations. */
+  #formerOwn: Pick<RoutingConfig, 'interfacePrefix' | 'deviceRouteProtocol'>[] = [];
   readonly #infos = new Map<string, RouteInfo>();
   readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
   readonly #vteps = new Map<string, Vtep>();
@@ -121,7 +123,10 @@ export class Routing {
     if (this.#actual === undefined) this.#readRoutes();
     let written = 0;
     let refused: { error: unknown } | undefined;
-    for (const key of [...this.#dirtyRoutes]) {
+    // What comes does so before anything goes: a route under another metric takes over from the old one.
+    const isWanted = (key: string) => this.#claims.has(key);
+    const dirty = [...this.#dirtyRoutes];
+    for (const key of [...dirty.filter(isWanted), ...dirty.filter(key => !isWanted(key))]) {
       try {
         if (this.#applyRoute(key)) written++;
         this.#dirtyRoutes.delete(key);
@@ -131,7 +136,16 @@ export class Routing {
       }
     }
     if (refused !== undefined) throw refused.error;
+    this.#formerOwn = [];
     return written;
+  }
+
+  /** Has the next `apply` write what follows from another configuration. Routes that go do so after those that come. */
+  reconfigure(config: RoutingConfig): void {
+    this.#formerOwn.push(this.#config);
+    this.#config = config;
+    for (const id of this.#endpoints.keys()) this.#dirtySources.add(id);
+    this.resync();
   }
 
   /** Has the next `apply` read the kernel and write every difference. */
@@ -240,7 +254,10 @@ export class Routing {
     if (route.protocol === ourProtocol) return true;
     const name = route.link === undefined ? '' : (links.get(route.link) ?? '');
     if (name === vxlanDevice[4] || name === vxlanDevice[6]) return true;
-    return name.startsWith(this.#config.interfacePrefix) && route.protocol === this.#config.deviceRouteProtocol;
+    return [this.#config, ...this.#formerOwn].some(
+      ({ interfacePrefix, deviceRouteProtocol }) =>
+        name.startsWith(interfacePrefix) && route.protocol === deviceRouteProtocol,
+    );
   }
 
   #applyRoute(key: string): boolean {
