@@ -6,14 +6,13 @@ import { Ipam, watchedSettings } from '@calico/ipam';
 import { fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
 import {
   type Component,
-  createLogger,
+  createLog,
   createMetrics,
   HealthAggregator,
   healthServer,
   Lifecycle,
   type Metrics,
   metricsServer,
-  parseLogLevel,
   runUntilSignal,
   systemClock,
   systemRandom,
@@ -21,19 +20,18 @@ import {
 import { bgpComponent } from './bgp.ts';
 import { cniTokenService } from './cni-token.ts';
 import { Felix } from './felix.ts';
-import { felixEnvironment, felixParameters } from './felix-config.ts';
+import { type AgentConfig, felixSettings } from './felix-config.ts';
 import { countRuleHits, felixMetrics } from './felix-metrics.ts';
+import { localParameters } from './felix-sources.ts';
 import { heartbeat } from './heartbeat.ts';
 import { watchLoopDelay } from './loop-delay.ts';
+import { movableServer } from './movable-server.ts';
 import { type MtuWatch, mtuWatch } from './mtu-watch.ts';
 import { completeStartup, nodeObjectService } from './node-services.ts';
 import { NodeView } from './node-view.ts';
 import { type OpenNode, openNode } from './open-node.ts';
 import { statusReporter } from './status.ts';
 import { watchViewHealth } from './view-health.ts';
-
-/** Exit code by which a process asks to be started again with its new configuration; Calico's own. */
-const restartExitCode = 129;
 
 /** Where tests look in. */
 export interface NodeAgentHooks {
@@ -43,18 +41,16 @@ export interface NodeAgentHooks {
 
 /**
  * Runs everything that a node needs in one process: Felix, the CNI server, BGP beside it, health and metrics. Gives the
- * exit code: 0 after a signal, 129 when a changed parameter needs a new start.
+ * exit code: 0 after a signal. Changed parameters never need a new start.
  */
 export async function runNodeAgent(
   env: Readonly<Record<string, string | undefined>>,
   hooks: NodeAgentHooks = {},
 ): Promise<number> {
   await fillThreadPool();
-  const parameters = felixEnvironment(env, felixParameters);
-  const log = createLogger({
-    component: 'node',
-    level: parseLogLevel(parameters.LogSeverityScreen ?? 'Info') ?? 'info',
-  });
+  const parameters = localParameters(env);
+  const { agent: config } = felixSettings('', parameters);
+  const { logger: log, setLevel } = createLog({ component: 'node', level: config.logLevel });
   const node = await openNode(env, log);
   const { environment, datastore, kernel } = node;
   const { client } = datastore;
@@ -62,21 +58,31 @@ export async function runNodeAgent(
   const metrics = createMetrics();
   const health = new HealthAggregator(systemClock);
   const end = new AbortController();
-  const restart = (reason: string) => {
-    log.warn({ reason }, 'Starting again');
-    process.exitCode = restartExitCode;
-    end.abort();
-  };
+  const healthAt = ({ healthEnabled, healthHost, healthPort }: AgentConfig) =>
+    healthEnabled ? { host: healthHost, port: healthPort } : undefined;
+  const metricsAt = ({ metricsEnabled, metricsHost, metricsPort }: AgentConfig) =>
+    metricsEnabled ? { host: metricsHost, port: metricsPort } : undefined;
+  const healthPage = movableServer('health server', healthAt(config), at => healthServer(at, health), log);
+  const metricsPage = movableServer(
+    'metrics server',
+    metricsAt(config),
+    at => metricsServer(at, metrics.registry),
+    log,
+  );
   const felix = new Felix({
     nodeName: environment.nodeName,
     kernel,
-    environment: parameters,
+    parameters,
     clock: systemClock,
     random: systemRandom,
     log: log.child({ component: 'felix' }),
     health,
     metrics: felixMetrics(metrics),
-    restart,
+    onConfig(now) {
+      setLevel(now.logLevel);
+      healthPage.listen(healthAt(now));
+      metricsPage.listen(metricsAt(now));
+    },
   });
   countRuleHits(metrics, kernel);
   const loopDelay = watchLoopDelay(systemClock, health, metrics);
@@ -98,11 +104,8 @@ export async function runNodeAgent(
     fail: error => end.abort(error),
   });
   const components: Component[] = [
-    healthServer({ host: parameters.HealthHost ?? 'localhost', port: Number(parameters.HealthPort ?? 9099) }, health),
-    metricsServer(
-      { host: parameters.PrometheusMetricsHost ?? '', port: Number(parameters.PrometheusMetricsPort ?? 9091) },
-      metrics.registry,
-    ),
+    healthPage,
+    metricsPage,
     object,
     felixComponent({ felix, node, view, health, metrics, end, after: object.started }),
     mtu,
@@ -123,8 +126,7 @@ export async function runNodeAgent(
 }
 
 /**
- * Felix with its view of the cluster, which it takes once the cluster has what this node puts there at its start: a parameter
- * that changed then would need a new start. Ends the process when the view is lost for good.
+ * Felix with its view of the cluster, which it takes once the cluster has what this node puts there at its start. Ends the process when the view is lost for good.
  */
 function felixComponent(parts: {
   felix: Felix;

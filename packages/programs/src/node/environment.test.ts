@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readNodeEnvironment } from './environment.ts';
-import { felixEnvironment, felixParameters } from './felix-config.ts';
 
 test('the node’s name is NODENAME, else the file’s, else HOSTNAME, else the host’s, the last two in lower case', () => {
   const folder = mkdtempSync(join(tmpdir(), 'calico-environment-'));
@@ -40,9 +39,4 @@ test('a networking backend that is none is refused by name', () => {
   expect(() => readNodeEnvironment({ CALICO_NETWORKING_BACKEND: 'cloud' })).toThrow(
     'CALICO_NETWORKING_BACKEND is "cloud"; allowed: bird, vxlan, none',
   );
-});
-
-test('Felix parameters are found in any case, others and empty names are not', () => {
-  const env = { FELIX_VXLANPORT: '4790', felix_healthport: '9199', Felix_Nonsense: '1', VXLANPORT: '1', FELIX_: 'x' };
-  expect(felixEnvironment(env, felixParameters)).toEqual({ VXLANPort: '4790', HealthPort: '9199' });
 });

@@ -1,46 +1,90 @@
-/** The parameters that the agent reads, by Felix's names. */
-export const felixParameters: readonly string[] = [
-  'AllowIPIPPacketsFromWorkloads',
-  'AllowVXLANPacketsFromWorkloads',
-  'DefaultEndpointToHostAction',
-  'DeviceRouteProtocol',
-  'HealthEnabled',
-  'HealthHost',
-  'HealthPort',
-  'IPv4NormalRoutePriority',
-  'InterfacePrefix',
-  'IpInIpMtu',
-  'LogSeverityScreen',
-  'MTUIfacePattern',
-  'ProgramClusterRoutes',
-  'PrometheusMetricsEnabled',
-  'PrometheusMetricsHost',
-  'PrometheusMetricsPort',
-  'VXLANMTU',
-  'VXLANMTUV6',
-  'VXLANPort',
-  'VXLANVNI',
-  'WireguardEnabled',
-  'WireguardEnabledV6',
-  'WireguardMTU',
-  'WireguardMTUV6',
-];
+import { anyText, flag, integer, type Parameters, parsed, readParameters, span } from '@calico/calc';
+import { type DataplaneConfig, dataplaneConfigFrom, dataplaneParameters } from '@calico/dataplane';
+import { type LogLevel, parseLogLevel } from '@calico/process';
+import { readElsewhere, unusedParameters } from './felix-unused.ts';
 
-/**
- * Felix parameters from the environment: FELIX_<name> in any case, by the parameter's name as Felix spells it. The
- * environment beats every FelixConfiguration.
- */
-export function felixEnvironment(
-  env: Readonly<Record<string, string | undefined>>,
-  names: readonly string[],
-): Record<string, string> {
-  const byUpper = new Map(names.map(name => [name.toUpperCase(), name] as const));
-  const found: Record<string, string> = {};
-  for (const [key, value] of Object.entries(env)) {
-    const upper = key.toUpperCase();
-    if (value === undefined || !upper.startsWith('FELIX_')) continue;
-    const name = byUpper.get(upper.slice('FELIX_'.length));
-    if (name !== undefined) found[name] = value;
-  }
-  return found;
+/** What the agent itself, beside its dataplane, takes from Felix's parameters. */
+export interface AgentConfig {
+  readonly logLevel: LogLevel;
+  /** What a line about a packet of a Log rule begins with. */
+  readonly logPrefix: string;
+  readonly healthEnabled: boolean;
+  readonly healthHost: string;
+  readonly healthPort: number;
+  readonly metricsEnabled: boolean;
+  readonly metricsHost: string;
+  readonly metricsPort: number;
+  /** How often routes, and rules, are compared with the kernel, in milliseconds; 0: never. */
+  readonly routeRefreshInterval: number;
+  readonly rulesRefreshInterval: number;
+}
+
+const ports = [0, 65535] as const;
+
+/** The parameters that the agent follows, each as soon as it changes. */
+export const agentParameters: Parameters<AgentConfig> = {
+  logLevel: parsed('LogSeverityScreen', parseLogLevel, {
+    fallback: 'info',
+    none: 'silent',
+    allowed: 'Trace, Debug, Info, Warning, Error, Fatal',
+    effect: 'the least severity that the agent logs',
+  }),
+  logPrefix: anyText(
+    'LogPrefix',
+    'calico-packet',
+    'what lines of Log rules begin with; `%t` is the tier, `%k` the kind of policy, `%n` its name, `%p` with its namespace',
+  ),
+  healthEnabled: flag('HealthEnabled', true, 'health is served; Calico does so only when told to'),
+  healthHost: anyText('HealthHost', 'localhost', 'where health is served; all addresses if `none`'),
+  healthPort: integer('HealthPort', ports, 9099, 'the port of health'),
+  metricsEnabled: flag('PrometheusMetricsEnabled', true, 'metrics are served; Calico does so only when told to'),
+  metricsHost: anyText('PrometheusMetricsHost', '', 'where metrics are served; all addresses if empty'),
+  metricsPort: integer('PrometheusMetricsPort', ports, 9091, 'the port of metrics'),
+  routeRefreshInterval: span('RouteRefreshInterval', 90_000, 'how often routes are compared with the kernel'),
+  rulesRefreshInterval: span('NftablesRefreshInterval', 180_000, 'how often rules are compared with the kernel'),
+};
+
+/** Everything that Felix's parameters say, with what is wrong or without effect in them. */
+export interface FelixSettings {
+  readonly dataplane: DataplaneConfig;
+  readonly agent: AgentConfig;
+  /** One for each parameter that is not followed: which, and why. */
+  readonly notes: readonly ParameterNote[];
+}
+
+/** Why a parameter is not followed. */
+export interface ParameterNote {
+  readonly parameter: string;
+  readonly value: string;
+  readonly why: string;
+}
+
+/** Types the merged parameters of a node. */
+export function felixSettings(nodeName: string, raw: Readonly<Record<string, string>>): FelixSettings {
+  const dataplane = dataplaneConfigFrom(nodeName, raw);
+  const agent = readParameters(agentParameters, raw);
+  const invalid = [...dataplane.invalid, ...agent.invalid].map(({ name, text, allowed }) => {
+    return { parameter: name, value: text, why: `not valid, so its default holds; allowed: ${allowed}` };
+  });
+  return { dataplane: dataplane.config, agent: agent.values, notes: [...invalid, ...withoutEffect(raw)] };
+}
+
+const followed = new Set(
+  [...Object.values(dataplaneParameters), ...Object.values(agentParameters), ...readElsewhere].map(({ name }) =>
+    name.toLowerCase(),
+  ),
+);
+
+const unused = new Map(unusedParameters.map(parameter => [parameter.name.toLowerCase(), parameter] as const));
+
+function withoutEffect(raw: Readonly<Record<string, string>>): ParameterNote[] {
+  return Object.entries(raw).flatMap(([name, value]) => {
+    const key = name.toLowerCase();
+    if (followed.has(key)) return [];
+    const known = unused.get(key);
+    if (known === undefined) return { parameter: name, value, why: 'no such parameter is known' };
+    // What asks for the usual behaviour asks for nothing.
+    if (known.usual.some(text => text.toLowerCase() === value.toLowerCase())) return [];
+    return { parameter: known.name, value, why: `it has no effect: ${known.why}` };
+  });
 }

@@ -38,13 +38,12 @@ test('the event loop is free every few milliseconds while a large cluster is see
   const felix = new Felix({
     nodeName: 'node-1',
     kernel,
-    environment: {},
+    parameters: {},
     clock: systemClock,
     random: seededRandom(1),
     log: createLogger({ component: 'felix', write: () => {} }),
     health: new HealthAggregator(systemClock),
     metrics: felixMetrics(createMetrics()),
-    restart: () => {},
   });
   let turns = 0;
   const ticking = setInterval(() => {

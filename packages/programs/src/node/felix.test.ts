@@ -1,41 +1,42 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import type { ResourceUpdate, WorkloadEndpoint } from '@calico/api';
 import { tableName } from '@calico/dataplane';
-import { printCidr } from '@calico/ip';
+import { cidr, printCidr } from '@calico/ip';
 import { type FakeKernel, fakeKernel } from '@calico/kernel/fake';
 import { createLogger, createMetrics, HealthAggregator } from '@calico/process';
 import { ClockFake, seededRandom } from '@calico/reconcile';
 import { Felix } from './felix.ts';
+import type { AgentConfig } from './felix-config.ts';
 import { felixMetrics } from './felix-metrics.ts';
 
 let kernel: FakeKernel;
 let clock: ClockFake;
 let health: HealthAggregator;
 let felix: Felix;
-let restarts: string[];
+let configs: AgentConfig[];
 let lines: string[];
 
 beforeEach(() => {
   kernel = fakeKernel();
   clock = new ClockFake();
   health = new HealthAggregator(clock);
-  restarts = [];
+  configs = [];
   lines = [];
   felix = makeFelix();
   felix.start();
 });
 
-function makeFelix(): Felix {
+function makeFelix(parameters: Record<string, string> = {}): Felix {
   return new Felix({
     nodeName: 'node1',
     kernel,
-    environment: {},
+    parameters,
     clock,
     random: seededRandom(1),
     log: createLogger({ component: 'felix', write: line => void lines.push(line) }),
     health,
     metrics: felixMetrics(createMetrics()),
-    restart: reason => void restarts.push(reason),
+    onConfig: config => void configs.push(config),
   });
 }
 
@@ -174,13 +175,63 @@ describe('Felix', () => {
     expect(health.readiness().ok).toBe(true);
   });
 
-  test('asks for a new start when a parameter changes that it read at the start, not for others', () => {
-    felix.onUpdates([config({ logSeverityScreen: 'Info' })]);
+  test('follows parameters as they change: routes, rules and what the agent does', async () => {
+    getReady();
+    await felix.endpointAdded(endpoint('c1', '10.0.0.1'));
+    const toHost = () => {
+      const source = { family: 4, value: 0x0a000001n } as const;
+      const packet = { source, destination: { family: 4, value: 1n } as const, protocol: 6 };
+      return kernel.nftables.classify('input', packet, { iif: 'cali1', fib: () => ({ type: 'local' }) }).verdict;
+    };
+    const metric = () => kernel.routes({ table: 254 }).find(route => route.protocol === 3)?.metric;
+    expect([toHost(), metric(), configs.at(-1)?.logLevel]).toEqual(['drop', 1024, 'info']);
+    felix.onUpdates([
+      config({
+        defaultEndpointToHostAction: 'Accept',
+        ipv4NormalRoutePriority: 77,
+        logSeverityScreen: 'Debug',
+        prometheusMetricsPort: 9191,
+      }),
+    ]);
+    expect([toHost(), metric(), configs.at(-1)?.logLevel]).toEqual(['accept', 77, 'debug']);
+    expect(configs.at(-1)?.metricsPort).toBe(9191);
+    felix.onUpdates([config({})]);
+    expect([toHost(), metric(), configs.at(-1)?.logLevel]).toEqual(['drop', 1024, 'info']);
+  });
+
+  test('lets what the node says itself beat the cluster, name by name', () => {
+    felix.stop();
+    felix = makeFelix({ LOGSEVERITYSCREEN: 'Warning' });
+    felix.onUpdates([config({ logSeverityScreen: 'Debug', logPrefix: 'mine' })]);
     felix.onInSync();
-    felix.onUpdates([config({ logSeverityScreen: 'Debug' })]);
-    expect(restarts).toEqual([]);
-    felix.onUpdates([config({ vxlanPort: 4790 })]);
-    expect(restarts).toEqual(['a Felix parameter has changed']);
+    expect(configs.at(-1)).toMatchObject({ logLevel: 'warn', logPrefix: 'mine' });
+  });
+
+  test('says once of each parameter that it does not follow why, and nothing of what is usual', () => {
+    const odd = { bpfEnabled: true, floatingIPs: 'Disabled', vxlanPort: 99999, defaultEndpointToHostAction: 'Drop' };
+    felix.onUpdates([config(odd)]);
+    felix.onInSync();
+    felix.onUpdates([config({ ...odd, logPrefix: 'x' })]);
+    const said = lines.filter(line => line.includes('is not followed'));
+    expect(said).toHaveLength(2);
+    expect(said.join('')).toContain('BPFEnabled');
+    expect(said.join('')).toContain('VXLANPort');
+  });
+
+  test('compares routes and rules with the kernel as often as is asked, or never', async () => {
+    getReady();
+    await felix.endpointAdded(endpoint('c1', '10.0.0.1'));
+    const spoil = () => kernel.deleteRoute({ destination: cidr('10.0.0.1/32'), table: 254 });
+    felix.onUpdates([config({ routeRefreshInterval: '10s' })]);
+    spoil();
+    await clock.advance(9_999);
+    expect(podRoutes()).toEqual([]);
+    await clock.advance(1);
+    expect(podRoutes()).toHaveLength(1);
+    felix.onUpdates([config({ routeRefreshInterval: '0s' })]);
+    spoil();
+    await clock.advance(3_600_000);
+    expect(podRoutes()).toEqual([]);
   });
 
   test('forgets the connections of an address a moment after its endpoint has gone', async () => {

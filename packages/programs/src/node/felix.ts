@@ -1,9 +1,10 @@
 import type { ResourceUpdate, WorkloadEndpoint } from '@calico/api';
-import { CalcGraph, type Message } from '@calico/calc';
-import { Dataplane, type DataplaneConfig, dataplaneConfigFrom, tableName } from '@calico/dataplane';
+import { CalcGraph, type Message, mergeParameters } from '@calico/calc';
+import { Dataplane, tableName } from '@calico/dataplane';
 import type { Kernel, KernelEvent, Subscription } from '@calico/kernel';
 import type { HealthAggregator, Logger } from '@calico/process';
 import { type Backoff, backoff, type Clock, type Random, type Timer } from '@calico/reconcile';
+import { type AgentConfig, felixSettings } from './felix-config.ts';
 import type { FelixMetrics } from './felix-metrics.ts';
 import { FelixWork } from './felix-work.ts';
 import { PacketLog } from './packet-log.ts';
@@ -12,19 +13,17 @@ import { PacketLog } from './packet-log.ts';
 export interface FelixOptions {
   readonly nodeName: string;
   readonly kernel: Kernel;
-  /** Parameters from the environment, which beat the datastore's. */
-  readonly environment: Readonly<Record<string, string>>;
+  /** Raw parameters of this node itself, which beat the datastore's: `localParameters`. */
+  readonly parameters: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
   readonly health: HealthAggregator;
   readonly metrics: FelixMetrics;
-  /** A parameter that is read only at the start has changed: the process has to start again. */
-  restart(reason: string): void;
+  /** What the agent beside Felix is to follow is this now. */
+  onConfig?(config: AgentConfig): void;
 }
 
-/** How often everything is compared with the kernel, in milliseconds: Felix's RouteRefreshInterval. */
-const resyncInterval = 90_000;
 /** How long connections of addresses that nobody has may stay, in milliseconds. */
 const forgetDelay = 250;
 /** How long a new pod waits for the first view of the cluster where the rules of an earlier run keep it closed, in ms. */
@@ -43,11 +42,13 @@ export class Felix {
   /** Endpoints as the CNI server made them, until the watch shows them too. */
   readonly #fromCni = new Map<string, WorkloadEndpoint>();
   #dataplane: Dataplane | undefined;
-  #config: DataplaneConfig | undefined;
+  #config: AgentConfig;
+  /** What was said of parameters that are not followed: once is enough. */
+  readonly #noted = new Set<string>();
   /** The flush under way has changed something. */
   #hasMessages = false;
   #retryTimer: Timer | undefined;
-  #resyncTimer: Timer | undefined;
+  readonly #resyncTimers = new Map<'routes' | 'rules', Timer>();
   #forgetTimer: Timer | undefined;
   #subscription: Subscription | undefined;
   #packetLog: PacketLog | undefined;
@@ -57,6 +58,7 @@ export class Felix {
 
   constructor(options: FelixOptions) {
     this.#options = options;
+    this.#config = felixSettings(options.nodeName, options.parameters).agent;
     this.#work = new FelixWork(new CalcGraph({ nodeName: options.nodeName }), options.clock, {
       onMessages: messages => {
         this.#hasMessages = true;
@@ -86,17 +88,15 @@ export class Felix {
   /** Starts to listen to the kernel. */
   start(): void {
     this.#subscription = this.#options.kernel.subscribe(['link'], event => this.#onKernelEvent(event));
-    this.#resyncTimer = this.#options.clock.setInterval(() => {
-      this.#dataplane?.resync();
-      this.#write();
-    }, resyncInterval);
+    this.#resyncEvery('routes', this.#config.routeRefreshInterval);
+    this.#resyncEvery('rules', this.#config.rulesRefreshInterval);
   }
 
   /** Stops listening and writing. What is in the kernel stays in force. */
   stop(): void {
     this.#work.stop();
     this.#subscription?.close();
-    this.#resyncTimer?.cancel();
+    for (const timer of this.#resyncTimers.values()) timer.cancel();
     this.#retryTimer?.cancel();
     this.#forgetTimer?.cancel();
     this.#packetLog?.close();
@@ -179,24 +179,42 @@ export class Felix {
     this.#options.metrics.applyTime.observe((this.#options.clock.now() - since) / 1000);
   }
 
-  /** The first configuration makes the dataplane; a later one that differs needs another process. */
+  /** Follows the newest configuration: the first makes the dataplane, a later one is written with what else has changed. */
   #configure(messages: readonly Message[]): void {
     const update = messages.findLast(message => message.kind === 'configUpdate');
     if (update === undefined) return;
-    const { nodeName, environment, kernel, clock, random, log, metrics, restart } = this.#options;
-    const { config, ignored } = dataplaneConfigFrom(nodeName, { ...update.config, ...environment });
-    for (const parameter of ignored) log.warn({ parameter }, 'Felix parameter is not valid; its default holds');
-    if (this.#config === undefined) {
-      this.#config = config;
-      this.#dataplane = new Dataplane(kernel, config);
+    const { nodeName, parameters, kernel, clock, random, log, metrics } = this.#options;
+    const settings = felixSettings(nodeName, mergeParameters(update.config, parameters));
+    for (const note of settings.notes) {
+      const text = JSON.stringify(note);
+      if (!this.#noted.has(text)) log.warn({ ...note }, 'Felix parameter is not followed');
+      this.#noted.add(text);
+    }
+    const before = this.#config;
+    this.#config = settings.agent;
+    if (this.#dataplane === undefined) {
+      this.#dataplane = new Dataplane(kernel, settings.dataplane);
       this.#packetLog = new PacketLog({
         ...{ kernel, clock, random, log, dropped: metrics.droppedPacketLines },
-        prefix: config.logPrefix,
+        prefix: () => this.#config.logPrefix,
         tierOf: policy => this.#tiers.get(policy),
       });
-    } else if (JSON.stringify(config) !== JSON.stringify(this.#config)) {
-      restart('a Felix parameter has changed');
-    }
+    } else this.#dataplane.reconfigure(settings.dataplane);
+    const { routeRefreshInterval, rulesRefreshInterval } = settings.agent;
+    if (routeRefreshInterval !== before.routeRefreshInterval) this.#resyncEvery('routes', routeRefreshInterval);
+    if (rulesRefreshInterval !== before.rulesRefreshInterval) this.#resyncEvery('rules', rulesRefreshInterval);
+    this.#options.onConfig?.(settings.agent);
+  }
+
+  #resyncEvery(what: 'routes' | 'rules', interval: number): void {
+    this.#resyncTimers.get(what)?.cancel();
+    this.#resyncTimers.delete(what);
+    if (interval === 0) return;
+    const resync = () => {
+      this.#dataplane?.resync(what);
+      this.#write();
+    };
+    this.#resyncTimers.set(what, this.#options.clock.setInterval(resync, interval));
   }
 
   #keepTiers(messages: readonly Message[]): void {

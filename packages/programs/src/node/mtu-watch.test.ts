@@ -48,7 +48,7 @@ test('the file and the log follow the pools, and say which interface it was', as
 });
 
 test('Felix’s parameters choose the interfaces and set an overlay’s MTU; a pattern that is none is told', async () => {
-  const { view, mtu, file } = await watch({ MTUIfacePattern: '^bond', VXLANMTU: '8000' });
+  const { view, mtu, file } = await watch({ MTUIfacePattern: '^bond', vxlanmtu: '8000' });
   view.onInSync();
   expect(file()).toBe('9000');
   view.onUpdates([{ kind: 'IPPool', name: 'p', resource: vxlan } as ResourceUpdate]);

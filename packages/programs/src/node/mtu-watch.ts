@@ -16,7 +16,7 @@ export interface MtuWatch extends Component {
 
 /**
  * Keeps the MTU for pods in the file `mtu`, where CNI plugins that work without an agent find it, and says of each change which
- * interface it comes from. `parameters` are Felix's from the environment, which beat those of the datastore.
+ * interface it comes from. `parameters` are this node's own of Felix, which beat those of the datastore.
  */
 export function mtuWatch(
   { kernel, environment, log }: Pick<OpenNode, 'kernel' | 'environment' | 'log'>,
@@ -26,19 +26,19 @@ export function mtuWatch(
   const file = join(environment.libFolder, 'mtu');
   let said: number | undefined;
   let timer: { cancel(): void } | undefined;
+  const local = new Map(Object.entries(parameters).map(([name, text]) => [name.toLowerCase(), text]));
+  const own = (parameter: string) => local.get(parameter.toLowerCase());
   const number = (
     parameter: string,
     field: 'vxlanMTU' | 'vxlanMTUV6' | 'ipipMTU' | 'wireguardMTU' | 'wireguardMTUV6',
-  ) => Number(parameters[parameter] ?? view.felix(field) ?? 0) || 0;
+  ) => Number(own(parameter) ?? view.felix(field) ?? 0) || 0;
   const flag = (parameter: string, field: 'wireguardEnabled' | 'wireguardEnabledV6') =>
-    parameters[parameter] === undefined
-      ? view.felix(field) === true
-      : /^(true|1|yes|y|t)$/i.test(parameters[parameter]);
+    own(parameter) === undefined ? view.felix(field) === true : /^(true|1|yes|y|t)$/i.test(own(parameter) ?? '');
   const choose = (): MtuChoice => {
     const { ipv4Address, ipv6Address } = view.node?.spec.bgp ?? {};
     return podMtu({
       interfaces: hostInterfaces(kernel),
-      pattern: patternOf(parameters.MTUIfacePattern ?? view.felix('mtuIfacePattern')),
+      pattern: patternOf(own('MTUIfacePattern') ?? view.felix('mtuIfacePattern')),
       nodeAddresses: [ipv4Address, ipv6Address],
       pools: view.pools,
       wireguard: {

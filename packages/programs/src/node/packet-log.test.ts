@@ -12,7 +12,15 @@ function setting() {
   const log = createLogger({ component: 'felix', write: (line: string) => void lines.push(line) });
   const dropped = createMetrics().counter('felix_packet_lines_dropped', 'test');
   const open = () =>
-    new PacketLog({ kernel, clock, random: seededRandom(1), log, dropped, prefix: 'calico-packet', tierOf: () => 't' });
+    new PacketLog({
+      kernel,
+      clock,
+      random: seededRandom(1),
+      log,
+      dropped,
+      prefix: () => 'calico-packet',
+      tierOf: () => 't',
+    });
   const send = () =>
     kernel.logPacket(logGroup, {
       prefix: 'np/shop/web/ingress/0',

@@ -4,7 +4,9 @@ import type { Counter, Logger } from '@calico/process';
 import { type Backoff, backoff, type Clock, type Random, type Timer } from '@calico/reconcile';
 
 /** What the packet log works with. */
-export interface PacketLogOptions extends Omit<PacketLineNames, 'interfaceName'> {
+export interface PacketLogOptions extends Pick<PacketLineNames, 'tierOf'> {
+  /** FelixConfiguration's `logPrefix` of this moment. */
+  prefix(): string;
   readonly kernel: Kernel;
   readonly clock: Clock;
   readonly random: Random;
@@ -68,7 +70,7 @@ export class PacketLog {
       log.warn({ packets: this.#dropped }, 'Log rules met more packets than lines are written');
       this.#dropped = 0;
     }
-    log.info(packetLine(packet, { prefix, tierOf, interfaceName: index => kernel.link(index)?.name }));
+    log.info(packetLine(packet, { prefix: prefix(), tierOf, interfaceName: index => kernel.link(index)?.name }));
   }
 
   #drop(): void {
