@@ -21,14 +21,14 @@ const policyStages: readonly Stage[] = [
   ...(process.getuid?.() === 0 ? [{ args: ['tests/cluster'], env: { CALICO_CASES: '8' } }] : []),
 ];
 
-/** For faults of IPAM: its simulation, which notices most within a hundred runs, then its unit tests. */
+/** For faults of IPAM and its garbage collector: the simulation, which notices most within a hundred runs, then unit tests. */
 const ipamStages: readonly Stage[] = [
   { args: ['tests/ipam'], env: { IPAM_SEEDS: '1500' } },
   { args: ['packages/ipam'], env: {} },
 ];
 
 function stagesOf({ file }: Pick<Fault, 'file'>): readonly Stage[] {
-  return file.startsWith('packages/ipam/') ? ipamStages : policyStages;
+  return ['packages/ipam/', 'packages/controllers/'].some(each => file.startsWith(each)) ? ipamStages : policyStages;
 }
 
 /** A run that takes longer than this, in milliseconds, is taken for caught: a fault can make a loop endless. */

@@ -28,7 +28,6 @@ export class SimNode {
   readonly #open: () => Allocator;
   #agents: Allocator[];
   readonly #running: Running[] = [];
-  #pods = 0;
   #gone = false;
 
   /** @param open starts the node's agent, anew after a crash. */
@@ -81,7 +80,7 @@ export class SimNode {
 
   async #start(): Promise<void> {
     const world = this.#world;
-    const pod: Pod = { name: `${this.name}-pod-${this.#pods++}`, node: this.name, ips: [] };
+    const pod: Pod = { name: `${this.name}-pod-${world.podsSoFar++}`, node: this.name, ips: [] };
     world.pods.set(pod.name, pod);
     for (let attempt = 0; attempt < ATTEMPTS && !this.#gone; attempt++) {
       const handle = `net.${pod.name}-${attempt}`;

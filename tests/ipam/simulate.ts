@@ -3,11 +3,13 @@ import { cidr, printAddr } from '@calico/ip';
 import { checkIpam } from '@calico/ipam';
 import { CRASHED } from './agent.ts';
 import { CalicoAgent } from './calico-agent.ts';
-import { Collector, freeCooled, GRACE_MS } from './collector.ts';
+import { CalicoCollector } from './calico-collector.ts';
+import { type GarbageCollector, GRACE_MS } from './garbage-collector.ts';
 import { ownerOf } from './invariants.ts';
 import { rangeOf, toAddress } from './ipv4.ts';
 import { SimNode } from './node.ts';
 import { OurAgent } from './our-agent.ts';
+import { OurCollector } from './our-collector.ts';
 import { World } from './world.ts';
 
 /** What a run left to look at. */
@@ -39,9 +41,8 @@ export async function simulate(seed: number, trace = false): Promise<Run> {
 class Cluster {
   readonly #world: World;
   readonly #nodes: SimNode[] = [];
-  /** Two now and then: leaders change, and the old one does not know yet. */
-  readonly #collectors: readonly Collector[];
-  readonly #repairer: OurAgent;
+  /** How each collector starts, anew after a crash. Two now and then: leaders change, and the old one does not know yet. */
+  readonly #collectors: readonly (() => GarbageCollector)[];
   #agents = 0;
 
   constructor(world: World) {
@@ -54,18 +55,19 @@ class Cluster {
       autoAllocateBlocks: true,
       ipCooldownSeconds: world.chance(0.3) ? 30 : 0,
     };
-    for (let i = 0; i < 3; i++) {
-      // Nodes with our agent, nodes with Calico's, and nodes that pass from one to the other.
-      const kind = world.pick(['ours', 'ours', 'calico', 'mixed'] as const);
-      const name = `node-${i}`;
-      const calico = () => kind === 'calico' || (kind === 'mixed' && world.chance(0.5));
-      this.#nodes.push(new SimNode(world, name, () => (calico() ? this.#calico(name) : this.#ours(name))));
-    }
-    this.#repairer = this.#ours('controllers');
-    this.#collectors = Array.from(
-      { length: world.chance(0.3) ? 2 : 1 },
-      () => new Collector(world, world.chance(0.6) ? this.#ours('gc') : this.#calico('gc')),
-    );
+    for (let i = 0; i < 3; i++) this.#nodes.push(this.#node(`node-${i}`));
+    this.#collectors = Array.from({ length: world.chance(0.3) ? 2 : 1 }, () => {
+      const ours = world.chance(0.7);
+      return () => (ours ? this.#ourCollector() : new CalicoCollector(world, this.#calico('gc')));
+    });
+  }
+
+  /** A node with our agent, with Calico's, or one that passes from one to the other. */
+  #node(name: string): SimNode {
+    const world = this.#world;
+    const kind = world.pick(['ours', 'ours', 'calico', 'mixed'] as const);
+    const calico = () => kind === 'calico' || (kind === 'mixed' && world.chance(0.5));
+    return new SimNode(world, name, () => (calico() ? this.#calico(name) : this.#ours(name)));
   }
 
   /** Everybody works, and everything that can happen does. */
@@ -75,7 +77,7 @@ class Cluster {
     await Promise.all([
       ...this.#nodes.map(node => node.live(4)),
       this.#tunnels(),
-      ...this.#collectors.map(collector => this.#collect(collector, 4)),
+      ...this.#collectors.map(open => this.#collect(open, 5)),
       this.#administer(),
       this.#time(),
     ]);
@@ -123,20 +125,18 @@ class Cluster {
     }
   }
 
-  /** What the controllers do in three rounds of their period. */
+  /** What the controllers do in four rounds: suspects, releases, handles that count too many, and these found twice. */
   async #repair(): Promise<void> {
     const world = this.#world;
-    const collector = new Collector(world, this.#ours('last-gc'));
-    for (let round = 0; round < 3; round++) {
+    const collector = this.#ourCollector();
+    for (let round = 0; round < 4; round++) {
       world.advance(GRACE_MS + 60_000);
       await collector.scan();
-      await freeCooled(world, this.#repairer);
     }
-    const known = world.store.all(BlockAffinity).map(({ spec }) => spec.node);
-    for (const node of new Set(known)) {
-      if (world.nodes.has(node)) continue;
-      await this.#repairer.ipam.releaseAffinity({ node, requireEmpty: false });
-    }
+  }
+
+  #ourCollector(): OurCollector {
+    return new OurCollector(this.#world, this.#ours('gc'));
   }
 
   #ours(name: string): OurAgent {
@@ -157,21 +157,24 @@ class Cluster {
 
   async #askForTunnel(node: string): Promise<void> {
     const world = this.#world;
-    if (!world.nodes.has(node)) return;
+    const asking = world.nodes.get(node);
+    if (asking === undefined) return;
     const agent = this.#ours(node);
     const who = `tunnel of ${node}`;
     world.ledger.take(who);
     await attempt(async () => {
       const given = await agent.run(() => agent.ipam.ensureTunnelAddress({ node, kind: 'vxlan', nodeLabels: {} }));
-      if (given === CRASHED || given === undefined || !world.nodes.has(node)) return;
+      if (given === CRASHED || given === undefined || world.nodes.get(node) !== asking) return;
       const address = printAddr(given);
       world.judge(() => world.ledger.give(address, { who, handle: `vxlan-tunnel-addr-${node}` }));
     });
   }
 
-  async #collect(collector: Collector, scans: number): Promise<void> {
+  async #collect(open: () => GarbageCollector, scans: number): Promise<void> {
+    let collector = open();
     for (let i = 0; i < scans; i++) {
       await this.#pause(10);
+      if (collector.process.crashed) collector = open();
       await attempt(() => collector.process.run(() => collector.scan()));
     }
   }

@@ -1,11 +1,20 @@
-import { IPAMBlock, type IPAMConfiguration, IPAMHandle, type IPPool, type Resource } from '@calico/api';
-import type { Client } from '@calico/datastore';
+import {
+  IPAMBlock,
+  type IPAMConfiguration,
+  IPAMHandle,
+  type IPPool,
+  type Kind,
+  Node,
+  Pod as PodKind,
+  type Resource,
+} from '@calico/api';
+import { type Client, DatastoreError, type ObjectKey } from '@calico/datastore';
 import { type Settings, toSettings } from '@calico/ipam';
 import { type Fate, Turns } from '@calico/ipam/testing';
 import { type Clock, type Random, randomInt, seededRandom } from '@calico/reconcile';
 import { checkCounts, checkWrite } from './invariants.ts';
 import { Ledger } from './ledger.ts';
-import { SimStore } from './sim-store.ts';
+import { type OnWrite, SimStore } from './sim-store.ts';
 
 /** A pod as the API server has it. */
 export interface Pod {
@@ -36,6 +45,8 @@ export class World {
   readonly store: SimStore;
   readonly nodes = new Map<string, { readonly labels: Record<string, string> }>();
   readonly pods = new Map<string, Pod>();
+  /** Names and containers are never the same again. */
+  podsSoFar = 0;
   readonly pools = new Map<string, IPPool>();
   /** What happened, for a person who replays the run. */
   readonly trace: string[] = [];
@@ -46,6 +57,7 @@ export class World {
   /** What must never happen, but did. */
   violation: unknown;
   readonly #tracing: boolean;
+  readonly #watchers: OnWrite[] = [];
   #operations = 0;
   #wallTime = Date.UTC(2026, 0, 1);
 
@@ -101,12 +113,35 @@ export class World {
     return this.chance(trouble) ? this.pick(['lost', 'lost', 'late', 'never', 'refused']) : 'done';
   }
 
-  /** The store as a Client: what the simulation has no use for is missing. */
+  /** The servers as a Client: IPAM's objects, and pods and nodes to look up. What the simulation has no use for is missing. */
   get client(): Client {
-    return this.store as unknown as Client;
+    const { store } = this;
+    const client: Pick<Client, 'get' | 'list' | 'create' | 'update' | 'delete'> = {
+      get: (kind, key) => (isIpam(kind) ? store.get(kind, key) : this.#clusterObject(kind, key)),
+      list: (kind, options) => store.list(kind, options),
+      create: (kind, object) => store.create(kind, object),
+      update: (kind, object) => store.update(kind, object),
+      delete: (kind, key, preconditions) => store.delete(kind, key, preconditions),
+    };
+    return client as Client;
+  }
+
+  /** Calls after each write. */
+  onWrite(call: OnWrite): void {
+    this.#watchers.push(call);
+  }
+
+  async #clusterObject<R extends Resource>(kind: Kind<R>, { name }: ObjectKey): Promise<R> {
+    const pod = this.pods.get(name);
+    if (kind.kind === PodKind.kind && pod !== undefined) return podResource(pod) as Resource as R;
+    if (kind.kind === Node.kind && this.nodes.has(name)) {
+      return { apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: {} } as Resource as R;
+    }
+    throw new DatastoreError({ code: 'NotFound', op: 'get', resource: `${kind.kind}(${name})`, reason: 'NotFound' });
   }
 
   #written(before: Resource | undefined, after: Resource | undefined): void {
+    for (const watcher of this.#watchers) watcher(before, after);
     const is = after ?? before;
     if (is?.kind !== IPAMBlock.kind && is?.kind !== IPAMHandle.kind) return;
     const blocks = this.store.all(IPAMBlock);
@@ -132,4 +167,19 @@ export class World {
 
 function fail(text: string): never {
   throw new Error(text);
+}
+
+function isIpam({ kind }: Pick<Kind, 'kind'>): boolean {
+  return kind !== PodKind.kind && kind !== Node.kind;
+}
+
+/** A pod as the API of Kubernetes shows it. */
+export function podResource({ name, node, ips }: Pod): PodKind {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: 'default' },
+    spec: { nodeName: node, containers: [] },
+    status: { podIPs: ips.map(ip => ({ ip })) },
+  };
 }

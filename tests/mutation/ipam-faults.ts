@@ -1,8 +1,9 @@
 import type { Fault } from './faults.ts';
 
 const ipam = 'packages/ipam/src';
+const collector = 'packages/controllers/src/ipam-gc';
 
-/** Faults of IPAM's protocol that the simulation in tests/ipam must notice. */
+/** Faults of IPAM's protocol and of its garbage collector that the simulation in tests/ipam must notice. */
 export const ipamFaults: readonly Fault[] = [
   {
     name: 'ipam: block before handle',
@@ -88,5 +89,35 @@ export const ipamFaults: readonly Fault[] = [
     file: `${ipam}/block.ts`,
     find: 'for (const ordinal of mine) allocations[ordinal] = index;',
     replace: 'for (const ordinal of mine.slice(1)) allocations[ordinal] = index;',
+  },
+  {
+    name: 'ipam: the garbage collector ignores the grace period',
+    file: `${collector}/collector.ts`,
+    find: 'entry.confirmed = grace > 0 && now - entry.suspectSince > bound;',
+    replace: 'entry.confirmed = grace > 0 && now - entry.suspectSince >= bound - bound;',
+  },
+  {
+    name: 'ipam: the garbage collector believes its watches',
+    file: `${collector}/collect-garbage.ts`,
+    find: "const back = leaks.filter(leak => confirmLeak(leak, anew) === 'kept');",
+    replace: 'const back = leaks.filter(leak => confirmLeak(leak, anew) === undefined);',
+  },
+  {
+    name: 'ipam: the garbage collector releases whoever has the address by now',
+    file: `${collector}/collect-garbage.ts`,
+    find: 'return { address, handle, ...(sequenceNumber === undefined ? {} : { sequenceNumber }) };',
+    replace: 'return { address };',
+  },
+  {
+    name: 'ipam: the garbage collector tears a handle apart',
+    file: `${collector}/collector.ts`,
+    find: 'if (all.every(entry => entry.confirmed)) {',
+    replace: 'if (all.some(entry => entry.confirmed)) {',
+  },
+  {
+    name: 'ipam: handles that a crash left are not looked for',
+    file: `${collector}/handle-sweep.ts`,
+    find: 'if (over || counts.length === 0) found.set',
+    replace: 'if (counts.length === 0) found.set',
   },
 ];

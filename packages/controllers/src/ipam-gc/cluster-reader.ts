@@ -8,9 +8,16 @@ import { type ClusterView, type NodeFacts, type PodFacts, podFacts } from './own
 const AT_ONCE = 16;
 
 /** What the servers say now of the pods and nodes of some leaks. Rejects when one does not answer. */
-export async function readCluster(
+export type ReadCluster = (leaks: readonly Leak[]) => Promise<ClusterView>;
+
+/** Reads pods from the API of Kubernetes, and nodes as the directory does. */
+export function readCluster(client: Pick<Client, 'get'>, directory: Pick<NodeDirectory, 'read'>): ReadCluster {
+  return leaks => read(leaks, client, directory);
+}
+
+async function read(
   leaks: readonly Leak[],
-  client: Client,
+  client: Pick<Client, 'get'>,
   directory: Pick<NodeDirectory, 'read'>,
 ): Promise<ClusterView> {
   const pods = new Map<string, PodFacts | undefined>();

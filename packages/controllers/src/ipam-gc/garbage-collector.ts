@@ -1,12 +1,11 @@
 import { BlockAffinity, IPAMBlock, IPAMConfiguration, IPPool, IPReservation, Pod } from '@calico/api';
-import { printAddr, printCidr } from '@calico/ip';
-import { isIpamError, type ReleaseRequest } from '@calico/ipam';
 import { type ControllerContext, controllerQueue } from '../context.ts';
 import { nodeDirectory } from '../nodes/directory.ts';
 import type { View } from '../view.ts';
 import type { WorkQueue } from '../work-queue.ts';
 import { noVms, readCluster } from './cluster-reader.ts';
-import { type CollectorPlan, confirmLeak, IpamCollector, type Leak } from './collector.ts';
+import { collectGarbage } from './collect-garbage.ts';
+import { IpamCollector } from './collector.ts';
 import { startHandleSweep } from './handle-sweep.ts';
 import { ipamMetrics } from './metrics.ts';
 import { type ClusterView, podFacts } from './owner-state.ts';
@@ -15,8 +14,6 @@ import { type ClusterView, podFacts } from './owner-state.ts';
 const DEFAULT_SCAN_MS = 300_000;
 /** So long changes are gathered before nodes are looked at; ms. */
 const GATHER_MS = 1000;
-/** Addresses that are looked at once more and released together. */
-const BATCH = 500;
 
 /** What of the configuration concerns the garbage collector. */
 export interface GarbageCollectorConfig {
@@ -39,7 +36,7 @@ function startCollector(
   config: GarbageCollectorConfig,
   blocks: View<IPAMBlock>,
 ): WorkQueue {
-  const { stores, views, ipam, clock, log, signal } = context;
+  const { stores, views } = context;
   const { leakGracePeriodMs } = config;
   const collector = new IpamCollector();
   const directory = nodeDirectory(stores, views);
@@ -52,7 +49,8 @@ function startCollector(
     node: directory.facts,
     vm: noVms,
   };
-  const metrics = ipamMetrics(context.metrics, collector, pools.items, reservations.items);
+  const { reclaimed } = ipamMetrics(context.metrics, collector, pools.items, reservations.items);
+  const deps = { ...context, reclaimed, readCluster: readCluster(stores.kubernetes, directory) };
 
   const queue = controllerQueue(context, {
     name: 'ipam',
@@ -64,15 +62,7 @@ function startCollector(
     },
     reconcile: async () => {
       const cooldownMs = 1000 * (settings.items.get('default')?.spec.ipCooldownSeconds ?? 0);
-      const plan = collector.collect(view, { leakGracePeriodMs, cooldownMs }, clock.now(), clock.wallTime());
-      try {
-        await carryOut(plan);
-      } catch (err) {
-        for (const leaks of plan.releases.values())
-          for (const { allocation } of leaks) collector.markDirty(allocation.node);
-        for (const node of plan.nodes) collector.markDirty(node);
-        throw err;
-      }
+      await collectGarbage(collector, view, { leakGracePeriodMs, cooldownMs }, deps);
     },
   });
 
@@ -98,75 +88,4 @@ function startCollector(
   });
   views.onSync(() => queue.touchAll());
   return queue;
-
-  /** Each step is tried whatever becomes of the others; rejects with the first failure. */
-  async function carryOut({ releases, spareBlocks, nodes, cooled }: CollectorPlan): Promise<void> {
-    const failures: unknown[] = [];
-    const attempt = async (work: () => Promise<void>) => {
-      if (signal.aborted) return;
-      try {
-        await work();
-      } catch (err) {
-        failures.push(err);
-      }
-    };
-    for (const batch of batches([...releases.values()])) await attempt(() => releaseLeaks(batch));
-    for (const { node, cidr, sequenceNumber } of spareBlocks) {
-      await attempt(async () => {
-        await ipam.releaseAffinity({ node, cidr, requireEmpty: true, sequenceNumber }).catch(unlessInUse);
-        log.info({ node, block: printCidr(cidr) }, 'gave up a block that stood empty');
-      });
-    }
-    for (const node of nodes) {
-      await attempt(async () => {
-        await ipam.releaseAffinity({ node, requireEmpty: true }).catch(unlessInUse);
-        log.info({ node }, 'gave up the empty blocks of a node that is gone');
-      });
-    }
-    for (const cidr of cooled) await attempt(() => ipam.freeCooled(cidr));
-    if (failures.length > 0) throw failures[0];
-  }
-
-  async function releaseLeaks(handles: readonly (readonly Leak[])[]): Promise<void> {
-    const anew = await readCluster(handles.flat(), stores.kubernetes, directory);
-    const leaked: Leak[] = [];
-    for (const leaks of handles) {
-      const back = leaks.filter(leak => confirmLeak(leak, anew) === 'kept');
-      for (const leak of back) collector.acquit(leak);
-      if (back.length === 0) leaked.push(...leaks);
-    }
-    if (leaked.length === 0 || signal.aborted) return;
-    const unallocated = new Set((await ipam.releaseIps(leaked.map(toRequest))).map(printAddr));
-    for (const { allocation, reason } of leaked) {
-      const address = printAddr(allocation.address);
-      if (unallocated.has(address)) continue;
-      metrics.reclaimed(allocation);
-      log.info({ address, handle: allocation.handle, node: allocation.node, reason }, 'released a leaked address');
-    }
-  }
-}
-
-function toRequest({ allocation: { address, handle, sequenceNumber } }: Leak): ReleaseRequest {
-  return { address, handle, ...(sequenceNumber === undefined ? {} : { sequenceNumber }) };
-}
-
-/** A block that is in use after all is no failure: its next change is looked at. */
-function unlessInUse(err: unknown): void {
-  if (!isIpamError(err, 'NotEmpty')) throw err;
-}
-
-/** Handles in batches of at most some addresses; those of one handle stay together. */
-function* batches(handles: readonly (readonly Leak[])[]): Iterable<(readonly Leak[])[]> {
-  let batch: (readonly Leak[])[] = [];
-  let size = 0;
-  for (const leaks of handles) {
-    if (size > 0 && size + leaks.length > BATCH) {
-      yield batch;
-      batch = [];
-      size = 0;
-    }
-    batch.push(leaks);
-    size += leaks.length;
-  }
-  if (size > 0) yield batch;
 }

@@ -29,23 +29,33 @@ export function overcounting(handles: readonly IPAMHandle[], blocks: Iterable<IP
   return found;
 }
 
+/** Finds the handles that no write under way explains: they count as many too many as a look before. Pure. */
+export class HandleSweep {
+  #before: Overcounting = new Map();
+
+  /** One look; gives the IDs of handles to be settled. Looks are a grace period apart. */
+  look(handles: readonly IPAMHandle[], blocks: Iterable<IPAMBlock>): string[] {
+    const now = overcounting(handles, blocks);
+    const stale = [...now].filter(([id, version]) => this.#before.get(id) === version).map(([id]) => id);
+    this.#before = now;
+    return stale;
+  }
+}
+
 /**
  * Settles the handles that have counted too many since the last look, a grace period ago: what a crash between two writes
  * leaves, and nobody would find again once the pod is gone.
  */
 export function startHandleSweep(context: ControllerContext, blocks: View<IPAMBlock>, periodMs: number): WorkQueue {
   const { stores, ipam, log } = context;
-  let before: Overcounting = new Map();
+  const sweep = new HandleSweep();
   const queue = controllerQueue(context, {
     name: 'ipam handles',
     resyncMs: () => periodMs,
     keys: () => [''],
     reconcile: async () => {
       const { items } = await stores.calico.list(IPAMHandle);
-      const now = overcounting(items, blocks.items.values());
-      const stale = [...now].filter(([id, version]) => before.get(id) === version).map(([id]) => id);
-      before = now;
-      for (const handle of stale) {
+      for (const handle of sweep.look(items, blocks.items.values())) {
         if (context.signal.aborted) return;
         await ipam.settleHandle(handle);
         log.info({ handle }, 'settled a handle that counted addresses which are released');

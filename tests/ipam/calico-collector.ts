@@ -1,14 +1,8 @@
-import { IPAMBlock, IPAMHandle } from '@calico/api';
-import { addr, cidr } from '@calico/ip';
-import { isIpamError } from '@calico/ipam';
-import type { Process } from './agent.ts';
+import { IPAMBlock } from '@calico/api';
 import type { CalicoAgent } from './calico-agent.ts';
+import { type GarbageCollector, GRACE_MS } from './garbage-collector.ts';
 import { rangeOf, toAddress } from './ipv4.ts';
-import type { OurAgent } from './our-agent.ts';
 import type { Pod, World } from './world.ts';
-
-/** How long a leak must last before it is believed, in milliseconds. */
-export const GRACE_MS = 900_000;
 
 /** An allocation that a pod, or nobody, has. */
 interface Seen {
@@ -22,32 +16,27 @@ interface Seen {
 }
 
 /**
- * A garbage collector by the documented rules: an address whose pod is gone, elsewhere or reports others is a candidate,
+ * A garbage collector as Calico's, written from the documented rules and sharing nothing with our package: an address whose pod is gone, elsewhere or reports others is a candidate,
  * believed after a grace period, or at once when its node is gone too, and looked at once more before it is released.
  */
-export class Collector {
+export class CalicoCollector implements GarbageCollector {
+  readonly process: CalicoAgent;
   readonly #world: World;
-  readonly #writer: OurAgent | CalicoAgent;
   readonly #since = new Map<string, number>();
   readonly #emptySince = new Map<string, number>();
   /** Its views of pods and blocks, which lag behind when watches are lost. */
   #pods: ReadonlyMap<string, Pod> | undefined;
   #blocks: readonly IPAMBlock[] | undefined;
 
-  constructor(world: World, writer: OurAgent | CalicoAgent) {
+  constructor(world: World, process: CalicoAgent) {
     this.#world = world;
-    this.#writer = writer;
+    this.process = process;
   }
 
-  get process(): Process {
-    return this.#writer;
-  }
-
-  /** One scan of everything. */
   async scan(): Promise<void> {
     const world = this.#world;
     if (!world.weather.lag || world.chance(0.5)) this.#blocks = undefined;
-    const blocks = this.#blocks ?? (await this.#writer.client.list(IPAMBlock)).items;
+    const blocks = this.#blocks ?? (await this.process.client.list(IPAMBlock)).items;
     this.#blocks = blocks;
     const seen = blocks.filter(({ spec }) => spec.deleted !== true).flatMap(allocationsIn);
     if (!world.weather.lag || world.chance(0.5)) this.#pods = undefined;
@@ -61,7 +50,6 @@ export class Collector {
     await this.#release(leaked);
     await this.#cleanNodes(blocks, seen);
     await this.#releaseEmpty(blocks);
-    if ('ipam' in this.#writer) await settleHandles(world, this.#writer);
   }
 
   #isLeaked(allocation: Seen, view: ReadonlyMap<string, Pod>): boolean {
@@ -87,17 +75,7 @@ export class Collector {
   async #release(leaked: readonly Seen[]): Promise<void> {
     const byBlock = Map.groupBy(leaked, ({ block }) => block);
     for (const [block, all] of byBlock) {
-      await attempt(this.#world, async () => {
-        if ('ipam' in this.#writer) {
-          await this.#writer.ipam.releaseIps(
-            all.map(({ address, handle, sequenceNumber }) => ({
-              address: addr(address),
-              handle,
-              sequenceNumber: BigInt(sequenceNumber),
-            })),
-          );
-        } else await this.#writer.releaseIps(block, all);
-      });
+      await attempt(this.#world, () => this.process.releaseIps(block, all));
     }
   }
 
@@ -132,34 +110,7 @@ export class Collector {
   }
 
   #releaseAffinity(node: string, block: string): Promise<void> {
-    return 'ipam' in this.#writer
-      ? this.#writer.ipam.releaseAffinity({ node, cidr: cidr(block), requireEmpty: true })
-      : this.#writer.releaseAffinity(node, block, true);
-  }
-}
-
-/** Makes every handle that counts too many count what it has, as our controllers do. */
-export async function settleHandles(world: World, agent: OurAgent): Promise<void> {
-  const counted = new Map<string, number>();
-  for (const block of world.store.all(IPAMBlock).filter(({ spec }) => spec.deleted !== true)) {
-    for (const { handle } of allocationsIn(block)) {
-      const key = `${block.spec.cidr} ${handle}`;
-      counted.set(key, (counted.get(key) ?? 0) + 1);
-    }
-  }
-  for (const { spec } of world.store.all(IPAMHandle)) {
-    const fits = Object.entries(spec.block).every(
-      ([block, count]) => counted.get(`${block} ${spec.handleID}`) === count,
-    );
-    if (!fits || spec.deleted === true) await attempt(world, () => agent.ipam.settleHandle(spec.handleID));
-  }
-}
-
-/** Writes back the blocks in which addresses have cooled. */
-export async function freeCooled(world: World, agent: OurAgent): Promise<void> {
-  for (const { spec } of world.store.all(IPAMBlock)) {
-    const cooling = spec.attributes.some(({ releasedAt }) => typeof releasedAt === 'string');
-    if (cooling) await attempt(world, () => agent.ipam.freeCooled(cidr(spec.cidr)));
+    return this.process.releaseAffinity(node, block, true);
   }
 }
 
@@ -168,7 +119,7 @@ async function attempt(world: World, work: () => Promise<unknown>): Promise<void
   try {
     await work();
   } catch (err) {
-    if (isIpamError(err, 'NotEmpty') || 'code' in (err as object)) world.note(() => `collector: ${err}`);
+    if ('code' in (err as object)) world.note(() => `collector: ${err}`);
     else throw err;
   }
 }
