@@ -1,6 +1,5 @@
-import { chmodSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import { dirname, join } from 'node:path';
+import { createServer, type Server, type Socket } from 'node:net';
+import { placeSocket } from '@calico/process/private-socket';
 import type { Clock } from '@calico/reconcile';
 import { errorCodes } from './cni-error.ts';
 import type { CniLog } from './deps.ts';
@@ -36,10 +35,6 @@ const largestRequest = 1 << 20;
  * replaced; rejects when a living one listens there.
  */
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
-  const { socketPath } = options;
-  if (await isAnswered(socketPath)) {
-    throw new Error(`Cannot listen on ${socketPath}: another node agent listens there`);
-  }
   const open = new Set<Socket>();
   const calls = new Set<Promise<void>>();
   const server = createServer(socket => {
@@ -50,12 +45,11 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
     const call = serve(socket, options).finally(() => calls.delete(call));
     calls.add(call);
   });
-  await listenPrivately(server, socketPath);
-  const ours = lstatSync(socketPath).ino;
+  const takeAway = await placeSocket(options.socketPath, own => listen(server, own));
   return {
     async stop() {
       const closed = new Promise<void>(resolve => server.close(() => resolve()));
-      if (lstatSync(socketPath, { throwIfNoEntry: false })?.ino === ours) rmSync(socketPath);
+      takeAway();
       for (const socket of open) if (!busy.has(socket)) socket.destroy();
       await Promise.all(calls);
       for (const socket of open) socket.end();
@@ -131,36 +125,14 @@ function firstLine(bytes: Buffer): string {
   return bytes.toString('utf8', 0, bytes.indexOf(NEWLINE));
 }
 
-/** Whether somebody listens on a socket. */
-function isAnswered(path: string): Promise<boolean> {
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return Promise.resolve(false);
-  return new Promise(resolve => {
-    const probe = createConnection({ path });
-    const end = (answered: boolean): void => {
-      resolve(answered);
-      probe.destroy();
-    };
-    probe.on('connect', () => end(true));
-    probe.on('error', () => end(false));
-  });
-}
-
-/** Listens in a folder that nobody else may enter, then moves the socket to its place: never open to others, never absent. */
-async function listenPrivately(server: Server, path: string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  const folder = mkdtempSync(join(dirname(path), '.cni-'));
-  const own = join(folder, 's');
+async function listen(server: Server, path: string): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(own, () => resolve());
+      server.listen(path, () => resolve());
     });
-    chmodSync(own, 0o600);
-    renameSync(own, path);
   } catch (error) {
     server.close();
     throw error;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
   }
 }

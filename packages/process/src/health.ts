@@ -73,6 +73,14 @@ export class HealthAggregator {
     this.#overrides = overrides;
   }
 
+  /** Every reporter with its last report, by name; `age` is in milliseconds. */
+  reports(): { readonly name: string; readonly age: number; readonly report: HealthReport | undefined }[] {
+    const now = this.#clock.now();
+    return [...this.#reporters.values()]
+      .map(({ name, since, report }) => ({ name, age: now - since, report }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
   liveness(): HealthSummary {
     return this.#summary('live');
   }

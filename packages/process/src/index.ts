@@ -12,6 +12,8 @@ export {
   parseLogLevel,
 } from './logger.ts';
 export { type Counter, createMetrics, type Gauge, type Histogram, type Metrics, type Registry } from './metrics.ts';
+export { placeSocket } from './private-socket.ts';
 export { type RunOptions, runUntilSignal, type SignalSource, type StopSignal } from './run-until-signal.ts';
+export { fetchSocket, type SocketHandler, socketServer } from './socket-http.ts';
 export { systemClock, systemRandom } from './system.ts';
 export { TimeoutError, withTimeout } from './with-timeout.ts';
