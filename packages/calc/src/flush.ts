@@ -1,5 +1,5 @@
 import type { PolicyProgram, ProfileProgram } from '@calico/policy';
-import type { IpSets } from './ip-sets.ts';
+import type { IpSets, SetOutput } from './ip-sets.ts';
 import type { EndpointId, HostInfo, LocalEndpoint, Message, PoolInfo, RouteInfo, Vtep } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 
@@ -14,6 +14,20 @@ export interface Outboxes {
   readonly hosts: Outbox<HostInfo>;
   readonly pools: Outbox<PoolInfo>;
   readonly config: Outbox<Readonly<Record<string, string>>>;
+}
+
+/** What is out, as tables and metrics read it. */
+export interface CalcOutput {
+  readonly sets: Iterable<SetOutput>;
+  readonly policies: Iterable<PolicyProgram>;
+  readonly profiles: Iterable<ProfileProgram>;
+  readonly endpoints: Iterable<{ readonly id: EndpointId; readonly endpoint: LocalEndpoint }>;
+  readonly routes: Iterable<RouteInfo>;
+  readonly vteps: Iterable<Vtep>;
+  readonly hosts: Iterable<HostInfo>;
+  readonly pools: Iterable<PoolInfo>;
+  /** At most one. */
+  readonly config: Iterable<Readonly<Record<string, string>>>;
 }
 
 /**

@@ -6,7 +6,7 @@ import { blockClaims } from './blocks.ts';
 import type { Counter } from './counter.ts';
 import { EndpointPolicies } from './endpoint-policies.ts';
 import { FelixConfig } from './felix-config.ts';
-import { takeMessages } from './flush.ts';
+import { type CalcOutput, takeMessages } from './flush.ts';
 import { Hosts } from './hosts.ts';
 import { validOrAbsent } from './invalid.ts';
 import { IpSets } from './ip-sets.ts';
@@ -119,6 +119,21 @@ export class CalcGraph {
     if (this.#state === 'synced') yield { kind: 'inSync' };
     this.#state = 'told';
     this.#flushing = false;
+  }
+
+  /** What the messages so far say, read from the parts that keep it: for tables and metrics. Changes while it is gone through. */
+  get output(): CalcOutput {
+    return {
+      sets: this.#ipSets.values(),
+      policies: this.#policies.outbox.values(),
+      profiles: this.#profilePrograms.outbox.values(),
+      endpoints: this.#endpoints.outbox.values(),
+      routes: this.#routes.outbox.values(),
+      vteps: this.#hosts.vteps.values(),
+      hosts: this.#hosts.outbox.values(),
+      pools: this.#pools.outbox.values(),
+      config: this.#config.outbox.values(),
+    };
   }
 
   /** What the sets that programs ask hold, in words. */

@@ -19,8 +19,10 @@ export {
   readParameters,
   span,
 } from './felix-parameter.ts';
+export type { CalcOutput } from './flush.ts';
 export { CalcGraph, type CalcGraphOptions } from './graph.ts';
 export { defaultMac } from './hosts.ts';
+export type { SetOutput } from './ip-sets.ts';
 export type * from './messages.ts';
 export { POLICY_KINDS, policyId } from './policy-entry.ts';
 export { unsupportedFields } from './unsupported.ts';

@@ -11,6 +11,19 @@ export interface MemberSource {
   stop(set: IpSet): void;
 }
 
+/** A set as it is out. */
+export interface SetOutput {
+  readonly id: SetId;
+  readonly type: SetType;
+  /** What it holds, in words. */
+  readonly what: string;
+  /** How many active policies and profiles ask it. */
+  readonly users: number;
+  readonly size: number;
+  /** Its members as messages spell them. */
+  members(): Iterable<string>;
+}
+
 /** How a set differs from what was sent. */
 interface Difference {
   readonly added: Set<MemberKey>;
@@ -116,6 +129,15 @@ export class IpSets {
     return this.#sets.size;
   }
 
+  /** The sets that are out. */
+  *values(): Generator<SetOutput> {
+    for (const [id, { definition, members, users, type, sent }] of this.#sets) {
+      if (!sent) continue;
+      const what = describeSet(definition);
+      yield { id, type, what, users, size: members.size, members: () => textOf(members.keys()) };
+    }
+  }
+
   /** What each set holds, in words. */
   describe(): Map<SetId, string> {
     return new Map([...this.#sets].map(([id, { definition }]) => [id, describeSet(definition)]));
@@ -148,5 +170,9 @@ export class IpSets {
 }
 
 function texts(members: Iterable<MemberKey>): string[] {
-  return Array.from(members, netText);
+  return [...textOf(members)];
+}
+
+function* textOf(members: Iterable<MemberKey>): Generator<string> {
+  for (const member of members) yield netText(member);
 }

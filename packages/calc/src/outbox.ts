@@ -32,6 +32,11 @@ export class Outbox<V> {
     return { updates, removes };
   }
 
+  /** The values that are out. */
+  values(): Iterable<V> {
+    return this.#sent.values();
+  }
+
   /** How many values are out. */
   get size(): number {
     return this.#sent.size;

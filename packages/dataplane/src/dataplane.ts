@@ -11,6 +11,7 @@ import { PolicyCompiler, type PolicyCompilerOptions } from './policy/policy-comp
 import { Ruleset } from './policy/ruleset.ts';
 import { Routing } from './routing/routing.ts';
 import { StaleConnections } from './stale-connections.ts';
+import type { DataplaneTables } from './tables.ts';
 
 const families = [4, 6] as const;
 const workloadMaps = families.flatMap(family => [workloadMap('ingress', family), workloadMap('egress', family)]);
@@ -99,6 +100,25 @@ export class Dataplane {
   /** How many sets of policies are asked rule by rule, because their lookups would take more than the budget. */
   get programsOverBudget(): number {
     return this.#compiler.programsOverBudget;
+  }
+
+  /** What has been made of the messages: for tables and metrics. */
+  get tables(): DataplaneTables {
+    const ruleset = this.#ruleset;
+    return {
+      programs: () => this.#compiler.programs(),
+      routes: () => this.#routing.routes(),
+      *chains() {
+        for (const [name, { spec, rules }] of ruleset.chains) {
+          yield { name, hooked: spec.hook !== undefined, rules: rules.length };
+        }
+      },
+      *sets() {
+        for (const [name, { spec, elements }] of ruleset.sets) {
+          yield { name, map: spec.map !== undefined, elements: elements.size };
+        }
+      },
+    };
   }
 
   /** Whether `forgetConnections` has something to do, now that the rules are written. */

@@ -8,3 +8,4 @@ export {
 export { type PacketLineNames, packetLine } from './packet-line.ts';
 export { ruleCounter, tableName, tierCounter } from './policy/names.ts';
 export { logGroup, type PolicyCompilerOptions } from './policy/policy-compiler.ts';
+export type { DataplaneTables, ProgramState, RouteState } from './tables.ts';

@@ -20,6 +20,10 @@ const commands: Readonly<
     about: 'the command line for Calico resources, also called calicoctl',
     run: async args => (await import('./calicoctl/main.ts')).runCalicoctl(args),
   },
+  debug: {
+    about: 'look into the agent of this node',
+    run: async args => (await import('./debug/command.ts')).runDebug(args, process.env),
+  },
   lab: {
     about: 'a cluster in network namespaces on this machine',
     run: async args => (await import('./lab.ts')).runLab(args),

@@ -1,5 +1,6 @@
 import type { ResourceUpdate } from '@calico/api';
 import { CalcGraph } from '../graph.ts';
+import { same } from '../same.ts';
 import { applyMessages, emptyState, type NodeState } from '../state.ts';
 
 /** One thing that happens to a graph. */
@@ -19,7 +20,30 @@ export function play(steps: readonly Step[], graph = new CalcGraph({ nodeName: N
       graph.check();
     }
   }
+  checkOutput(graph, state);
   return state;
+}
+
+/** Throws where the graph says that something else is out than its messages said. */
+function checkOutput({ output }: CalcGraph, state: NodeState): void {
+  const by = <T>(values: Iterable<T>, key: (value: T) => string) => new Map(Array.from(values, v => [key(v), v]));
+  const [config] = output.config;
+  const told = plain(state);
+  const out = plain({
+    sets: new Map(Array.from(output.sets, ({ id, type, members }) => [id, { type, members: new Set(members()) }])),
+    policies: by(output.policies, ({ id }) => id),
+    profiles: by(output.profiles, ({ id }) => id),
+    endpoints: new Map(Array.from(output.endpoints, ({ id, endpoint }) => [id, endpoint])),
+    routes: by(output.routes, ({ cidr }) => cidr),
+    vteps: by(output.vteps, ({ node }) => node),
+    pools: by(output.pools, ({ cidr }) => cidr),
+    hosts: by(output.hosts, ({ name }) => name),
+    config,
+    inSync: state.inSync,
+  });
+  for (const [part, value] of Object.entries(out)) {
+    if (!same(value, told[part])) throw new Error(`Cannot trust output: its ${part} are not what messages said`);
+  }
 }
 
 /** The last update of each resource, those that are gone left out: the state to which a sequence leads. */

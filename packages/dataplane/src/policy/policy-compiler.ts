@@ -1,6 +1,7 @@
 import type { EndpointId, LocalEndpoint, Message } from '@calico/calc';
 import type { Family } from '@calico/ip';
 import type { Direction, DirectionProgram, PolicyProgram, ProfileProgram } from '@calico/policy';
+import type { ProgramState } from '../tables.ts';
 import { AddressSets, bytesKey, type ElementChange } from './address-sets.ts';
 import { ContentStore } from './content-store.ts';
 import * as nft from './expressions.ts';
@@ -108,6 +109,15 @@ export class PolicyCompiler {
   /** How many programs are asked rule by rule because their lookups would be larger than the budget: a metric. */
   get programsOverBudget(): number {
     return [...this.#programs.values()].filter(compiled => compiled.tooLarge).length;
+  }
+
+  /** The programs of local endpoints as they are compiled: for tables and metrics. */
+  *programs(): Generator<ProgramState> {
+    for (const [name, { direction, family, program, endpoints, chain, lookup, tooLarge }] of this.#programs) {
+      const rules = this.#book.ruleCount(program, direction, family);
+      const form = lookup !== undefined ? 'lookup' : tooLarge ? 'in order, over budget' : 'in order';
+      yield { name, direction, family, rules, form, chain, endpoints: endpoints.size };
+    }
   }
 
   /** Takes one message of the calculation in; nothing is compiled before `compile`. Other kinds are ignored. */

@@ -1,6 +1,7 @@
 import type { EndpointId, HostInfo, LocalEndpoint, Message, PoolInfo, RouteInfo, Vtep } from '@calico/calc';
-import { type Addr, type Family, parseAddr, parseCidr, printCidr } from '@calico/ip';
+import { type Addr, type Family, parseAddr, parseCidr, printAddr, printCidr } from '@calico/ip';
 import type { Kernel, Link, Route } from '@calico/kernel';
+import type { RouteState } from '../tables.ts';
 import { planRoute, type RouteSurroundings, workloadRoutes } from './route-plan.ts';
 import { mainTable, ourProtocol, type RoutingConfig, vxlanDevice } from './routing-config.ts';
 import {
@@ -152,6 +153,24 @@ export class Routing {
   resync(): void {
     this.#actual = undefined;
     this.#tunnelsDirty = true;
+  }
+
+  /** The routes that are wanted, and those of ours that the kernel had when it was last read or written. */
+  *routes(): Generator<RouteState> {
+    for (const key of new Set([...this.#claims.keys(), ...(this.#actual?.keys() ?? [])])) {
+      const desired = this.#desired(key);
+      const actual = this.#actual?.get(key);
+      const route = desired ?? actual;
+      if (route === undefined) continue;
+      const there = actual !== undefined && desired !== undefined && sameRoute(actual, desired);
+      yield {
+        destination: printCidr(route.destination),
+        type: route.type,
+        gateway: route.gateway && printAddr(route.gateway),
+        link: route.link,
+        state: there ? 'present' : desired === undefined ? 'to be removed' : 'missing',
+      };
+    }
   }
 
   #applyTunnels(): void {

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCniHandler, startCniServer } from '@calico/cni';
-import { type Syncer, startFelixSyncer } from '@calico/datastore';
+import { type KindStatus, type Syncer, startFelixSyncer } from '@calico/datastore';
 import { Ipam, watchedSettings } from '@calico/ipam';
 import { fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
 import {
@@ -19,6 +19,7 @@ import {
 } from '@calico/process';
 import { bgpComponent } from './bgp.ts';
 import { cniTokenService } from './cni-token.ts';
+import { debugComponent } from './debug.ts';
 import { Felix } from './felix.ts';
 import { type AgentConfig, felixSettings } from './felix-config.ts';
 import { countRuleHits, felixMetrics } from './felix-metrics.ts';
@@ -30,6 +31,7 @@ import { type MtuWatch, mtuWatch } from './mtu-watch.ts';
 import { completeStartup, nodeObjectService } from './node-services.ts';
 import { NodeView } from './node-view.ts';
 import { type OpenNode, openNode } from './open-node.ts';
+import { RuleHits } from './rule-hits.ts';
 import { statusReporter } from './status.ts';
 import { watchViewHealth } from './view-health.ts';
 
@@ -84,7 +86,8 @@ export async function runNodeAgent(
       metricsPage.listen(metricsAt(now));
     },
   });
-  countRuleHits(metrics, kernel);
+  const hits = new RuleHits({ kernel, clock: systemClock, log: log.child({ component: 'felix' }) });
+  countRuleHits(metrics, hits, () => felix.output.policies);
   const loopDelay = watchLoopDelay(systemClock, health, metrics);
   const view = new NodeView(environment.nodeName);
   const mtu = mtuWatch(node, view, parameters);
@@ -103,11 +106,14 @@ export async function runNodeAgent(
     onChanged: call => view.onChanged(call),
     fail: error => end.abort(error),
   });
+  const felixPart = felixComponent({ felix, node, view, health, metrics, end, after: object.started });
   const components: Component[] = [
     healthPage,
     metricsPage,
     object,
-    felixComponent({ felix, node, view, health, metrics, end, after: object.started }),
+    felixPart,
+    { name: 'rule hits', start: () => hits.start(), stop: () => hits.stop() },
+    debugComponent({ node, felix, hits, view: felixPart.status, health, loop: loopDelay }),
     mtu,
     cniComponent({ node, ipam, felix, view, mtu, hooks }),
     completeStartup(node, async () => health.readiness().causes[0]),
@@ -136,7 +142,7 @@ function felixComponent(parts: {
   metrics: Metrics;
   end: AbortController;
   after: Promise<void>;
-}): Component {
+}): Component & { status(): readonly KindStatus[] } {
   const { felix, node, view, health, metrics, end, after } = parts;
   const { client, type } = node.datastore;
   const stop = new AbortController();
@@ -168,6 +174,7 @@ function felixComponent(parts: {
   };
   return {
     name: 'felix',
+    status: () => syncer?.status() ?? [],
     start() {
       felix.start();
       void after.then(watch);

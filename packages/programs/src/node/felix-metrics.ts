@@ -1,6 +1,6 @@
-import { tableName } from '@calico/dataplane';
-import { isAbsent, type Kernel } from '@calico/kernel';
+import type { PolicyProgram } from '@calico/policy';
 import type { Counter, Gauge, Histogram, Metrics } from '@calico/process';
+import { type RuleHits, ruleHits } from './rule-hits.ts';
 
 /** Felix's metrics, by the names that Calico's dashboards use, and ours beside them. */
 export interface FelixMetrics {
@@ -40,23 +40,24 @@ export function felixMetrics(metrics: Metrics): FelixMetrics {
 }
 
 /** Makes the hits of every rule a metric, read from the kernel's counters when asked for. */
-export function countRuleHits(metrics: Metrics, kernel: Kernel): void {
-  const hits = metrics.gauge('felix_rule_packets', 'Packets that each rule decided, by policy, direction and index.', [
-    'rule',
-  ]);
+export function countRuleHits(metrics: Metrics, hits: RuleHits, policies: () => Iterable<PolicyProgram>): void {
+  const packets = metrics.counter(
+    'felix_rule_packets',
+    'Packets that each rule met, by policy, direction and position; of profiles and the ends of tiers too.',
+    ['rule', 'tier', 'action'],
+  );
   const collect = () => {
-    hits.reset();
-    for (const { name, packets } of readCounters(kernel)) hits.set({ rule: name }, packets);
+    hits.read();
+    packets.reset();
+    const known = new Set<string>();
+    for (const { policy, tier, direction, index, action, counter, hits: counted } of ruleHits(policies(), hits)) {
+      known.add(counter);
+      packets.inc({ rule: `${policy}/${direction}/${index}`, tier, action }, counted?.packets ?? 0);
+    }
+    for (const { counter, packets: count } of hits.present()) {
+      if (!known.has(counter)) packets.inc({ rule: counter }, count);
+    }
   };
   // prom-client calls this before every scrape.
-  Object.assign(hits, { collect });
-}
-
-function readCounters(kernel: Kernel): readonly { readonly name: string; readonly packets: number }[] {
-  try {
-    return kernel.nftables.counters({ family: 'inet', name: tableName });
-  } catch (error) {
-    if (isAbsent(error)) return [];
-    throw error;
-  }
+  Object.assign(packets, { collect });
 }

@@ -1,6 +1,6 @@
 import type { ResourceUpdate, WorkloadEndpoint } from '@calico/api';
-import { CalcGraph, type Message, mergeParameters } from '@calico/calc';
-import { Dataplane, tableName } from '@calico/dataplane';
+import { CalcGraph, type CalcOutput, type Message, mergeParameters } from '@calico/calc';
+import { Dataplane, type DataplaneTables, tableName } from '@calico/dataplane';
 import type { Kernel, KernelEvent, Subscription } from '@calico/kernel';
 import type { HealthAggregator, Logger } from '@calico/process';
 import { type Backoff, backoff, type Clock, type Random, type Timer } from '@calico/reconcile';
@@ -37,6 +37,7 @@ const dataplaneReporter = 'InternalDataplaneMainLoop';
  */
 export class Felix {
   readonly #options: FelixOptions;
+  readonly #calc: CalcGraph;
   readonly #work: FelixWork;
   readonly #retry: Backoff;
   /** Endpoints as the CNI server made them, until the watch shows them too. */
@@ -59,7 +60,8 @@ export class Felix {
   constructor(options: FelixOptions) {
     this.#options = options;
     this.#config = felixSettings(options.nodeName, options.parameters).agent;
-    this.#work = new FelixWork(new CalcGraph({ nodeName: options.nodeName }), options.clock, {
+    this.#calc = new CalcGraph({ nodeName: options.nodeName });
+    this.#work = new FelixWork(this.#calc, options.clock, {
       onMessages: messages => {
         this.#hasMessages = true;
         this.#configure(messages);
@@ -83,6 +85,16 @@ export class Felix {
   /** Resolves once the first view of the cluster is in the kernel. */
   get whenReady(): Promise<void> {
     return this.#ready.promise;
+  }
+
+  /** What the calculation has told: for tables and metrics. */
+  get output(): CalcOutput {
+    return this.#calc.output;
+  }
+
+  /** What the dataplane has made of it; undefined before the first view of the cluster. */
+  get tables(): DataplaneTables | undefined {
+    return this.#dataplane?.tables;
   }
 
   /** Starts to listen to the kernel. */
