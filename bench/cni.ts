@@ -5,7 +5,7 @@ import { loadavg } from 'node:os';
 import type { Namespace } from '@calico/kernel';
 import { inNamespace } from '@calico/kernel/linux';
 import { type Figure, printFigures, timeProcess } from './figures.ts';
-import { addressOf, BenchNode, type BenchPod, executable, missingForNode } from './node/bench-node.ts';
+import { addressOf, BenchNode, type BenchPod, executable, missingForNode, processorMs } from './node/bench-node.ts';
 import { enterPrivateNetwork } from './node/private-network.ts';
 
 const rounds = Number(process.env.CALICO_BENCH_ROUNDS ?? 40);
@@ -26,10 +26,13 @@ const add = (name: string, values: readonly number[], target: string, calico: st
 const note = (text: string) => console.error(text);
 
 let made = 0;
+/** Whose processor time is counted, and their processes. */
+const running: (readonly [part: string, pid: number])[] = [];
 const node = await BenchNode.start();
 try {
   note(`load at the start: ${loadavg().map(each => each.toFixed(1))}`);
-  await node.startAgent();
+  const { pid } = await node.startAgent();
+  running.push(['agent', pid], ['API server', node.server.pid], ['etcd', node.server.etcd.pid]);
   const managed = { agent: node.agentSocket };
   // How fast the machine is at this moment: on a quiet one of two cores it takes 7 to 10 ms.
   add('calico version, for comparison', await timeProcess([executable, 'version'], rounds), '-', '49');
@@ -43,6 +46,7 @@ try {
   const eight = await live(await makePods(rounds * 3), managed, 8);
   add('CNI ADD, 8 at once', eight.addMs, '-', '850-950');
   add('  rate of ADD', [(1000 * rounds * 3) / eight.addWallMs], '120 at least', '9', '/s');
+  for (const [part, ms] of eight.shares) add(`  processor time of an ADD: ${part}`, [ms], '-', '-');
   add('CNI DEL, 8 at once', eight.delMs, '-', '-');
   const many = await live(await makePods(manyPods), managed, 8);
   add(`slowest ADD of ${manyPods} pods, 8 at once`, [Math.max(...many.addMs)], '200', '-');
@@ -69,18 +73,33 @@ async function live(pods: readonly BenchPod[], config: object, concurrency: numb
   const neighbour = probe ? (await makePods(1))[0] : undefined;
   if (neighbour !== undefined) await node.call('ADD', neighbour, config);
   const answerMs: number[] = [];
+  let pluginMs = 0;
+  const before = used();
   const startedAt = performance.now();
   const addMs = await timeAll(pods, concurrency, async pod => {
-    const { ms, output } = await node.call('ADD', pod, config);
+    const { ms, output, cpuMs } = await node.call('ADD', pod, config);
+    pluginMs += cpuMs;
     if (neighbour !== undefined) answerMs.push(await answered(neighbour.namespace, pod.namespace, addressOf(output)));
     return ms;
   });
   const addWallMs = performance.now() - startedAt;
+  const shares = used().map(([part, ms], i) => [part, (ms - (before[i]?.[1] ?? 0)) / pods.length] as const);
   const resent = neighbour === undefined ? 0 : segmentsSentAgain(neighbour.namespace);
   const delMs = await timeAll(pods, concurrency, async pod => (await node.call('DEL', pod, config)).ms);
   if (neighbour !== undefined) await node.call('DEL', neighbour, config);
   for (const pod of [...pods, ...(neighbour ? [neighbour] : [])]) await node.removePod(pod);
-  return { addMs, delMs, addWallMs, answerMs, resent };
+  return {
+    addMs,
+    delMs,
+    addWallMs,
+    answerMs,
+    resent,
+    shares: [['plugin', pluginMs / pods.length] as const, ...shares],
+  };
+}
+
+function used(): (readonly [part: string, ms: number])[] {
+  return running.map(([part, pid]) => [part, processorMs(pid)] as const);
 }
 
 async function timeAll(

@@ -45,6 +45,15 @@ export function missingForNode(): string | undefined {
   return process.getuid?.() === 0 ? missingForKubernetes() : 'needs root';
 }
 
+/** One life of the plugin. */
+export interface BenchCall {
+  readonly ms: number;
+  /** What it printed. */
+  readonly output: string;
+  /** What it used of the processors, in ms. */
+  readonly cpuMs: number;
+}
+
 /** How often a starting agent is asked whether it is ready, in ms. */
 const askReadyMs = 4;
 /** How long an agent may take to be ready, in ms. */
@@ -179,7 +188,7 @@ export class BenchNode {
   }
 
   /** One life of the plugin's process; `config` goes into its network configuration. Rejects when it fails. */
-  async call(command: 'ADD' | 'DEL', pod: BenchPod, config: object): Promise<{ ms: number; output: string }> {
+  async call(command: 'ADD' | 'DEL', pod: BenchPod, config: object): Promise<BenchCall> {
     const { name, kubernetesNamespace, containerId, netns } = pod;
     const env = {
       CNI_COMMAND: command,
@@ -210,7 +219,7 @@ export class BenchNode {
     const [output, code] = await Promise.all([new Response(child.stdout).text(), child.exited]);
     const ms = performance.now() - startedAt;
     if (code !== 0) throw new Error(`${command} of ${name} ended with ${code}: ${output}`);
-    return { ms, output };
+    return { ms, output, cpuMs: Number(child.resourceUsage()?.cpuTime.total ?? 0) / 1000 };
   }
 
   /** Ends the agent and the server, and removes the folder. */

@@ -4,6 +4,7 @@ import { freePort } from './free-port.ts';
 /** An etcd with nothing in it, on loopback. */
 export interface Etcd {
   readonly url: string;
+  readonly pid: number;
   /** Forgets the history of every key up to now; gives that revision. */
   compact(): Promise<string>;
   stop(): Promise<void>;
@@ -33,6 +34,7 @@ export async function startEtcd(folder: string): Promise<Etcd> {
   };
   return {
     url,
+    pid: child.pid,
     compact: async () => {
       const key = btoa('/');
       const { header } = (await (await call('range', { key, count_only: true })).json()) as {

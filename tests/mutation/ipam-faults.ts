@@ -8,10 +8,10 @@ export const ipamFaults: readonly Fault[] = [
   {
     name: 'ipam: block before handle',
     file: `${ipam}/assignment.ts`,
-    find: `      await this.#handles.increment(handle, cidr, count, surplus, maxPerHandle);
+    find: `      await this.#handles.increment(handle, cidr, count, surplus, { most, fresh });
       const ordinals = await this.#submit(cell, count, surplus, { ...job, epoch });`,
     replace: `      const ordinals = await this.#submit(cell, count, surplus, { ...job, epoch });
-      await this.#handles.increment(handle, cidr, count, surplus, maxPerHandle);`,
+      await this.#handles.increment(handle, cidr, count, surplus, { most, fresh });`,
   },
   {
     name: 'ipam: a lost answer is not looked for',

@@ -29,6 +29,8 @@ export interface Wanted extends Claim {
   readonly affinity?: string;
   /** The most addresses of the family that the handle may have; 0 or absent: any number. */
   readonly maxPerHandle?: number | undefined;
+  /** The handle must not have been there before the request. */
+  readonly newHandle?: boolean | undefined;
   /** What the request counted too many, until `settle`. */
   readonly surplus: Surplus;
 }
@@ -136,12 +138,12 @@ export class Assignment {
 
   /** Counts in the handle, then writes the block. AGAIN when somebody else changed the block first: then it counts anew. */
   async #write(cell: BlockCell, count: number, wanted: Wanted, job: Job<number[]>): Promise<number[] | typeof AGAIN> {
-    const { handle, maxPerHandle, surplus } = wanted;
+    const { handle, maxPerHandle: most, newHandle: fresh, surplus } = wanted;
     const cidr = printCidr(cell.cidr);
     const done = cell.hold(count);
     const { epoch } = cell;
     try {
-      await this.#handles.increment(handle, cidr, count, surplus, maxPerHandle);
+      await this.#handles.increment(handle, cidr, count, surplus, { most, fresh });
       const ordinals = await this.#submit(cell, count, surplus, { ...job, epoch });
       surplus.add(cidr, ordinals === 'lost' ? count : count - ordinals.length);
       return ordinals === 'lost' ? AGAIN : ordinals;

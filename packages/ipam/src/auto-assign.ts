@@ -37,6 +37,8 @@ export interface FamilyRequest {
   readonly maxBlocks: number;
   /** 0: any number. */
   readonly maxPerHandle: number;
+  /** The handle must not have been there before the request. */
+  readonly newHandle?: boolean;
 }
 
 /** What was given out, and why it is not more. */
@@ -319,7 +321,7 @@ interface Shortage {
   readonly blocks: readonly IPAMBlock[];
 }
 
-function wantedOf({ handle, attributes, settings, maxPerHandle }: FamilyRequest): Wanted {
+function wantedOf({ handle, attributes, settings, maxPerHandle, newHandle }: FamilyRequest): Wanted {
   const { reservations, config } = settings;
   return {
     handle,
@@ -327,6 +329,7 @@ function wantedOf({ handle, attributes, settings, maxPerHandle }: FamilyRequest)
     reservations,
     cooldownSeconds: config.ipCooldownSeconds,
     maxPerHandle,
+    newHandle,
     surplus: new Surplus(),
   };
 }

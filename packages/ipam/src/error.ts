@@ -14,6 +14,8 @@ export type IpamErrorCode =
   | 'NoAddress'
   /** The handle has as many addresses as it may have. */
   | 'HandleFull'
+  /** There is such a handle already, and a new one was asked for. */
+  | 'HandleExists'
   /** The configuration would contradict itself. */
   | 'Invalid'
   /** The block has addresses in use. */

@@ -29,6 +29,14 @@ export class Surplus {
   }
 }
 
+/** What a handle may be when it grows. */
+export interface HandleLimits {
+  /** The most addresses of a family; 0: any number. */
+  readonly most?: number | undefined;
+  /** It must not have been there before the request. */
+  readonly fresh?: boolean | undefined;
+}
+
 /**
  * Handles: in which blocks an owner has how many addresses. A handle grows before the block is written and shrinks
  * after, so it may count too many (a crash between, a lost answer), never too few; `Releases` settles that.
@@ -56,11 +64,21 @@ export class Handles {
 
   /**
    * Counts more addresses of a block, and takes a surplus in another block back with the same write; creates the handle
-   * when there is none. Throws HandleFull when it would count more than `most` of the block's family (0: any number).
+   * when there is none. Throws HandleFull when it would count more than `most` of the block's family (0: any number), and
+   * HandleExists when it should be `fresh` and this request did not create it.
    */
-  async increment(id: string, block: string, count: number, surplus: Surplus, most = 0): Promise<void> {
+  async increment(
+    id: string,
+    block: string,
+    count: number,
+    surplus: Surplus,
+    { most = 0, fresh = false }: HandleLimits = {},
+  ): Promise<void> {
     let known = this.#known.get(handleName(id));
     await retrying(`add to handle "${id}"`, async () => {
+      if (fresh && known !== undefined && surplus.handle === undefined) {
+        throw new IpamError('HandleExists', `Cannot create handle "${id}": it exists already`);
+      }
       if (surplus.handle !== known) surplus.clear();
       if (most > 0 && known !== undefined && countOf(known, block) - surplus.count + count > most) {
         throw new IpamError('HandleFull', `Cannot add to handle "${id}": it has addresses; allowed: ${most}`);

@@ -66,10 +66,35 @@ describe('autoAssign', () => {
     await ipam.releaseByHandle('net.second');
     expect(client.log.map(({ op, resource }) => `${op} ${resource.replace(/\(.*/, '')}`)).toEqual([
       'update IPAMBlock',
-      'update IPAMHandle',
       'delete IPAMHandle',
     ]);
     abort.abort();
+  });
+
+  test('a new handle that is not new is refused before anything is assigned', async () => {
+    const world = newWorld();
+    await world.pool('pool', { cidr: '10.0.0.0/24' });
+    const request = { ...podRequest('node-1', 'first'), newHandle: true };
+    const ipam = world.open();
+    const { ipv4 } = await ipam.autoAssign(request);
+    await expect(ipam.autoAssign(request)).rejects.toMatchObject({ code: 'HandleExists' });
+    const other = world.open();
+    await expect(other.autoAssign(request)).rejects.toMatchObject({ code: 'HandleExists' });
+    expect(await other.addressesByHandle('net.first')).toEqual(ipv4);
+  });
+
+  test('a new handle whose creation got no answer is refused, and harms nobody', async () => {
+    const world = newWorld();
+    await world.pool('pool', { cidr: '10.0.0.0/24' });
+    await assign(world.open(), podRequest('node-1', 'before'));
+    const client = new TroubledClient(world.client, ({ op }) => (op === 'create' ? 'lost' : 'done'));
+    const ipam = new Ipam({ client, clock: world.clock, random: seededRandom(1) });
+    const request = podRequest('node-1', 'first');
+    await expect(ipam.autoAssign({ ...request, newHandle: true })).rejects.toMatchObject({ code: 'HandleExists' });
+    expect(await ipam.addressesByHandle('net.first')).toEqual([]);
+    expect((await ipam.autoAssign(request)).ipv4).toHaveLength(1);
+    await ipam.releaseByHandle('net.first');
+    await expect(ipam.releaseByHandle('net.first')).rejects.toMatchObject({ code: 'NotFound' });
   });
 
   test('puts requests that come together into one write of the block', async () => {

@@ -107,12 +107,14 @@ export class Ipam {
     this.#blockReleases = new BlockReleases({ ...parts, blocksOf: this.#blocksOf.bind(this), log });
   }
 
-  /** Gives out addresses, IPv4 first. Rejects with NoPool when no pool may serve the request. */
+  /** Gives out addresses, IPv4 first. Rejects with NoPool when no pool may serve the request, HandleExists if that matters. */
   async autoAssign(request: AutoAssignRequest): Promise<AutoAssignResult> {
     const settings = await this.#settings.read();
     const nodeLabels = await this.#labelsOf(request, settings);
     const ipv4 = await this.#family(4, request, settings, nodeLabels);
-    const ipv6 = await this.#family(6, request, settings, nodeLabels);
+    // Whoever got an IPv4 address made the handle.
+    const rest = ipv4.addresses.length > 0 ? { ...request, newHandle: false } : request;
+    const ipv6 = await this.#family(6, rest, settings, nodeLabels);
     return { ipv4: ipv4.addresses, ipv6: ipv6.addresses, notes: [...ipv4.notes, ...ipv6.notes] };
   }
 
@@ -131,9 +133,12 @@ export class Ipam {
       nodeLabels,
       namespaceLabels: request.namespace?.labels,
     });
-    const { handle, attributes, maxBlocks = 0, maxPerHandle = 0 } = request;
+    const { handle, attributes, maxBlocks = 0, maxPerHandle = 0, newHandle = false } = request;
     const own = this.#blocksOf(ownerOf(request.node, request.intendedUse), family);
-    const wanted = { family, count, handle, attributes, pools, settings, nodeLabels, maxBlocks, maxPerHandle };
+    const wanted = {
+      ...{ family, count, handle, attributes, pools, settings, nodeLabels },
+      ...{ maxBlocks, maxPerHandle, newHandle },
+    };
     if (maxPerHandle === 0) return await this.#autoAssign.assign(wanted, own);
     return await retrying(`assign to handle "${handle}"`, async () => {
       const held = (await this.addressesByHandle(handle)).filter(({ addr }) => addr.family === family);

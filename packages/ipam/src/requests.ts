@@ -30,6 +30,11 @@ export interface AutoAssignRequest {
    * gets these again: so a virtual machine keeps its address in the next pod.
    */
   readonly maxPerHandle?: number;
+  /**
+   * The handle should be new, which spares the caller a look whether it has addresses: rejects with HandleExists when there
+   * is one, or may be after an answer that was lost.
+   */
+  readonly newHandle?: boolean;
 }
 
 /** A block to be had before addresses are asked for. */

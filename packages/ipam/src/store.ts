@@ -74,11 +74,12 @@ export class IpamStore {
     return this.#client.update(kindOf(object), object);
   }
 
-  /** Marks an object that has not changed since as deleted, then deletes it. From the mark on nobody uses it. */
+  /**
+   * Deletes an object that has not changed since it was read. Calico marks it as deleted first, from when Kubernetes could
+   * not compare on deletion; the version as precondition does the same in one write.
+   */
   async remove(object: Stored): Promise<void> {
-    const kind = kindOf(object);
-    const marked = await this.#client.update(kind, { ...object, spec: { ...object.spec, deleted: true } } as Stored);
-    await this.#finish(kind, marked);
+    await this.#client.delete(kindOf(object), { name: object.metadata.name }, preconditions(object));
   }
 
   async #read<R extends Stored>(kind: Kind<R>, name: string): Promise<R | undefined> {
@@ -102,21 +103,21 @@ export class IpamStore {
   }
 
   /** Deletes what is marked. A failure here is nobody's: the mark stays, and the next reader ends it. */
-  async #finish<R extends Resource>(kind: Kind<R>, { metadata }: R): Promise<void> {
-    const { name, uid, resourceVersion } = metadata;
+  async #finish<R extends Resource>(kind: Kind<R>, object: R): Promise<void> {
     try {
-      await this.#client.delete(
-        kind,
-        { name },
-        {
-          ...(uid === undefined ? {} : { uid }),
-          ...(resourceVersion === undefined ? {} : { resourceVersion }),
-        },
-      );
+      await this.#client.delete(kind, { name: object.metadata.name }, preconditions(object));
     } catch (err) {
       if (!(err instanceof DatastoreError)) throw err;
     }
   }
+}
+
+/** That it is this very object, as it was read. */
+function preconditions({ metadata: { uid, resourceVersion } }: Resource): { uid?: string; resourceVersion?: string } {
+  return {
+    ...(uid === undefined ? {} : { uid }),
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
 }
 
 function isMarked({ spec }: Stored): boolean {
