@@ -10,6 +10,7 @@ const PIPE_PAUSE_MS = 2;
 
 /** The machine itself. Everything is loaded when it is used: starting is most of what a command takes. */
 export function systemWorld(env: World['env']): World {
+  const runFolder = env.CALICO_RUN_DIR || '/var/run/calico';
   return {
     env,
     version,
@@ -26,8 +27,28 @@ export function systemWorld(env: World['env']): World {
       ]);
       return new Ipam({ client, clock: systemClock, random: systemRandom });
     },
-    nodeState: () => nodeState(env.CALICO_RUN_DIR || '/var/run/calico'),
+    nodeState: () => nodeState(runFolder),
+    agentTable: async (name, limit) => {
+      const { askTable, asObjects, debugSocket } = await import('../debug/ask.ts');
+      return asObjects(await askTable(`${runFolder}/${debugSocket}`, name, limit));
+    },
+    fetchJson,
   };
+}
+
+/** How long a server may take for its answer, in ms. */
+const httpPatience = 60_000;
+
+async function fetchJson(url: string): Promise<unknown> {
+  const { origin } = new URL(url);
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(httpPatience) });
+    const text = await response.text();
+    if (text.trimStart().startsWith('{')) return JSON.parse(text);
+    throw new Error(`it answers ${response.status} and no JSON`);
+  } catch (cause) {
+    throw new Error(`cannot ask ${origin}: ${cause instanceof Error ? cause.message : cause}`, { cause });
+  }
 }
 
 /** Writes all of a text, also where the reader is slow: the process may end right after. */

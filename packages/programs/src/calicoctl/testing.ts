@@ -24,6 +24,12 @@ export class Desk {
   version = 'v3.33.0';
   stdin = '';
   node: NodeState = { running: false, sessions: undefined };
+  /** What the agent of the machine has. */
+  agentTables: Readonly<Record<string, object>> = {};
+  /** Answers requests by HTTP. */
+  http: (url: string) => unknown = url => {
+    throw new Error(`cannot ask ${url}`);
+  };
   /** Pauses that were asked for, in ms. */
   readonly slept: number[] = [];
 
@@ -59,6 +65,11 @@ export class Desk {
       openDatastore: async () => ({ type: this.type, client: this.client }),
       openIpam: async client => new Ipam({ client, clock: new ClockFake(), random: seededRandom(1) }),
       nodeState: async () => this.node,
+      agentTable: async name => {
+        if (this.agentTables[name] === undefined) throw new Error('nobody answers on debug.sock');
+        return this.agentTables[name];
+      },
+      fetchJson: async url => this.http(url),
     };
     const args = [...line.split(' '), ...more].map(word => word.replaceAll('$DIR', this.folder));
     const code = await calicoctl(args, world);

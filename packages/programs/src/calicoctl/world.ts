@@ -28,4 +28,8 @@ export interface World {
   openDatastore(config: DatastoreConfig): Promise<Pick<Datastore, 'type' | 'client'>>;
   openIpam(client: Client): Promise<Ipam>;
   nodeState(): Promise<NodeState>;
+  /** An internal table of this machine's agent, rows as objects. Rejects with an Error in words. */
+  agentTable(name: string, limit: number): Promise<object>;
+  /** What an HTTP server answers in JSON. Rejects with an Error in words. */
+  fetchJson(url: string): Promise<unknown>;
 }

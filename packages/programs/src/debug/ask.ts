@@ -43,3 +43,11 @@ function parse(line: string | undefined): unknown {
     return undefined;
   }
 }
+
+/** The table with its rows as objects, without the fields that are none. */
+export function asObjects({ rows, columns, ...rest }: ReadTable): object {
+  const objects = rows.map(row =>
+    Object.fromEntries(columns.flatMap((column, i) => ((row[i] ?? null) === null ? [] : [[column, row[i]]]))),
+  );
+  return { ...rest, columns, rows: objects };
+}

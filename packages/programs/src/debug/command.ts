@@ -2,14 +2,17 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { printColumns } from '../calicoctl/output/columns.ts';
 import type { Environment } from '../datastore/config.ts';
-import { askTable, debugSocket, type ReadCell, type ReadTable } from './ask.ts';
+import { askTable, asObjects, debugSocket, type ReadCell, type ReadTable } from './ask.ts';
 import { defaultLimit } from './server.ts';
 
 /** Flags of `debug tables`. */
 interface TablesFlags {
   readonly output?: string;
-  readonly limit: string;
+  readonly limit?: string;
 }
+
+/** Scripts want all, as a rule; they read it whole. */
+const jsonLimit = 100_000;
 
 /** `calico debug …`: looks into the agent of this node. Gives the exit code; rejects with the cause. */
 export async function runDebug(args: string[], env: Environment): Promise<number> {
@@ -25,8 +28,9 @@ export function debugCommands(env: Environment, out: (text: string) => void): Co
     .description('print an internal table of the agent; without a name, which there are')
     .argument('[name]', 'of the table', 'tables')
     .option('-o, --output <format>', 'json, or nothing for text')
-    .option('--limit <rows>', 'the most rows to print', String(defaultLimit))
-    .action(async (name: string, { output, limit }: TablesFlags) => {
+    .option('--limit <rows>', `the most rows to print; ${defaultLimit} unless given, ${jsonLimit} as JSON`)
+    .action(async (name: string, { output, limit: given }: TablesFlags) => {
+      const limit = given ?? String(output === 'json' ? jsonLimit : defaultLimit);
       if (output !== undefined && output !== 'json') {
         throw new Error(`Cannot print table: --output is "${output}"; allowed: json, or nothing for text`);
       }
@@ -40,14 +44,6 @@ export function debugCommands(env: Environment, out: (text: string) => void): Co
       out(output === 'json' ? `${JSON.stringify(asObjects(table), null, 2)}\n` : printTable(table));
     });
   return program;
-}
-
-/** The table with its rows as objects. */
-function asObjects({ rows, columns, ...rest }: ReadTable): object {
-  const objects = rows.map(row =>
-    Object.fromEntries(columns.flatMap((column, i) => ((row[i] ?? null) === null ? [] : [[column, row[i]]]))),
-  );
-  return { ...rest, columns, rows: objects };
 }
 
 /** A table for people. Pure. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { ExplainFlags } from '../commands/policy-explain.ts';
 import type { SimulateFlags } from '../commands/policy-simulate.ts';
+import type { UnusedFlags } from '../commands/policy-unused.ts';
 import type { World } from '../world.ts';
 
 /** Adds the commands of `calicoctl policy`. `withConfig` adds the flags that every command has which talks to the datastore. */
@@ -28,6 +29,18 @@ export function addPolicyCommands(policy: Command, world: World, withConfig: (co
     .action(async (_flags: unknown, command: Command) => {
       const { runPolicySimulate } = await import('../commands/policy-simulate.ts');
       await runPolicySimulate(command.optsWithGlobals<SimulateFlags>(), world);
+    });
+  policy
+    .command('unused')
+    .description('list rules that no packet met, on this node or on those that --from or --prometheus tell of')
+    .option('--node <name...>', 'of several nodes these alone')
+    .option('--from <file...>', 'what "calico debug tables rules -o json" printed on nodes; - is stdin')
+    .option('--prometheus <url>', 'a Prometheus that has the metrics of all nodes')
+    .option('--window <duration>', 'how far --prometheus looks back', '30d')
+    .option('-o, --output <format>', 'json, or nothing for a table')
+    .action(async (_flags: unknown, command: Command) => {
+      const { runPolicyUnused } = await import('../commands/policy-unused.ts');
+      await runPolicyUnused(command.optsWithGlobals<UnusedFlags>(), world);
     });
 }
 
