@@ -109,12 +109,6 @@ export const ipamFaults: readonly Fault[] = [
     replace: 'return { address };',
   },
   {
-    name: 'ipam: the garbage collector tears a handle apart',
-    file: `${collector}/collector.ts`,
-    find: 'if (all.every(entry => entry.confirmed)) {',
-    replace: 'if (all.some(entry => entry.confirmed)) {',
-  },
-  {
     name: 'ipam: handles that a crash left are not looked for',
     file: `${collector}/handle-sweep.ts`,
     find: 'if (over || counts.length === 0) found.set',
