@@ -19,6 +19,7 @@ test.each([
   { name: 'moves', patch: [{ op: 'move', from: '/m', path: '/n' }], want: { a: [1, 2], n: document.m } },
   { name: 'copies', patch: [{ op: 'copy', from: '/a/0', path: '/a/-' }], want: { ...document, a: [1, 2, 1] } },
   { name: 'tests', patch: [{ op: 'test', path: '/a', value: [1, 2] }], want: document },
+  { name: 'tests that nothing is there', patch: [{ op: 'test', path: '/m/none', value: null }], want: document },
   { name: 'replaces the whole', patch: [{ op: 'replace', path: '', value: 7 }], want: 7 },
 ])('a JSON patch $name', ({ patch, want }) => {
   expect(applyJsonPatch(document, patch)).toEqual(want);

@@ -62,6 +62,15 @@ function getAt(document: unknown, pointer: string): unknown {
   return at;
 }
 
+/** What a test compares with: an absent member of an object is null, as kube-apiserver has it. */
+function testedAt(document: unknown, pointer: string): unknown {
+  const parts = parsePointer(pointer);
+  const parent = getAt(document, pointer.slice(0, Math.max(0, pointer.lastIndexOf('/'))));
+  const last = parts.at(-1);
+  if (last !== undefined && isJsonObject(parent) && !Object.hasOwn(parent, last)) return null;
+  return getAt(document, pointer);
+}
+
 type Edit = { readonly kind: 'add' | 'replace'; readonly value: unknown } | { readonly kind: 'remove' };
 
 function editList(list: readonly unknown[], part: string, edit: Edit, pointer: string): unknown[] {
@@ -107,7 +116,7 @@ function applyOne(document: unknown, o: Operation): unknown {
       return change({ kind: 'add', value }, o.path, change({ kind: 'remove' }, o.from));
     }
     case 'test':
-      if (!jsonEquals(getAt(document, o.path), o.value)) failed(`testing value ${o.path} failed`);
+      if (!jsonEquals(testedAt(document, o.path), o.value)) failed(`testing value ${o.path} failed`);
       return document;
   }
 }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { GlobalNetworkSet, IPAMBlock, IPPool, Namespace, NetworkSet, Node, Pod } from '@calico/api';
-import type { Client } from '../client.ts';
+import { type Client, keyOf } from '../client.ts';
 import { type ContractOptions, type ContractStore, codeOf, kubernetesTest, type OpenStore } from './harness.ts';
 import { block, globalNetworkSet, NAMESPACE, namespace, networkSet, node, pod } from './objects.ts';
 
@@ -157,6 +157,31 @@ export function writeContract(open: OpenStore, options: ContractOptions): void {
       expect((await client.get(Pod, key)).metadata.annotations).toEqual(annotations);
       const other = { metadata: { uid: '00000000-0000-4000-8000-000000000000', annotations: { x: 'y' } } };
       expect<unknown[]>(['NotFound', 'Conflict']).toContain(await codeOf(client.patch(Pod, key, other, options)));
+    },
+  );
+
+  testOfKubernetes(
+    "a JSON patch of a pod's status compares annotations, as the CNI plugin writes them; what is absent equals null",
+    async () => {
+      await makeNamespace('compared');
+      const web = pod('web', 'node-1');
+      const made = await client.create(Pod, { ...web, metadata: { ...web.metadata, namespace: 'compared' } });
+      const patch = (...operations: object[]) =>
+        client.patch(Pod, keyOf(made), operations, { type: 'json', subresource: 'status' });
+      const all = '/metadata/annotations';
+      const container = `${all}/cni.projectcalico.org~1containerID`;
+      const uid = { op: 'test', path: '/metadata/uid', value: made.metadata.uid };
+      const bare = { op: 'test', path: all, value: null };
+      const first = await patch(uid, bare, { op: 'add', path: all, value: { a: 'b' } });
+      expect(first.metadata.annotations).toEqual({ a: 'b' });
+      expect(await codeOf(patch(uid, bare, { op: 'add', path: all, value: {} }))).toBe('Invalid');
+      const write = (before: string | null, after: string) =>
+        patch({ op: 'test', path: container, value: before }, { op: 'add', path: container, value: after });
+      await write(null, 'c1');
+      expect(await codeOf(write(null, 'c2'))).toBe('Invalid');
+      const second = await write('c1', 'c2');
+      expect(second.metadata.annotations).toEqual({ a: 'b', 'cni.projectcalico.org/containerID': 'c2' });
+      expect(await codeOf(patch({ ...uid, value: 'other' }, { op: 'remove', path: container }))).toBe('Invalid');
     },
   );
 

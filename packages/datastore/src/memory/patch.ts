@@ -128,7 +128,8 @@ function jsonPatch(target: unknown, patch: unknown): unknown {
     const { op, path: pointer, from, value } = isObject(operation) ? operation : {};
     const path = ['', ...parsePointer(pointer)];
     if (op === 'test') {
-      if (!jsonEquals(resolve(root, path), value)) throw new PatchError(`test of ${pointer} failed`);
+      // As kube-apiserver does: what is absent equals null.
+      if (!jsonEquals(resolve(root, path) ?? null, value ?? null)) throw new PatchError(`test of ${pointer} failed`);
     } else if (op === 'add') addAt(root, path, structuredClone(value));
     else if (op === 'remove') removeAt(root, path);
     else if (op === 'replace') {
