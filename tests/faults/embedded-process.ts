@@ -30,5 +30,7 @@ if (import.meta.main) {
     process.send?.(message);
   });
   process.once('SIGTERM', () => void server.stop().then(() => process.exit(0)));
+  // Whoever started it has gone without a word.
+  process.on('disconnect', () => process.exit(1));
   process.send?.('ready');
 }

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createCertificates } from '@calico/apiserver';
+import { createCertificates, printKubeconfig } from '@calico/apiserver';
 import { calicoClient, tokenCredentials } from '@calico/datastore/kubernetes';
 import { freePort } from '../kubernetes/free-port.ts';
 import type { FaultServer } from './datastore-faults.ts';
@@ -11,10 +11,19 @@ import type { EmbeddedTask } from './embedded-process.ts';
 interface Running {
   say(word: string): Promise<void>;
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+}
+
+/** The embedded API server in a process of its own. */
+export interface EmbeddedServer extends FaultServer {
+  /** The text of a kubeconfig for it. */
+  readonly kubeconfig: string;
+  /** Has the process stand still, or go on. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
 }
 
 /** Starts the embedded API server as a process of its own, over TLS, with a durable store. */
-export async function startEmbedded(): Promise<FaultServer> {
+export async function startEmbedded(): Promise<EmbeddedServer> {
   const folder = mkdtempSync(join(tmpdir(), 'calico-embedded-'));
   const { ca, cert, key } = createCertificates({ hosts: ['127.0.0.1'], now: Date.now() });
   const task: EmbeddedTask = {
@@ -29,6 +38,8 @@ export async function startEmbedded(): Promise<FaultServer> {
   let running = await run(task);
   return {
     port: task.port,
+    kubeconfig: printKubeconfig({ server: `https://127.0.0.1:${task.port}`, ca, token: task.token }),
+    signal: signal => running.signal(signal),
     client: (port, options = {}) =>
       calicoClient(
         { server: `https://127.0.0.1:${port}`, ca, credentials: tokenCredentials(task.token) },
@@ -73,5 +84,6 @@ async function run(task: EmbeddedTask): Promise<Running> {
       child.kill(signal);
       await child.exited;
     },
+    signal: signal => child.kill(signal),
   };
 }

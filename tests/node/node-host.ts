@@ -21,13 +21,14 @@ let last = 0;
 export class NodeHost {
   readonly kernel: Kernel;
   readonly folder = mkdtempSync(join(tmpdir(), 'calico-node-host-'));
-  readonly #path = `/run/netns/node-host-${process.pid}-${++last}`;
-  readonly #namespace: Namespace;
+  /** The file of its namespace. */
+  readonly path = `/run/netns/node-host-${process.pid}-${++last}`;
+  readonly namespace: Namespace;
   readonly #closers: (() => void)[] = [];
 
   constructor() {
-    this.#namespace = createNamespace(this.#path);
-    this.kernel = openKernel({ namespace: this.#namespace });
+    this.namespace = createNamespace(this.path);
+    this.kernel = openKernel({ namespace: this.namespace });
     raiseLoopback(this.kernel);
   }
 
@@ -53,7 +54,7 @@ export class NodeHost {
       target.on('error', () => client.destroy()).on('close', () => client.destroy());
       client.pipe(target).pipe(client);
     }).listen(socket);
-    const forwarder: Forwarder = forwardToUnixSocket(this.#namespace, '127.0.0.1', port, socket);
+    const forwarder: Forwarder = forwardToUnixSocket(this.namespace, '127.0.0.1', port, socket);
     this.#closers.push(
       () => server.close(),
       () => forwarder.stop(),
@@ -66,7 +67,7 @@ export class NodeHost {
     env: Readonly<Record<string, string>>,
     script = MAIN,
   ): Bun.Subprocess<'ignore', 'pipe', 'pipe'> {
-    return inNamespace(this.#namespace, () =>
+    return inNamespace(this.namespace, () =>
       Bun.spawn([process.execPath, script, ...args], {
         env: {
           PATH: process.env.PATH,
@@ -91,14 +92,14 @@ export class NodeHost {
 
   /** Asks a server on the machine's loopback. */
   get(port: number, path: string): Promise<{ status: number; body: string }> {
-    return httpGet(this.#namespace, '127.0.0.1', port, path, 1_000);
+    return httpGet(this.namespace, '127.0.0.1', port, path, 1_000);
   }
 
   close(): void {
     for (const close of this.#closers) close();
     this.kernel.close();
-    this.#namespace.close();
-    deleteNamespace(this.#path);
+    this.namespace.close();
+    deleteNamespace(this.path);
     rmSync(this.folder, { recursive: true });
   }
 }

@@ -10,6 +10,7 @@ const libc = dlopen('libc.so.6', {
   socket: { args: [i32, i32, i32], returns: i32 },
   bind: { args: [i32, pointer, u32], returns: i32 },
   setsockopt: { args: [i32, i32, i32, pointer, u32], returns: i32 },
+  getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
   sendto: { args: [i32, pointer, u64, i32, pointer, u32], returns: i64 },
   recv: { args: [i32, pointer, u64, i32], returns: i64 },
   close: { args: [i32], returns: i32 },
@@ -22,6 +23,10 @@ const ICMPV6 = 58;
 const SOCK_RAW_NONBLOCK_CLOEXEC = 3 | 0o4000 | 0o2000000;
 const SOL_SOCKET = 1;
 const SO_RCVBUFFORCE = 33;
+const SO_MEMINFO = 55;
+/** linux/sock_diag.h: the fields of SO_MEMINFO, and the place among them of what had no room. */
+const SK_MEMINFO_VARS = 9;
+const SK_MEMINFO_DROPS = 8;
 
 /** A packet of either family to send; ports for TCP (6), UDP (17), SCTP (132), type and code for ICMP (1) and ICMPv6 (58). */
 export interface RawPacket {
@@ -92,6 +97,15 @@ export class RawReceiver {
       }
     }
     return tags;
+  }
+
+  /** How many packets had no room since it was opened, because `take` came too late for them. */
+  lost(): number {
+    const info = new Uint32Array(SK_MEMINFO_VARS);
+    return this.#sockets.reduce((lost, { fd }) => {
+      libc.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, ptr(info), ptr(new Uint32Array([info.byteLength])));
+      return lost + (info[SK_MEMINFO_DROPS] ?? 0);
+    }, 0);
   }
 
   close(): void {
