@@ -185,7 +185,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'base chains: unknown workload interfaces pass',
     file: `${dataplane}/base-chains.ts`,
-    find: "[...toWorkloads, nft.verdict('drop')],",
+    find: "...byWorkloads('oifname', config, [nft.deny()]),",
     replace: '',
   },
   {

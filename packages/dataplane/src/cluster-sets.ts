@@ -1,7 +1,7 @@
 import type { Message, PoolInfo } from '@calico/calc';
 import { addrToBytes, type Cidr, type Family, mergeCidrs, parseAddr, parseCidr } from '@calico/ip';
 import { bytesKey, netKey } from './policy/address-sets.ts';
-import { natSourceSet, poolSet, vxlanHostSet } from './policy/base-chains.ts';
+import { natSourceSet, poolSet, vxlanHostSet } from './policy/names.ts';
 import type { Ruleset } from './policy/ruleset.ts';
 
 const families = [4, 6] as const;

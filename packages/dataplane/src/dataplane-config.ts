@@ -1,16 +1,34 @@
-import { flag, type InvalidParameter, integer, oneOf, type Parameters, parsed, readParameters } from '@calico/calc';
+import {
+  anyText,
+  flag,
+  type InvalidParameter,
+  integer,
+  oneOf,
+  type Parameters,
+  parsed,
+  readParameters,
+} from '@calico/calc';
+import { parseAddr, parseCidr, printCidr } from '@calico/ip';
+import type { PortRange } from '@calico/policy';
 import type { BaseChainConfig } from './policy/base-chains.ts';
 import type { RoutingConfig } from './routing/routing-config.ts';
 
 /** Everything that the dataplane depends on besides the messages: Felix parameters, typed. */
-export type DataplaneConfig = Omit<BaseChainConfig, 'vxlanPort'> & RoutingConfig;
+export type DataplaneConfig = Omit<BaseChainConfig, 'vxlanPort'> &
+  RoutingConfig & {
+    /** Whether the node is told to forward packets: IPForwarding. */
+    readonly ipForwarding: boolean;
+  };
+
+/** What Felix takes as metrics. */
+const priorities = [1, 2147483646] as const;
 
 /** The parameters that the dataplane follows, each applied to the kernel as soon as it changes. */
 export const dataplaneParameters: Parameters<Omit<DataplaneConfig, 'nodeName'>> = {
-  interfacePrefix: parsed('InterfacePrefix', text => text.split(',')[0] || undefined, {
-    fallback: 'cali',
-    allowed: 'names, by commas; the first one counts',
-    effect: 'what names of workload interfaces start with; those that no workload has are dropped',
+  interfacePrefixes: parsed('InterfacePrefix', parseNames, {
+    fallback: ['cali'],
+    allowed: 'starts of names, by commas',
+    effect: 'what names of workload interfaces start with; packets of those that no workload has are denied',
   }),
   endpointToHostAction: oneOf(
     'DefaultEndpointToHostAction',
@@ -18,12 +36,74 @@ export const dataplaneParameters: Parameters<Omit<DataplaneConfig, 'nodeName'>> 
     'drop',
     'what becomes of packets from pods to their own node that policy allows',
   ),
+  denyAction: oneOf('NftablesFilterDenyAction', ['drop', 'reject'], 'drop', 'what denied packets get'),
+  disableConntrackInvalidCheck: flag(
+    'DisableConntrackInvalidCheck',
+    false,
+    'packets of pods that belong to no connection, though they should, are not denied for it',
+  ),
+  sourceSpoofing: oneOf(
+    'WorkloadSourceSpoofing',
+    ['Disabled', 'Any'],
+    'Disabled',
+    'whether pods get the source addresses that their annotation `cni.projectcalico.org/allowedSourcePrefixes` asks for',
+  ),
+  externalNodes: parsed('ExternalNodesCIDRList', parseCidrs, {
+    fallback: [],
+    none: [],
+    allowed: 'CIDRs, by commas',
+    effect: 'who may send into the overlay beside the nodes',
+  }),
   allowVxlanFromWorkloads: flag('AllowVXLANPacketsFromWorkloads', false, 'pods may send VXLAN themselves'),
   allowIpipFromWorkloads: flag('AllowIPIPPacketsFromWorkloads', false, 'pods may send IP in IP themselves'),
   vxlanVni: integer('VXLANVNI', [1, 2 ** 24 - 1], 4096, 'network identifier of VXLAN; the device is made anew'),
   vxlanPort: integer('VXLANPort', [1, 65535], 4789, 'UDP port of VXLAN; the device is made anew'),
   vxlanMtu: integer('VXLANMTU', [0, 65535], 0, 'MTU of VXLAN over IPv4; 0 finds it out'),
-  routePriority: integer('IPv4NormalRoutePriority', [1, 2147483646], 1024, 'metric of our routes'),
+  vxlanMtuV6: integer('VXLANMTUV6', [0, 65535], 0, 'MTU of VXLAN over IPv6; 0 finds it out'),
+  natOutgoingAddress: parsed('NATOutgoingAddress', parseIpv4, {
+    fallback: undefined,
+    none: undefined,
+    allowed: 'an IPv4 address',
+    effect: 'source address of IPv4 packets that leave the pools; that of the interface if not given',
+  }),
+  natPortRange: parsed('NATPortRange', parsePorts, {
+    fallback: undefined,
+    none: undefined,
+    allowed: 'first:last',
+    effect: 'source ports of TCP and UDP packets that leave the pools; the kernel’s choice if not given',
+  }),
+  natOutgoingExclusions: oneOf(
+    'NATOutgoingExclusions',
+    ['IPPoolsOnly', 'IPPoolsAndHostIPs'],
+    'IPPoolsOnly',
+    'the destinations for which a pool’s packets keep their source',
+  ),
+  natInterfaceFilter: anyText(
+    'IptablesNATOutgoingInterfaceFilter',
+    '',
+    'only packets that leave by this interface get another source; `+` at the end stands for the rest of the name',
+  ),
+  ipForwarding: parsed('IPForwarding', parseEnabled, {
+    fallback: true,
+    allowed: 'Enabled, Disabled',
+    effect: 'whether forwarding is switched on; what is on stays on',
+  }),
+  routePriority: integer('IPv4NormalRoutePriority', priorities, 1024, 'metric of our IPv4 routes'),
+  routePriorityV6: integer('IPv6NormalRoutePriority', priorities, 1024, 'metric of our IPv6 routes'),
+  deviceRouteSource: parsed('DeviceRouteSourceAddress', parseIpv4, {
+    fallback: undefined,
+    none: undefined,
+    allowed: 'an IPv4 address of the node',
+    effect: 'source address of the node’s own packets to its pods',
+  }),
+  deviceRouteSourceV6: parsed('DeviceRouteSourceAddressIPv6', parseIpv6, {
+    fallback: undefined,
+    none: undefined,
+    allowed: 'an IPv6 address of the node',
+    effect: 'the same for IPv6',
+  }),
+  removeExternalRoutes: flag('RemoveExternalRoutes', true, 'routes of others to interfaces of workloads are removed'),
+  routeSyncDisabled: flag('RouteSyncDisabled', false, 'routes are left alone altogether'),
   deviceRouteProtocol: integer('DeviceRouteProtocol', [0, 255], 3, 'protocol number of routes to pods'),
   programNoEncapRoutes: parsed('ProgramClusterRoutes', parseClusterRoutes, {
     fallback: false,
@@ -47,4 +127,32 @@ export function dataplaneConfigFrom(
 function parseClusterRoutes(text: string): boolean | undefined {
   if (text === 'Enabled' || text === 'EnabledNoEncapOnly') return true;
   return text === 'Disabled' || text === 'EnabledIPIPOnly' ? false : undefined;
+}
+
+function parseEnabled(text: string): boolean | undefined {
+  return /^enabled$/i.test(text) ? true : /^disabled$/i.test(text) ? false : undefined;
+}
+
+function parseNames(text: string): readonly string[] | undefined {
+  const names = text.split(',').map(name => name.trim());
+  return names.every(name => /^[^\s/]{1,15}$/.test(name)) ? names : undefined;
+}
+
+function parseCidrs(text: string): readonly string[] | undefined {
+  const cidrs = text.split(',').map(one => parseCidr(one.trim()));
+  return cidrs.includes(undefined) ? undefined : cidrs.flatMap(one => (one === undefined ? [] : printCidr(one)));
+}
+
+function parsePorts(text: string): PortRange | undefined {
+  const [, first, last = first] = /^(\d{1,5})(?:[:-](\d{1,5}))?$/.exec(text) ?? [];
+  const range = { first: Number(first), last: Number(last) };
+  return range.first >= 1 && range.first <= range.last && range.last <= 65535 ? range : undefined;
+}
+
+function parseIpv4(text: string): string | undefined {
+  return parseAddr(text)?.family === 4 ? text : undefined;
+}
+
+function parseIpv6(text: string): string | undefined {
+  return parseAddr(text)?.family === 6 ? text : undefined;
 }

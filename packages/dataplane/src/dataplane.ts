@@ -1,5 +1,6 @@
 import type { Message } from '@calico/calc';
 import { isAbsent, type Kernel, type KernelEvent } from '@calico/kernel';
+import { AllowedSources } from './allowed-sources.ts';
 import { ClusterSets } from './cluster-sets.ts';
 import type { DataplaneConfig } from './dataplane-config.ts';
 import { bytesKey } from './policy/address-sets.ts';
@@ -38,6 +39,7 @@ export class Dataplane {
   readonly #routing: Routing;
   readonly #connections: StaleConnections;
   readonly #cluster: ClusterSets;
+  readonly #sources: AllowedSources;
   /** Whether the base chains let the overlay's packets in. */
   #overlay = false;
   #inSync = false;
@@ -48,6 +50,7 @@ export class Dataplane {
     this.#config = config;
     for (const spec of baseSets()) this.#ruleset.addSet(spec, []);
     this.#cluster = new ClusterSets(this.#ruleset);
+    this.#sources = new AllowedSources(this.#ruleset);
     this.#compiler = new PolicyCompiler(this.#ruleset, options);
     this.#writer = new NftablesWriter(kernel.nftables, this.#ruleset);
     this.#routing = new Routing(kernel, config);
@@ -67,6 +70,7 @@ export class Dataplane {
       this.#routing.handle(message);
       this.#connections.handle(message);
       this.#cluster.handle(message);
+      this.#sources.handle(message);
       if (message.kind === 'inSync') this.#inSync = true;
     }
   }
@@ -82,7 +86,9 @@ export class Dataplane {
   /** Takes an event of the kernel in: an overrun means that anything may have changed. */
   handleEvent(event: KernelEvent): void {
     if (event.kind === 'overrun') this.#routing.resync();
-    else if (event.kind === 'link') this.#routing.linkChanged(event.link);
+    if (event.kind !== 'link') return;
+    this.#routing.linkChanged(event.link);
+    this.#sources.linkChanged(event.link.name);
   }
 
   /** Writes what has changed since the last call. KernelError when the kernel refuses; the next call tries again. */
@@ -92,6 +98,7 @@ export class Dataplane {
     if (this.#cluster.apply()) this.#setOverlay();
     const rules = this.#writer.apply();
     this.#enableForwarding();
+    this.#sources.relax(this.#kernel, this.#config.sourceSpoofing === 'Any');
     const routes = this.#routing.apply();
     if (this.#connections.urgent) this.#connections.apply();
     return { rules, routes };
@@ -155,7 +162,7 @@ export class Dataplane {
 
   /** Without forwarding no pod reaches another: Felix's IPForwarding. A kernel without IPv6 has nothing to forward there. */
   #enableForwarding(): void {
-    if (this.#forwards) return;
+    if (this.#forwards || !this.#config.ipForwarding) return;
     this.#kernel.setSysctl('net/ipv4/ip_forward', '1');
     try {
       this.#kernel.setSysctl('net/ipv6/conf/all/forwarding', '1');

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'bun:test';
 import type { Message } from '@calico/calc';
+import { cidr } from '@calico/ip';
 import type { Kernel } from '@calico/kernel';
 import { createNamespace, deleteNamespace, fillThreadPool, openKernel } from '@calico/kernel/linux';
 import { Dataplane } from './dataplane.ts';
-import { defaultDataplaneConfig } from './dataplane-config.ts';
+import { type DataplaneConfig, defaultDataplaneConfig } from './dataplane-config.ts';
 import {
   endpoint,
   icmp,
@@ -56,11 +57,56 @@ function withKernel(work: (open: () => Kernel) => void): void {
   }
 }
 
+const config: DataplaneConfig = { ...defaultDataplaneConfig, nodeName: 'node1' };
+
 function start(kernel: Kernel, rulesInOrder: number): Dataplane {
-  const dataplane = new Dataplane(kernel, { ...defaultDataplaneConfig, nodeName: 'node1' }, { rulesInOrder });
+  const dataplane = new Dataplane(kernel, config, { rulesInOrder });
   dataplane.handle(world);
   return dataplane;
 }
+
+/** Configurations that between them change everything. */
+const changes: readonly Partial<DataplaneConfig>[] = [
+  { interfacePrefixes: ['cali', 'tap'], endpointToHostAction: 'accept', denyAction: 'reject' },
+  { disableConntrackInvalidCheck: true, sourceSpoofing: 'Any', externalNodes: ['192.0.2.0/24', 'fd00::/8'] },
+  { natOutgoingAddress: '192.0.2.1', natPortRange: { first: 1000, last: 2000 } },
+  { natPortRange: { first: 1000, last: 2000 }, natOutgoingExclusions: 'IPPoolsAndHostIPs', natInterfaceFilter: 'eth+' },
+  { routePriority: 512, routePriorityV6: 7, deviceRouteProtocol: 80, natInterfaceFilter: 'eth0' },
+  { deviceRouteSource: '172.16.0.1', deviceRouteSourceV6: 'fd16::1' },
+  { vxlanPort: 4790, vxlanVni: 7, vxlanMtu: 1300, vxlanMtuV6: 1290, allowVxlanFromWorkloads: true },
+  {},
+];
+
+/** A node with an overlay and one pod that asks for more source addresses. */
+const node: Message[] = [
+  { kind: 'hostUpdate', host: { name: 'node1', ipv4: '172.16.0.1', ipv6: 'fd16::1' } },
+  ...['10.244.0.0/16', 'fd44::/48'].map((cidr): Message => {
+    const pool = {
+      cidr,
+      vxlanMode: 'Always',
+      ipipMode: 'Never',
+      natOutgoing: true,
+      allowedUses: ['Workload'],
+    } as const;
+    return { kind: 'poolUpdate', pool };
+  }),
+  {
+    kind: 'vtepUpdate',
+    vtep: {
+      ...{ node: 'node1', mac: '66:00:00:00:00:01', ipv4: '10.244.1.1', parentIpv4: '172.16.0.1' },
+      ...{ macV6: '66:00:00:00:01:01', ipv6: 'fd44::1', parentIpv6: 'fd16::1' },
+    },
+  },
+  {
+    kind: 'endpointUpdate',
+    id: 'default/b',
+    endpoint: endpoint('calib', program([]), {
+      ipv4: ['10.244.1.5/32'],
+      ipv6: ['fd44::5/128'],
+      allowSpoofedSources: ['192.0.2.0/24', '198.51.100.0/25', 'fd99::/64'],
+    }),
+  },
+];
 
 describe('on Linux', () => {
   test.skipIf(!isRoot).each([
@@ -80,6 +126,32 @@ describe('on Linux', () => {
       expect(again.nftables.dump({ family: 'inet', name: 'calico' })?.persist).toBe(true);
       again.nftables.transaction({ family: 'inet', name: 'calico' }, [{ op: 'deleteTable' }]);
       again.close();
+    });
+  });
+
+  test.skipIf(!isRoot)(`a live change of configuration ends where a start with it does${reason}`, async () => {
+    await fillThreadPool();
+    withKernel(open => {
+      const kernel = open();
+      const eth0 = kernel.createLink({ kind: 'veth', name: 'eth0', peer: { name: 'eth0p' }, up: true });
+      for (const text of ['172.16.0.1/24', 'fd16::1/64']) {
+        kernel.replaceAddress({ link: eth0.index, address: cidr(text), scope: 'universe', noDad: text.includes(':') });
+      }
+      kernel.createLink({ kind: 'veth', name: 'calib', peer: { name: 'pod' }, up: true });
+      let live = new Dataplane(kernel, config);
+      live.handle([...world, ...node]);
+      live.apply();
+      for (const change of changes) {
+        live.reconfigure({ ...config, ...change });
+        live.apply();
+        live.resync();
+        expect(live.apply()).toEqual({ rules: 0, routes: 0 });
+        live = new Dataplane(kernel, { ...config, ...change });
+        live.handle([...world, ...node]);
+        expect({ change, ...live.apply() }).toEqual({ change, rules: 0, routes: 0 });
+      }
+      kernel.nftables.transaction({ family: 'inet', name: 'calico' }, [{ op: 'deleteTable' }]);
+      kernel.close();
     });
   });
 });

@@ -3,6 +3,7 @@ import { addr } from '@calico/ip';
 import { fakeNftables } from '@calico/kernel/fake';
 import { evaluate, type Packet } from '@calico/policy';
 import fc from 'fast-check';
+import { defaultDataplaneConfig } from '../dataplane-config.ts';
 import { endpoint, policy, ports, program, protocol, rule, tier } from '../testing/builders.ts';
 import { anyPacket, completeWorld, evaluatorWorld, messagesOf, programOf, type World } from '../testing/worlds.ts';
 import { baseChains, baseSets } from './base-chains.ts';
@@ -15,16 +16,9 @@ function written(world: World, rulesInOrder: number | undefined) {
   const nftables = fakeNftables();
   const ruleset = new Ruleset();
   for (const spec of baseSets()) ruleset.addSet(spec, []);
-  for (const chain of baseChains({
-    interfacePrefix: 'cali',
-    endpointToHostAction: 'return',
-    vxlanPort: undefined,
-    allowVxlanFromWorkloads: false,
-    allowIpipFromWorkloads: false,
-  })) {
-    ruleset.setChain(chain);
-  }
   const compiler = new PolicyCompiler(ruleset, rulesInOrder === undefined ? {} : { rulesInOrder });
+  const config = { ...defaultDataplaneConfig, endpointToHostAction: 'return', vxlanPort: undefined } as const;
+  for (const chain of baseChains(config)) ruleset.setChain(chain);
   for (const message of messagesOf(world)) compiler.handle(message);
   compiler.compile();
   new NftablesWriter(nftables, ruleset).apply();

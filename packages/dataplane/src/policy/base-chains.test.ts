@@ -2,20 +2,18 @@ import { describe, expect, test } from 'bun:test';
 import { addr, addrToBytes } from '@calico/ip';
 import { type Hook, printRule } from '@calico/kernel';
 import { fakeNftables, type PacketContext } from '@calico/kernel/fake';
+import { defaultDataplaneConfig } from '../dataplane-config.ts';
 import { expectGolden } from '../testing/golden.ts';
 import { bytesKey } from './address-sets.ts';
-import { type BaseChainConfig, baseChains, baseSets, natSourceSet, poolSet, vxlanHostSet } from './base-chains.ts';
+import { type BaseChainConfig, baseChains, baseSets } from './base-chains.ts';
 import { interfaceNameBytes, verdict } from './expressions.ts';
-import { workloadMap } from './names.ts';
+import { allowedSourceSet, natSourceSet, poolSet, vxlanHostSet, workloadMap } from './names.ts';
 import { NftablesWriter } from './nftables-writer.ts';
 import { Ruleset } from './ruleset.ts';
 
 const config: BaseChainConfig = {
-  interfacePrefix: 'cali',
-  endpointToHostAction: 'drop',
+  ...defaultDataplaneConfig,
   vxlanPort: 4789,
-  allowVxlanFromWorkloads: false,
-  allowIpipFromWorkloads: false,
 };
 
 /** A node with one workload, calia, whose own policy allows everything. */
@@ -26,6 +24,14 @@ function node(change: Partial<BaseChainConfig> = {}) {
   ruleset.setElement(poolSet(4), net('10.0.0.0', '10.0.255.255'), '');
   ruleset.setElement(natSourceSet(4), net('10.0.0.0', '10.0.127.255'), '');
   ruleset.setElement(vxlanHostSet(4), bytesKey(addrToBytes(addr('172.16.0.2'))), '');
+  const face = bytesKey(interfaceNameBytes('calia'));
+  for (const [first, last, family] of [
+    ['192.0.2.0', '192.0.2.255', 4],
+    ['fd99::', 'fd99::ffff', 6],
+  ] as const) {
+    const key = [first, last].map(text => face + bytesKey(addrToBytes(addr(text)))).join('');
+    ruleset.setElement(allowedSourceSet(family), key, '');
+  }
   ruleset.setChain({ spec: { name: 'allow' }, rules: [[verdict('accept')]] });
   for (const direction of ['ingress', 'egress'] as const) {
     for (const family of [4, 6] as const) {
@@ -152,6 +158,35 @@ const cases: Case[] = [
     change: { allowIpipFromWorkloads: true },
     verdict: 'accept',
   },
+  {
+    name: 'an invalid packet from a workload, where these are not looked for',
+    hook: 'forward',
+    packet: web,
+    context: { iif: 'calia', oif: 'eth0', conntrackState: 'invalid' },
+    change: { disableConntrackInvalidCheck: true },
+    verdict: 'accept',
+  },
+  ...['calix', 'tap1'].map((iif): Case => {
+    const change = { interfacePrefixes: ['cali', 'tap'] };
+    const name = `an unknown workload’s packet by ${iif}, with two prefixes`;
+    return { name, hook: 'forward', packet: web, context: { iif, oif: 'eth0' }, change, verdict: 'drop' };
+  }),
+  {
+    name: 'VXLAN from an external node',
+    hook: 'input',
+    packet: { ...vxlan, source: addr('192.0.2.7') },
+    context: { iif: 'eth0', fib: local },
+    change: { externalNodes: ['192.0.2.0/24', 'fd00::/8'] },
+    verdict: 'accept',
+  },
+  {
+    name: 'VXLAN from beside the external nodes',
+    hook: 'input',
+    packet: { ...vxlan, source: addr('192.0.3.7') },
+    context: { iif: 'eth0', fib: local },
+    change: { externalNodes: ['192.0.2.0/24'] },
+    verdict: 'drop',
+  },
   ...(['drop', 'return', 'accept'] as const).map((action): Case => {
     const name = `a workload’s packet to its host with action ${action}`;
     const change = { endpointToHostAction: action };
@@ -216,6 +251,27 @@ const cases: Case[] = [
     context: { iif: 'calia', fib: () => undefined },
     verdict: 'drop',
   },
+  ...(
+    [
+      { from: '192.0.2.9', iif: 'calia', sourceSpoofing: 'Any', verdict: 'accept' },
+      { from: 'fd99::9', iif: 'calia', sourceSpoofing: 'Any', verdict: 'accept' },
+      { from: '192.0.3.0', iif: 'calia', sourceSpoofing: 'Any', verdict: 'drop' },
+      { from: '192.0.2.9', iif: 'calib', sourceSpoofing: 'Any', verdict: 'drop' },
+      { from: '192.0.2.9', iif: 'calia', sourceSpoofing: 'Disabled', verdict: 'drop' },
+    ] as const
+  ).map(({ from, iif, sourceSpoofing, verdict }): Case => {
+    const name = `a packet from ${from} by ${iif}, which is not its own address, with spoofing ${sourceSpoofing}`;
+    const destination = from.includes(':') ? addr('fd00::2') : web.destination;
+    const packet = { ...web, source: addr(from), destination };
+    return {
+      name,
+      hook: 'prerouting',
+      packet,
+      context: { iif, fib: () => undefined },
+      change: { sourceSpoofing },
+      verdict,
+    };
+  }),
   {
     name: 'another interface’s asymmetric route',
     hook: 'prerouting',
@@ -241,6 +297,53 @@ describe('base chains', () => {
     expect(nat?.type).toBe(translated ? 'masquerade' : undefined);
   });
 
+  test.each([
+    { name: 'the address that is given', change: { natOutgoingAddress: '192.0.2.1' }, type: 'snat' },
+    {
+      name: 'that of the interface, the given one being of IPv6',
+      change: { natOutgoingAddress: 'fd::1' },
+      type: 'masquerade',
+    },
+    {
+      name: 'a port of the range',
+      change: { natPortRange: { first: 1000, last: 2000 } },
+      type: 'masquerade',
+      port: 1000,
+    },
+    {
+      name: 'the given address and a port of the range',
+      change: { natOutgoingAddress: '192.0.2.1', natPortRange: { first: 1000, last: 2000 } },
+      type: 'snat',
+      port: 1000,
+    },
+    { name: 'none for a node’s address', change: { natOutgoingExclusions: 'IPPoolsAndHostIPs' }, to: '172.16.0.2' },
+    { name: 'one for a node’s address unless told otherwise', change: {}, to: '172.16.0.2', type: 'masquerade' },
+    { name: 'one by the interface of the filter', change: { natInterfaceFilter: 'eth0' }, type: 'masquerade' },
+    { name: 'one by an interface of the filter', change: { natInterfaceFilter: 'et+' }, type: 'masquerade' },
+    { name: 'none by another interface', change: { natInterfaceFilter: 'eth' } },
+  ] as const)('a packet that leaves the pools gets $name', ({ change, ...want }) => {
+    const packet = { ...web, sourcePort: 5, destination: addr('to' in want ? want.to : '198.51.100.1') };
+    const { nat } = node(change).classify('postrouting', packet, { iif: 'calia', oif: 'eth0' });
+    expect(nat?.type).toBe('type' in want ? want.type : undefined);
+    if ('port' in want) expect(nat).toMatchObject({ port: want.port });
+    if (nat?.type === 'snat') expect(nat).toMatchObject({ address: addrToBytes(addr('192.0.2.1')) });
+  });
+
+  test('a packet without ports that leaves the pools keeps the rest of the rule', () => {
+    const packet = { source: addr('10.0.0.1'), destination: addr('198.51.100.1'), protocol: 1, icmpType: 8 };
+    const range = { natPortRange: { first: 1000, last: 2000 } };
+    expect(node(range).classify('postrouting', packet, { iif: 'calia', oif: 'eth0' }).nat).toEqual({
+      type: 'masquerade',
+    });
+  });
+
+  test('denied packets are answered where that is asked for', () => {
+    const context = { iif: 'calix', oif: 'eth0' };
+    expect(node().classify('forward', web, context)).not.toHaveProperty('reject');
+    const { verdict, reject } = node({ denyAction: 'reject' }).classify('forward', web, context);
+    expect({ verdict, reject }).toEqual({ verdict: 'drop', reject: { type: 'icmpx', code: 1 } });
+  });
+
   test('the overlay’s own packets are not tracked', () => {
     const context = { iif: 'eth0', fib: local };
     expect(node().classify('prerouting', vxlan, context).conntrackState).toBe('untracked');
@@ -251,7 +354,7 @@ describe('base chains', () => {
     const text = baseChains(config).map(({ spec, rules }) => {
       const { name, type = 'filter', hook, priority } = spec;
       return [
-        `chain ${name}, ${type} hook ${hook} priority ${priority}:`,
+        hook === undefined ? `chain ${name}:` : `chain ${name}, ${type} hook ${hook} priority ${priority}:`,
         ...rules.map(r => `  ${printRule(r, { family: 'inet' })}`),
         '',
       ].join('\n');

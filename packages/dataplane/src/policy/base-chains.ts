@@ -1,31 +1,40 @@
-import type { Family } from '@calico/ip';
+import { addrToBytes, type Family, maskCidr, parseCidr } from '@calico/ip';
 import type { Expr, SetSpec } from '@calico/kernel';
 import * as nft from './expressions.ts';
-import { workloadMap } from './names.ts';
+import { allowedSourceSet, denyChain, natSourceSet, poolSet, vxlanHostSet, workloadMap } from './names.ts';
+import { type NatConfig, natPostrouting } from './nat-outgoing.ts';
 import type { Chain } from './ruleset.ts';
 
 /** What the chains that hook into the kernel depend on: Felix parameters, and whether the overlay is in use. */
-export interface BaseChainConfig {
-  /** Start of the names of workload interfaces: InterfacePrefix. */
-  readonly interfacePrefix: string;
+export interface BaseChainConfig extends NatConfig {
+  /** Starts of the names of workload interfaces: InterfacePrefix. */
+  readonly interfacePrefixes: readonly string[];
   /** What happens to a workload's packets to its own host that its policy allows: DefaultEndpointToHostAction. */
   readonly endpointToHostAction: 'drop' | 'return' | 'accept';
+  /** What denied packets get: NftablesFilterDenyAction. */
+  readonly denyAction: DenyAction;
+  /** Whether packets that belong to no connection are asked about like others: DisableConntrackInvalidCheck. */
+  readonly disableConntrackInvalidCheck: boolean;
+  /** Whether workloads may send from the addresses that they ask for: WorkloadSourceSpoofing. */
+  readonly sourceSpoofing: 'Disabled' | 'Any';
   /** UDP port of the VXLAN overlay while it is in use. */
   readonly vxlanPort: number | undefined;
+  /** CIDRs besides the nodes that may send into the overlay: ExternalNodesCIDRList. */
+  readonly externalNodes: readonly string[];
   /** Whether workloads may send VXLAN and IPIP themselves. */
   readonly allowVxlanFromWorkloads: boolean;
   readonly allowIpipFromWorkloads: boolean;
 }
 
-/** Sets of the base chains, filled from pools and hosts. */
-export const natSourceSet = (family: Family): string => `nat-outgoing-${family}`;
-export const poolSet = (family: Family): string => `ip-pools-${family}`;
-export const vxlanHostSet = (family: Family): string => `vxlan-hosts-${family}`;
+/** What denied packets get; nothing, or an ICMP answer. */
+export type DenyAction = 'drop' | 'reject';
 
 const addressType = (family: Family) => (family === 4 ? 'ipv4_addr' : 'ipv6_addr');
 const families = [4, 6] as const;
 const udp = 17;
 const ipip = 4;
+/** Code of `reject with icmpx`, for both families: nft's own choice. linux/netfilter/nf_tables.h NFT_REJECT_ICMPX_PORT_UNREACH */
+const portUnreachable = 1;
 
 /** The sets that the base chains ask. */
 export function baseSets(): SetSpec[] {
@@ -33,13 +42,14 @@ export function baseSets(): SetSpec[] {
     { name: natSourceSet(family), keyType: addressType(family), flags: ['interval' as const] },
     { name: poolSet(family), keyType: addressType(family), flags: ['interval' as const] },
     { name: vxlanHostSet(family), keyType: addressType(family), flags: [] },
+    { name: allowedSourceSet(family), keyType: ['ifname', addressType(family)] as const, flags: ['interval' as const] },
   ]);
 }
 
 /**
  * The chains that the kernel calls. A packet between two workloads of this node meets the sender's egress policy in
  * `forward-egress` and the receiver's ingress policy in `forward-ingress`: an `accept` in one base chain still lets the
- * next one look, so no packet mark is needed. Interfaces with our prefix that are in no map are dropped.
+ * next one look, so no packet mark is needed. Interfaces with our prefixes that are in no map are denied.
  */
 export function baseChains(config: BaseChainConfig): Chain[] {
   return [
@@ -48,8 +58,15 @@ export function baseChains(config: BaseChainConfig): Chain[] {
     forwardIngress(config),
     inputPolicy(config),
     inputAction(config),
-    natPostrouting(),
+    natPostrouting(config),
+    denying(config.denyAction),
   ];
+}
+
+/** The chain that denied packets end in. */
+export function denying(action: DenyAction): Chain {
+  const end: Expr = action === 'drop' ? nft.verdict('drop') : { kind: 'reject', type: 'icmpx', code: portUnreachable };
+  return { spec: { name: denyChain }, rules: [[end]] };
 }
 
 function rawPrerouting(config: BaseChainConfig): Chain {
@@ -61,13 +78,29 @@ function rawPrerouting(config: BaseChainConfig): Chain {
       { kind: 'notrack' },
     ]);
   }
-  // A workload may send from its own addresses only: those that are routed to its interface.
-  rules.push([
-    ...nft.interfaceStartsWith('iifname', config.interfacePrefix),
-    ...nft.reversePathFails(),
-    nft.verdict('drop'),
-  ]);
+  if (config.sourceSpoofing === 'Any') {
+    for (const family of families) {
+      rules.push([
+        ...nft.familyIs(family),
+        ...nft.interfaceAndSourceInSet(family, allowedSourceSet(family)),
+        nft.verdict('accept'),
+      ]);
+    }
+  }
+  // A workload may send from its own addresses only: those that are routed to its interface. Nobody is answered here.
+  rules.push(...byWorkloads('iifname', config, [...nft.reversePathFails(), nft.verdict('drop')]));
   return { spec: { name: 'raw-prerouting', hook: 'prerouting', priority: -300 }, rules };
+}
+
+/** The rule for each start of names of workload interfaces. */
+function byWorkloads(key: 'iifname' | 'oifname', config: BaseChainConfig, rule: readonly Expr[]): Expr[][] {
+  return config.interfacePrefixes.map(prefix => [...nft.interfaceStartsWith(key, prefix), ...rule]);
+}
+
+/** Packets that belong to no connection are denied; other programs' are left to them. */
+function invalidDenied(key: 'iifname' | 'oifname', config: BaseChainConfig): Expr[][] {
+  if (config.disableConntrackInvalidCheck) return [];
+  return byWorkloads(key, config, [...nft.conntrackStateIn('invalid'), nft.deny()]);
 }
 
 function forwardEgress(config: BaseChainConfig): Chain {
@@ -76,15 +109,14 @@ function forwardEgress(config: BaseChainConfig): Chain {
 }
 
 function forwardIngress(config: BaseChainConfig): Chain {
-  const toWorkloads = nft.interfaceStartsWith('oifname', config.interfacePrefix);
   const rules = [
     followedPass(),
-    [...toWorkloads, ...nft.conntrackStateIn('invalid'), nft.verdict('drop')],
+    ...invalidDenied('oifname', config),
     ...families.map(family => [
       ...nft.familyIs(family),
       ...nft.interfaceVerdict('oifname', workloadMap('ingress', family)),
     ]),
-    [...toWorkloads, nft.verdict('drop')],
+    ...byWorkloads('oifname', config, [nft.deny()]),
   ];
   return { spec: { name: 'forward-ingress', hook: 'forward', priority: 1 }, rules };
 }
@@ -104,20 +136,9 @@ function inputAction(config: BaseChainConfig): Chain {
   const rules: Expr[][] = [
     followedPass(),
     ...neighbourDiscovery(config),
-    [...nft.interfaceStartsWith('iifname', config.interfacePrefix), nft.verdict(config.endpointToHostAction)],
+    ...byWorkloads('iifname', config, [nft.verdict(config.endpointToHostAction)]),
   ];
   return { spec: { name: 'input-action', hook: 'input', priority: 1 }, rules };
-}
-
-/** After kube-proxy (srcnat, 100): packets that leave the pools from a pool with natOutgoing. */
-function natPostrouting(): Chain {
-  const rules = families.map(family => [
-    ...nft.familyIs(family),
-    ...nft.addressInSet(family, 'source', natSourceSet(family), false),
-    ...nft.addressInSet(family, 'destination', poolSet(family), true),
-    { kind: 'masquerade', randomFully: true } as const,
-  ]);
-  return { spec: { name: 'nat-postrouting', type: 'nat', hook: 'postrouting', priority: 110 }, rules };
 }
 
 /** Policy decides the first packet of a connection; those that follow pass. */
@@ -125,23 +146,15 @@ function followedPass(): Expr[] {
   return [...nft.conntrackStateIn('established', 'related'), nft.verdict('accept')];
 }
 
-/**
- * A workload's packets that belong to no connection are dropped; other programs' are left to them. A workload that could
- * send encapsulated packets could send as anyone.
- */
+/** A workload that could send encapsulated packets could send as anyone. */
 function workloadGuards(config: BaseChainConfig): Expr[][] {
-  const fromWorkloads = nft.interfaceStartsWith('iifname', config.interfacePrefix);
-  const rules: Expr[][] = [[...fromWorkloads, ...nft.conntrackStateIn('invalid'), nft.verdict('drop')]];
+  const rules = invalidDenied('iifname', config);
   const port = config.vxlanPort ?? defaultVxlanPort;
-  if (!config.allowVxlanFromWorkloads) {
-    rules.push([
-      ...fromWorkloads,
-      ...nft.protocolIs(udp),
-      ...nft.portInRange('destination', port, port, false),
-      nft.verdict('drop'),
-    ]);
+  const isVxlan = [...nft.protocolIs(udp), ...nft.portInRange('destination', port, port, false)];
+  if (!config.allowVxlanFromWorkloads) rules.push(...byWorkloads('iifname', config, [...isVxlan, nft.deny()]));
+  if (!config.allowIpipFromWorkloads) {
+    rules.push(...byWorkloads('iifname', config, [...nft.protocolIs(ipip), nft.deny()]));
   }
-  if (!config.allowIpipFromWorkloads) rules.push([...fromWorkloads, ...nft.protocolIs(ipip), nft.verdict('drop')]);
   return rules;
 }
 
@@ -154,18 +167,19 @@ function fromWorkload(config: BaseChainConfig): Expr[][] {
       ...nft.familyIs(family),
       ...nft.interfaceVerdict('iifname', workloadMap('egress', family)),
     ]),
-    [...nft.interfaceStartsWith('iifname', config.interfacePrefix), nft.verdict('drop')],
+    ...byWorkloads('iifname', config, [nft.deny()]),
   ];
 }
 
 /** The overlay takes packets of known nodes only. */
-function vxlanFromHosts({ vxlanPort }: BaseChainConfig): Expr[][] {
+function vxlanFromHosts({ vxlanPort, externalNodes }: BaseChainConfig): Expr[][] {
   if (vxlanPort === undefined) return [];
   const overlay = [
     ...nft.protocolIs(udp),
     ...nft.portInRange('destination', vxlanPort, vxlanPort, false),
     ...nft.destinationIsLocal(),
   ];
+  const external = externalNodes.flatMap(text => parseCidr(text) ?? []).map(maskCidr);
   return [
     ...families.map(family => [
       ...nft.familyIs(family),
@@ -173,18 +187,25 @@ function vxlanFromHosts({ vxlanPort }: BaseChainConfig): Expr[][] {
       ...nft.addressInSet(family, 'source', vxlanHostSet(family), false),
       nft.verdict('accept'),
     ]),
+    ...external.map(({ addr, length }) => [
+      ...nft.familyIs(addr.family),
+      ...overlay,
+      ...nft.addressInNet(addr.family, 'source', addrToBytes(addr), length, false),
+      nft.verdict('accept'),
+    ]),
     [...overlay, nft.verdict('drop')],
   ];
 }
 
 /** What IPv6 on the link needs: multicast listener and neighbour discovery. RFC 2710, RFC 4861 */
-function neighbourDiscovery({ interfacePrefix }: BaseChainConfig): Expr[][] {
+function neighbourDiscovery(config: BaseChainConfig): Expr[][] {
   const types = [130, 131, 132, 133, 135, 136];
-  return types.map(type => [
-    ...nft.interfaceStartsWith('iifname', interfacePrefix),
-    ...nft.familyIs(6),
-    ...nft.protocolIs(58),
-    ...nft.icmpIs(type, undefined, false),
-    nft.verdict('accept'),
-  ]);
+  return types.flatMap(type =>
+    byWorkloads('iifname', config, [
+      ...nft.familyIs(6),
+      ...nft.protocolIs(58),
+      ...nft.icmpIs(type, undefined, false),
+      nft.verdict('accept'),
+    ]),
+  );
 }

@@ -2,7 +2,7 @@ import { type Family, mergeCidrs } from '@calico/ip';
 import type { Expr, SetSpec } from '@calico/kernel';
 import { type AddressSets, bytesKey, netKey } from './address-sets.ts';
 import { portBytes } from './expressions.ts';
-import { contentName, isLookupMap } from './names.ts';
+import { contentName, denyChain, isLookupMap } from './names.ts';
 import { type LiteralSet, printLiteral } from './render-rule.ts';
 import type { Ruleset } from './ruleset.ts';
 
@@ -111,7 +111,8 @@ function references(rules: readonly (readonly Expr[])[]): Reference[] {
   for (const expr of rules.flat()) {
     if (expr.kind === 'lookup' && !isLookupMap(expr.set)) add('set', expr.set);
     else if (expr.kind === 'objref') add('counter', expr.name);
-    else if (expr.kind === 'verdict' && 'chain' in expr.verdict) add('chain', expr.verdict.chain);
+    else if (expr.kind === 'verdict' && 'chain' in expr.verdict && expr.verdict.chain !== denyChain)
+      add('chain', expr.verdict.chain);
   }
   return [...found.values()];
 }

@@ -1,6 +1,7 @@
 import type { Family } from '@calico/ip';
 import type { Expr, Verdict } from '@calico/kernel';
-import type { Side } from '@calico/policy';
+import type { PortRange, Side } from '@calico/policy';
+import { denyChain } from './names.ts';
 
 /** Register 1: 16 bytes, the scratch of every simple match. linux/netfilter/nf_tables.h NFT_REG_1 */
 const scratch = 1;
@@ -74,6 +75,35 @@ export function interfaceStartsWith(key: 'iifname' | 'oifname', prefix: string):
     // Fewer bytes than the register holds: the kernel compares just these.
     { kind: 'cmp', op: 'eq', sreg: scratch, data: new TextEncoder().encode(prefix) },
   ];
+}
+
+/** Holds when the interface is the one that `filter` names; one that ends in `+` is the start of names, as in iptables. */
+export function interfaceMatches(key: 'iifname' | 'oifname', filter: string): Expr[] {
+  if (filter.endsWith('+')) return interfaceStartsWith(key, filter.slice(0, -1));
+  return [
+    { kind: 'meta', key, dreg: scratch },
+    { kind: 'cmp', op: 'eq', sreg: scratch, data: interfaceNameBytes(filter) },
+  ];
+}
+
+/** Holds when (interface the packet came by, its source address) is in the set. */
+export function interfaceAndSourceInSet(family: Family, set: string): Expr[] {
+  return [
+    { kind: 'meta', key: 'iifname', dreg: firstWord },
+    loadAddress(family, 'source', firstWord + 4),
+    { kind: 'lookup', set, sreg: firstWord },
+  ];
+}
+
+/** Gives the source the outgoing interface's address, or the given one, and a port of the range where there is one. */
+export function translateSource(family: Family, address: Uint8Array | undefined, ports: PortRange | undefined): Expr[] {
+  const load = (dreg: number, data: Uint8Array): Expr => ({ kind: 'immediate', dreg, data });
+  const portRegisters = ports === undefined ? {} : { portMinReg: firstWord + 4, portMaxReg: firstWord + 5 };
+  const loads =
+    ports === undefined ? [] : [ports.first, ports.last].map((p, i) => load(firstWord + 4 + i, portBytes(p)));
+  if (address === undefined) return [...loads, { kind: 'masquerade', randomFully: true, ...portRegisters }];
+  const nat = { kind: 'nat', type: 'snat', family: family === 4 ? 'ip' : 'ip6', randomFully: true } as const;
+  return [load(firstWord, address), ...loads, { ...nat, addrMinReg: firstWord, ...portRegisters }];
 }
 
 /** Looks the interface's name up in a verdict map, and follows the verdict when it is there. */
@@ -202,6 +232,11 @@ export function peerVerdict(family: Family, side: Side, maps: PeerMaps): Expr[] 
 /** The end of a rule. */
 export function verdict(kind: 'accept' | 'drop' | 'return'): Expr {
   return { kind: 'verdict', verdict: { kind } };
+}
+
+/** Denies the packet, in the way that all denied packets get. */
+export function deny(): Expr {
+  return toChain('goto', denyChain);
 }
 
 /** Goes on in another chain; `jump` comes back at its end, `goto` does not. */

@@ -5,6 +5,17 @@ import type { Direction, SetId } from '@calico/policy';
 /** Our one table: family inet, so that one transaction switches both IP families. */
 export const tableName = 'calico';
 
+/** The chain that denied packets end in. It alone says what they get, so that this is changed in one place. */
+export const denyChain = 'deny';
+
+/** Sets of the base chains: networks that are translated when they leave the pools, all pools, all nodes. */
+export const natSourceSet = (family: Family): string => `nat-outgoing-${family}`;
+export const poolSet = (family: Family): string => `ip-pools-${family}`;
+export const vxlanHostSet = (family: Family): string => `vxlan-hosts-${family}`;
+
+/** The set of (interface, source address) that may come in though the address is not routed to the interface. */
+export const allowedSourceSet = (family: Family): string => `allowed-sources-${family}`;
+
 /** Verdict maps by interface name: where the packets of a workload go on. */
 export const workloadMap = (direction: Direction, family: Family): string =>
   `${direction === 'egress' ? 'from' : 'to'}-workload-${family}`;

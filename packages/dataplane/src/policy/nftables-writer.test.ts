@@ -3,6 +3,7 @@ import type { Message } from '@calico/calc';
 import { addr } from '@calico/ip';
 import { batchSize, errnoNumber, KernelError, type Nftables, type Op, type TableName } from '@calico/kernel';
 import { type FakeNftables, fakeNftables } from '@calico/kernel/fake';
+import { defaultDataplaneConfig } from '../dataplane-config.ts';
 import { endpoint, ipSet, policy, ports, program, protocol, rule, tier } from '../testing/builders.ts';
 import { tableText } from '../testing/ruleset-text.ts';
 import { baseChains, baseSets } from './base-chains.ts';
@@ -59,10 +60,7 @@ class Recorder implements Nftables {
 function start(fake: FakeNftables) {
   const ruleset = new Ruleset();
   for (const spec of baseSets()) ruleset.addSet(spec, []);
-  const config = { interfacePrefix: 'cali', endpointToHostAction: 'drop', vxlanPort: undefined } as const;
-  for (const chain of baseChains({ ...config, allowVxlanFromWorkloads: false, allowIpipFromWorkloads: false })) {
-    ruleset.setChain(chain);
-  }
+  for (const chain of baseChains({ ...defaultDataplaneConfig, vxlanPort: undefined })) ruleset.setChain(chain);
   const compiler = new PolicyCompiler(ruleset);
   const nftables = new Recorder(fake);
   const writer = new NftablesWriter(nftables, ruleset);

@@ -35,14 +35,14 @@ export class OrderedPrograms {
     for (const tier of program.tiers) {
       const walk = tier.policies.flatMap(id => this.#renderPolicy(id, direction, family, acquire));
       const decided = this.#book.isDecided(tier);
-      const end = decided ? [[nft.countAs(tierCounter(tier.name, direction)), nft.verdict('drop')]] : [];
+      const end = decided ? [[nft.countAs(tierCounter(tier.name, direction)), nft.deny()]] : [];
       // A tier in which a rule passes needs a chain to return from.
       if (tier.policies.some(id => this.#passesOn(id, direction))) {
         rules.push([nft.toChain('jump', acquire(`tier/${tier.name}`, [...walk, ...end]))]);
       } else rules.push(...walk, ...end);
     }
     for (const id of program.profiles) rules.push(...this.#renderShared(profileOwner(id), direction, family, acquire));
-    rules.push([nft.countAs(tierCounter('profiles', direction)), nft.verdict('drop')]);
+    rules.push([nft.countAs(tierCounter('profiles', direction)), nft.deny()]);
     const name = this.#store.acquire(`${direction}/${family}/program`, rules);
     // The program's chain uses them now; the uses that kept them alive meanwhile end.
     for (const chain of inner) this.#store.release(chain);

@@ -38,7 +38,7 @@ function chainOf(name: string, direction: 'ingress' | 'egress' = 'ingress', fami
 function jumpsOf(chain: string | undefined): string[] {
   return (ruleset.chains.get(chain ?? '')?.rules ?? [])
     .flat()
-    .flatMap(expr => (expr.kind === 'verdict' && 'chain' in expr.verdict ? [expr.verdict.chain] : []));
+    .flatMap(expr => (expr.kind === 'verdict' && expr.verdict.kind === 'jump' ? [expr.verdict.chain] : []));
 }
 
 const chainsNamed = (prefix: string) => [...ruleset.chains.keys()].filter(name => name.startsWith(prefix));
@@ -92,7 +92,7 @@ describe('tiers', () => {
     const rules = ruleset.chains.get(first ?? '')?.rules ?? [];
     expect(rules.map(r => r.at(-1))).toEqual([
       { kind: 'verdict', verdict: { kind: 'return' } },
-      { kind: 'verdict', verdict: { kind: 'drop' } },
+      { kind: 'verdict', verdict: { kind: 'goto', chain: 'deny' } },
     ]);
     expect(chainsNamed('ingress/4/gnp/pass')).toEqual([]);
   });

@@ -3,6 +3,7 @@ import type { Family } from '@calico/ip';
 import type { Direction, DirectionProgram, PolicyProgram, ProfileProgram } from '@calico/policy';
 import type { ProgramState } from '../tables.ts';
 import { AddressSets, bytesKey, type ElementChange } from './address-sets.ts';
+import { denying } from './base-chains.ts';
 import { ContentStore } from './content-store.ts';
 import * as nft from './expressions.ts';
 import type { NetsBy } from './lookup/flat-rule.ts';
@@ -86,6 +87,8 @@ export class PolicyCompiler {
   constructor(ruleset: Ruleset, options: PolicyCompilerOptions = {}) {
     const { rulesInOrder = defaultRulesInOrder, lookupBudget = defaultLookupBudget } = options;
     this.#ruleset = ruleset;
+    // Until the base chains say otherwise.
+    ruleset.setChain(denying('drop'));
     this.#rulesInOrder = rulesInOrder;
     this.#sets = new AddressSets({
       changed: change => this.#elementChanged(change),

@@ -55,7 +55,7 @@ function renderAction(rule: Rule, context: RenderContext): Expr {
     case 'allow':
       return nft.verdict('accept');
     case 'deny':
-      return nft.verdict('drop');
+      return nft.deny();
     case 'pass':
       return context.pass;
     case 'log':

@@ -1,7 +1,7 @@
 import type { LocalEndpoint, RouteInfo, Vtep } from '@calico/calc';
 import { type Cidr, cidr, type Family, parseAddr } from '@calico/ip';
 import type { Route } from '@calico/kernel';
-import { mainTable, ourProtocol, type RoutingConfig } from './routing-config.ts';
+import { mainTable, metricOf, ourProtocol, type RoutingConfig } from './routing-config.ts';
 
 /** What the plan of a route needs to know of this node and of the others. */
 export interface RouteSurroundings {
@@ -37,15 +37,21 @@ export function planRoute(info: RouteInfo, around: RouteSurroundings): Route | u
 
 /** The routes to a workload's addresses: each straight to its interface. */
 export function workloadRoutes(endpoint: LocalEndpoint, link: number, config: RoutingConfig): Route[] {
-  return [...endpoint.ipv4, ...endpoint.ipv6].map(text => ({
-    destination: cidr(text),
-    table: mainTable,
-    protocol: config.deviceRouteProtocol,
-    scope: cidr(text).addr.family === 4 ? 'link' : 'universe',
-    type: 'unicast',
-    link,
-    metric: config.routePriority,
-  }));
+  return [...endpoint.ipv4, ...endpoint.ipv6].map(text => {
+    const destination = cidr(text);
+    const { family } = destination.addr;
+    const source = parseAddr((family === 4 ? config.deviceRouteSource : config.deviceRouteSourceV6) ?? '');
+    return {
+      destination,
+      table: mainTable,
+      protocol: config.deviceRouteProtocol,
+      scope: family === 4 ? 'link' : 'universe',
+      type: 'unicast',
+      link,
+      metric: metricOf(family, config),
+      ...(source?.family === family ? { source } : {}),
+    };
+  });
 }
 
 /** VXLAN is always ours; without encapsulation it is BIRD's task unless the configuration says otherwise. */
@@ -59,15 +65,16 @@ function isHost(destination: Cidr): boolean {
 
 /** Packets to addresses of our own block that no workload has must not follow a default route and come back. */
 function blackhole(destination: Cidr, { config }: RouteSurroundings): Route {
-  const base = { destination, table: mainTable, protocol: ourProtocol, metric: config.routePriority } as const;
-  return { ...base, scope: 'universe', type: 'blackhole' };
+  const base = { destination, table: mainTable, protocol: ourProtocol } as const;
+  const metric = metricOf(destination.addr.family, config);
+  return { ...base, metric, scope: 'universe', type: 'blackhole' };
 }
 
 function throughNode(info: RouteInfo, destination: Cidr, family: Family, around: RouteSurroundings): Route | undefined {
   const link = around.parentLink(family);
   const gateway = info.nodeIp === undefined ? undefined : parseAddr(info.nodeIp);
   if (link === undefined || gateway === undefined) return undefined;
-  return unicast(destination, ourProtocol, around.config.routePriority, { link, gateway, onlink: true });
+  return unicast(destination, ourProtocol, metricOf(family, around.config), { link, gateway, onlink: true });
 }
 
 function throughVxlan(
@@ -80,7 +87,8 @@ function throughVxlan(
   const vtep = info.node === undefined ? undefined : around.vtep(info.node);
   const tunnel = parseAddr((family === 4 ? vtep?.ipv4 : vtep?.ipv6) ?? '');
   if (link === undefined || tunnel === undefined) return undefined;
-  const { deviceRouteProtocol, routePriority } = around.config;
+  const { deviceRouteProtocol } = around.config;
+  const metric = metricOf(family, around.config);
   if (isHost(destination) && destination.addr.value === tunnel.value) {
     const scope = family === 4 ? 'link' : 'universe';
     return {
@@ -90,10 +98,10 @@ function throughVxlan(
       scope,
       type: 'unicast',
       link,
-      metric: routePriority,
+      metric,
     };
   }
-  return unicast(destination, deviceRouteProtocol, routePriority, { link, gateway: tunnel, onlink: true });
+  return unicast(destination, deviceRouteProtocol, metric, { link, gateway: tunnel, onlink: true });
 }
 
 function unicast(

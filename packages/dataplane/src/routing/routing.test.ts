@@ -390,7 +390,12 @@ describe('another configuration', () => {
       after: '10.244.1.5/32 link calia protocol 80 scope link metric 1024',
     },
     {
-      name: 'both',
+      name: 'a source address',
+      change: { deviceRouteSource: '172.16.0.1' },
+      after: '10.244.1.5/32 link calia protocol 3 scope link metric 1024 source 172.16.0.1',
+    },
+    {
+      name: 'both another metric and another protocol',
       change: { deviceRouteProtocol: 80, routePriority: 512 },
       after: '10.244.1.5/32 link calia protocol 80 scope link metric 512',
     },
@@ -404,6 +409,30 @@ describe('another configuration', () => {
     expect(routes()).toEqual(before);
     routing.resync();
     expect(routing.apply()).toBe(0);
+  });
+
+  test('follows each family’s own metric, source and MTU', () => {
+    pod('calia');
+    const own = { macV6: '66:00:00:00:01:01', ipv6: 'fd44::1', parentIpv6: 'fd16::1' };
+    apply(host, pool('fd44::/48'), { kind: 'vtepUpdate', vtep: { node: 'node1', ...own } });
+    apply(podAt('calia', ['10.244.1.5/32'], ['fd00::5/128']));
+    reconfigure({ routePriorityV6: 7, deviceRouteSourceV6: 'fd16::1', vxlanMtu: 1300, vxlanMtuV6: 1200 });
+    expect(routes()).toEqual([
+      '10.244.1.5/32 link calia protocol 3 scope link metric 1024',
+      'fd00::5/128 link calia protocol 3 scope universe metric 7 source fd16::1',
+    ]);
+    expect(kernel.link('vxlan-v6.calico')?.mtu).toBe(1200);
+  });
+
+  test('can leave routes alone, and take them up again', () => {
+    pod('calia');
+    pod('calib');
+    apply(podAt('calia', ['10.244.1.5/32']));
+    reconfigure({ routeSyncDisabled: true });
+    apply(gone('calia'), podAt('calib', ['10.244.1.6/32']));
+    expect(routes()).toEqual(['10.244.1.5/32 link calia protocol 3 scope link metric 1024']);
+    reconfigure({});
+    expect(routes()).toEqual(['10.244.1.6/32 link calib protocol 3 scope link metric 1024']);
   });
 
   test('writes the route of another metric before the old one goes', () => {
@@ -447,7 +476,12 @@ describe('another configuration', () => {
 describe('what is not ours', () => {
   const main = { table: 254, scope: 'universe', type: 'unicast' } as const;
 
-  test('stays: routes of other protocols, also to interfaces of workloads', () => {
+  test.each([
+    { name: 'to interfaces of workloads too, where external routes are not removed', removeExternalRoutes: false },
+    { name: 'but not to interfaces of workloads', removeExternalRoutes: true },
+  ])('stays: routes of other protocols, $name', ({ removeExternalRoutes }) => {
+    const onWorkload = removeExternalRoutes ? 0 : 1;
+    routing = new Routing(kernel, { ...config, removeExternalRoutes });
     pod('calia');
     const foreign = [
       { ...main, destination: cidr('0.0.0.0/0'), protocol: 4, gateway: addr('172.16.0.254'), link: indexOf('eth0') },
@@ -456,11 +490,11 @@ describe('what is not ours', () => {
     ];
     for (const route of foreign) kernel.replaceRoute(route);
     apply(...overlay, podAt('calia', ['10.244.1.5/32']));
-    expect(routes()).toHaveLength(4);
+    expect(routes()).toHaveLength(3 + onWorkload);
     apply(gone('calia'));
     routing.resync();
     apply();
-    expect(routes()).toHaveLength(3);
+    expect(routes()).toHaveLength(2 + onWorkload);
   });
 
   test('goes: routes of an earlier run of ours that nobody asks for', () => {

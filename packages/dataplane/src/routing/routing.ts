@@ -23,7 +23,7 @@ export class Routing {
   readonly #kernel: Kernel;
   #config: RoutingConfig;
   /** By what routes to workloads that are still to go are known as ours: earlier configurations. */
-  #formerOwn: Pick<RoutingConfig, 'interfacePrefix' | 'deviceRouteProtocol'>[] = [];
+  #formerOwn: Pick<RoutingConfig, 'interfacePrefixes' | 'deviceRouteProtocol'>[] = [];
   readonly #infos = new Map<string, RouteInfo>();
   readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
   readonly #vteps = new Map<string, Vtep>();
@@ -98,7 +98,7 @@ export class Routing {
    * of them: the interfaces of ended pods are renamed and deleted all the time.
    */
   linkChanged({ index, name }: Pick<Link, 'index' | 'name'>): void {
-    if (name.startsWith(this.#config.interfacePrefix)) {
+    if (isWorkload(name, this.#config)) {
       for (const [id, endpoint] of this.#endpoints) {
         if (endpoint.name !== name) continue;
         this.#dirtySources.add(id);
@@ -121,6 +121,7 @@ export class Routing {
     if (this.#tunnelsDirty) this.#applyTunnels();
     for (const source of this.#dirtySources) this.#plan(source);
     this.#dirtySources.clear();
+    if (this.#config.routeSyncDisabled) return 0;
     if (this.#actual === undefined) this.#readRoutes();
     let written = 0;
     let refused: { error: unknown } | undefined;
@@ -267,15 +268,15 @@ export class Routing {
     for (const key of [...actual.keys(), ...this.#claims.keys()]) this.#dirtyRoutes.add(key);
   }
 
-  /** Ours: marked with our protocol, on a device that is only ours, or one that we made on a workload's interface. */
+  /** Ours: marked with our protocol, or on a device that is only ours, as workloads' interfaces are unless told otherwise. */
   #isOurs(route: Route, links: ReadonlyMap<number, string>): boolean {
     if (route.protocol === kernelProtocol) return false;
     if (route.protocol === ourProtocol) return true;
     const name = route.link === undefined ? '' : (links.get(route.link) ?? '');
     if (name === vxlanDevice[4] || name === vxlanDevice[6]) return true;
+    if (this.#config.removeExternalRoutes && isWorkload(name, this.#config)) return true;
     return [this.#config, ...this.#formerOwn].some(
-      ({ interfacePrefix, deviceRouteProtocol }) =>
-        name.startsWith(interfacePrefix) && route.protocol === deviceRouteProtocol,
+      config => isWorkload(name, config) && route.protocol === config.deviceRouteProtocol,
     );
   }
 
@@ -303,6 +304,10 @@ export class Routing {
   }
 }
 
+function isWorkload(name: string, { interfacePrefixes }: Pick<RoutingConfig, 'interfacePrefixes'>): boolean {
+  return interfacePrefixes.some(prefix => name.startsWith(prefix));
+}
+
 /** Routes that the kernel made itself, for addresses of interfaces. linux/rtnetlink.h RTPROT_KERNEL */
 const kernelProtocol = 2;
 
@@ -317,6 +322,7 @@ function sameRoute(a: Route, b: Route): boolean {
     a.link === (b.type === 'blackhole' ? a.link : b.link) &&
     a.gateway?.value === b.gateway?.value &&
     a.protocol === b.protocol &&
+    a.source?.value === b.source?.value &&
     (a.onlink ?? false) === (b.onlink ?? false)
   );
 }

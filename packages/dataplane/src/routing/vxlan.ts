@@ -34,7 +34,7 @@ export function ensureVxlanDevice(
     removeVxlanDevice(kernel, family);
     return undefined;
   }
-  const mtu = config.vxlanMtu > 0 ? config.vxlanMtu : parent.mtu - vxlanOverhead[family];
+  const mtu = (family === 4 ? config.vxlanMtu : config.vxlanMtuV6) || parent.mtu - vxlanOverhead[family];
   let link = kernel.link(name);
   if (link !== undefined && !fits(link, own, parent, config)) {
     kernel.deleteLink(link.index);

@@ -8,6 +8,9 @@ export interface AgentConfig {
   readonly logLevel: LogLevel;
   /** What a line about a packet of a Log rule begins with. */
   readonly logPrefix: string;
+  /** So many lines of each Log rule in so many milliseconds; undefined: no limit of its own. */
+  readonly logRate: { readonly lines: number; readonly per: number } | undefined;
+  readonly logBurst: number;
   readonly healthEnabled: boolean;
   readonly healthHost: string;
   readonly healthPort: number;
@@ -34,6 +37,14 @@ export const agentParameters: Parameters<AgentConfig> = {
     'calico-packet',
     'what lines of Log rules begin with; `%t` is the tier, `%k` the kind of policy, `%n` its name, `%p` with its namespace',
   ),
+  logRate: parsed('LogActionRateLimit', parseRate, {
+    fallback: undefined,
+    none: undefined,
+    allowed: 'a number per second, minute, hour or day, such as 10/minute',
+    effect:
+      'the most lines of each Log rule; beside it all rules together write 100 a second at most, after 500 at once',
+  }),
+  logBurst: integer('LogActionRateLimitBurst', [0, 9999], 5, 'how many lines of a Log rule may come at once'),
   healthEnabled: flag('HealthEnabled', true, 'health is served; Calico does so only when told to'),
   healthHost: anyText('HealthHost', 'localhost', 'where health is served; all addresses if `none`'),
   healthPort: integer('HealthPort', ports, 9099, 'the port of health'),
@@ -43,6 +54,13 @@ export const agentParameters: Parameters<AgentConfig> = {
   routeRefreshInterval: span('RouteRefreshInterval', 90_000, 'how often routes are compared with the kernel'),
   rulesRefreshInterval: span('NftablesRefreshInterval', 180_000, 'how often rules are compared with the kernel'),
 };
+
+const units = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+
+function parseRate(text: string): AgentConfig['logRate'] {
+  const [, lines, unit] = /^([1-9]\d{0,3})\/(second|minute|hour|day)$/.exec(text) ?? [];
+  return unit === undefined ? undefined : { lines: Number(lines), per: units[unit as keyof typeof units] };
+}
 
 /** Everything that Felix's parameters say, with what is wrong or without effect in them. */
 export interface FelixSettings {

@@ -211,7 +211,6 @@ export const readElsewhere: readonly { readonly name: string; readonly effect: s
   { name: 'IpInIpMtu', effect: 'MTU for pods' },
   { name: 'Ipv6Support', effect: '`false`: no default pool of IPv6; rules are always written for both families' },
   { name: 'MTUIfacePattern', effect: 'MTU for pods' },
-  { name: 'VXLANMTUV6', effect: 'MTU for pods' },
   { name: 'WireguardMTU', effect: 'MTU for pods' },
   { name: 'WireguardMTUV6', effect: 'MTU for pods' },
 ];

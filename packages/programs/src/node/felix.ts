@@ -209,6 +209,7 @@ export class Felix {
       this.#packetLog = new PacketLog({
         ...{ kernel, clock, random, log, dropped: metrics.droppedPacketLines },
         prefix: () => this.#config.logPrefix,
+        limit: () => this.#config.logRate && { ...this.#config.logRate, burst: this.#config.logBurst },
         tierOf: policy => this.#tiers.get(policy),
       });
     } else this.#dataplane.reconfigure(settings.dataplane);

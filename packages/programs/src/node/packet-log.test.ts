@@ -3,7 +3,7 @@ import { logGroup } from '@calico/dataplane';
 import { fakeKernel } from '@calico/kernel/fake';
 import { createLogger, createMetrics } from '@calico/process';
 import { ClockFake, seededRandom } from '@calico/reconcile';
-import { PacketLog } from './packet-log.ts';
+import { type LineLimit, PacketLog } from './packet-log.ts';
 
 function setting() {
   const kernel = fakeKernel();
@@ -11,19 +11,16 @@ function setting() {
   const lines: string[] = [];
   const log = createLogger({ component: 'felix', write: (line: string) => void lines.push(line) });
   const dropped = createMetrics().counter('felix_packet_lines_dropped', 'test');
-  const open = () =>
+  const open = (limit?: LineLimit) =>
     new PacketLog({
-      kernel,
-      clock,
-      random: seededRandom(1),
-      log,
-      dropped,
+      ...{ kernel, clock, random: seededRandom(1), log, dropped },
       prefix: () => 'calico-packet',
+      limit: () => limit,
       tierOf: () => 't',
     });
-  const send = () =>
+  const send = (rule = 'np/shop/web/ingress/0') =>
     kernel.logPacket(logGroup, {
-      prefix: 'np/shop/web/ingress/0',
+      prefix: rule,
       inInterface: 1,
       outInterface: undefined,
       bytes: new Uint8Array(),
@@ -63,4 +60,19 @@ test('while another agent still has the group it is tried again', async () => {
   await clock.advance(1000);
   send();
   expect(packets()).toBe(1);
+});
+
+test('each rule writes as many lines as its limit says, after a burst', async () => {
+  const { clock, open, send, packets } = setting();
+  open({ lines: 10, per: 60_000, burst: 3 });
+  for (let i = 0; i < 10; i++) send();
+  expect(packets()).toBe(3);
+  send('np/shop/other/ingress/0');
+  expect(packets()).toBe(4);
+  await clock.advance(6_000);
+  for (let i = 0; i < 10; i++) send();
+  expect(packets()).toBe(5);
+  await clock.advance(3_600_000);
+  for (let i = 0; i < 10; i++) send();
+  expect(packets()).toBe(8);
 });

@@ -147,7 +147,7 @@ export class ProgramLookup {
       rules.push(nft.peerVerdict(this.#family, side, { ...common, identities, nets }));
     }
     if (nets !== undefined) rules.push(nft.peerVerdict(this.#family, side, { ...common, identities: undefined, nets }));
-    rules.push(this.#default === undefined ? [nft.verdict('drop')] : [nft.toChain('goto', this.#default.chain)]);
+    rules.push(this.#default === undefined ? [nft.deny()] : [nft.toChain('goto', this.#default.chain)]);
     return rules;
   }
 

@@ -252,7 +252,7 @@ class Rendering {
       const rendered = rules.flatMap(({ owner, rule }) => {
         return renderRule(rule, this.#contextOf(owner, this.#direction, this.#family));
       });
-      if (denies !== undefined) rendered.push([nft.countAs(denies), nft.verdict('drop')]);
+      if (denies !== undefined) rendered.push([nft.countAs(denies), nft.deny()]);
       // A stage in which a rule passes needs a chain to return from.
       if (!rules.some(({ rule }) => rule.action === 'pass')) return rendered;
       const stage = this.#chain([], rendered);
