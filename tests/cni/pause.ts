@@ -1,4 +1,6 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import type { Client } from '@calico/datastore';
+import { TroubledClient } from '@calico/ipam/testing';
 
 /** Where to stop: the name of a phase, such as `ADD ipam`. */
 export const pauseAt = '/run/pause-at';
@@ -18,4 +20,13 @@ export function pauseHere(phase: string): void {
   while (!existsSync(goOn) && performance.now() < end) Bun.sleepSync(1);
   rmSync(goOn, { force: true });
   rmSync(paused, { force: true });
+}
+
+/** A client that stands still before each write of IPAM's that a file names: `ADD before IPAMBlock` … */
+export function pausingClient(client: Client): Client {
+  return new TroubledClient(client, ({ write, resource }) => {
+    const [kind] = resource.split('(');
+    if (write) for (const command of ['ADD', 'DEL']) pauseHere(`${command} before ${kind}`);
+    return 'done';
+  });
 }

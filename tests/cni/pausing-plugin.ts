@@ -2,7 +2,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { runCniPlugin } from '@calico/cni/plugin';
 import { openStandalone } from '../../packages/programs/src/cni-standalone.ts';
-import { pauseHere } from './pause.ts';
+import { pauseHere, pausingClient } from './pause.ts';
 
 const code = await runCniPlugin({
   env: process.env,
@@ -10,7 +10,8 @@ const code = await runCniPlugin({
   stdout: { write: text => writeSync(1, text) },
   stderr: { write: text => writeSync(2, text) },
   argv0: 'calico',
-  standalone: (config, log) => openStandalone(config, process.env, log, pauseHere),
+  standalone: (config, log) =>
+    openStandalone(config, process.env, log, { onPhase: pauseHere, ipamClient: pausingClient }),
   onPhase: phase => pauseHere(`plugin ${phase}`),
 });
 process.exit(code);

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type CniHandler, createCniHandler, LinkTrash } from '@calico/cni';
 import type { PluginConfig, PluginLog } from '@calico/cni/plugin';
+import type { Client } from '@calico/datastore';
 import { Ipam } from '@calico/ipam';
 import { openKernel, openNamespace } from '@calico/kernel/linux';
 import { systemClock, systemRandom } from '@calico/process/system';
@@ -10,6 +11,14 @@ import { openDatastore, openKubernetesBeside } from './datastore/open.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Where tests look in. */
+export interface StandaloneHooks {
+  /** Told what has just been done: `ADD veth` … */
+  onPhase?(phase: string): void;
+  /** Wraps what addresses are read and written with. */
+  ipamClient?(client: Client): Client;
+}
+
 /** What the kernel itself gives a veth. */
 const kernelMtu = 1500;
 
@@ -17,13 +26,12 @@ const kernelMtu = 1500;
  * Opens all that the plugin needs to work without an agent (`"agent": "none"`): the same handler as the agent's, on a
  * datastore that the network configuration names, with nobody but a Felix elsewhere to program policy. Rejects with an
  * Error or CniError that says what cannot be used.
- * @param onPhase is told what has just been done: `ADD veth` …
  */
 export async function openStandalone(
   config: PluginConfig,
   env: Environment,
   log: PluginLog,
-  onPhase: (phase: string) => void = () => undefined,
+  hooks: StandaloneHooks = {},
 ): Promise<{ readonly ask: CniHandler; close(): Promise<void> }> {
   const libFolder = env.CALICO_LIB_DIR || '/var/lib/calico';
   const nodeName = pluginNodeName(config, `${libFolder}/nodename`);
@@ -40,7 +48,7 @@ export async function openStandalone(
       client: datastore.client,
       datastoreType: datastore.type,
       kubernetes: await openKubernetesBeside(datastore, datastoreConfig, opening),
-      ipam: new Ipam({ client: datastore.client, log, ...time }),
+      ipam: new Ipam({ client: hooks.ipamClient?.(datastore.client) ?? datastore.client, log, ...time }),
       kernel,
       openKernel: namespace => openKernel({ namespace }),
       openNamespace,
@@ -49,7 +57,7 @@ export async function openStandalone(
       mtuFile,
       log,
       ...time,
-      onPhase,
+      onPhase: phase => hooks.onPhase?.(phase),
     },
     trash,
   );

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createCniHandler, startCniServer } from '@calico/cni';
+import type { Client } from '@calico/datastore';
 import { type KindStatus, type Syncer, startFelixSyncer } from '@calico/datastore';
 import { Ipam, watchedSettings } from '@calico/ipam';
 import { fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
@@ -39,6 +40,8 @@ import { watchViewHealth } from './view-health.ts';
 export interface NodeAgentHooks {
   /** Told which part of a call of the CNI plugin has just been done: `ADD veth`, `DEL ipam` … */
   onCniPhase?(phase: string): void;
+  /** Wraps what addresses are read and written with. */
+  ipamClient?(client: Client): Client;
 }
 
 /**
@@ -93,7 +96,7 @@ export async function runNodeAgent(
   const mtu = mtuWatch(node, view, parameters);
   const settings = watchedSettings(client, { clock: systemClock, random: systemRandom, log, signal: end.signal });
   const ipam = new Ipam({
-    client,
+    client: hooks.ipamClient?.(client) ?? client,
     clock: systemClock,
     random: systemRandom,
     log: log.child({ component: 'ipam' }),
