@@ -55,7 +55,7 @@ export interface BenchCall {
 }
 
 /** How often a starting agent is asked whether it is ready, in ms. */
-const askReadyMs = 4;
+const askReadyMs = 10;
 /** How long an agent may take to be ready, in ms. */
 const readyPatience = 180_000;
 

@@ -15,6 +15,16 @@ test('parseJson makes a bigint of a whole number beyond 2^53, and only of that',
   ]);
 });
 
+test('parseJson finds a whole number beyond 2^53 wherever a value can be', () => {
+  const big = '9007199254740993';
+  expect(parseJson(big)).toBe(9007199254740993n);
+  expect(parseJson(` -${big}`)).toBe(-9007199254740993n);
+  expect(parseJson(`[1,${big}]`)).toEqual([1, 9007199254740993n]);
+  expect(parseJson(`[ ${big} ]`)).toEqual([9007199254740993n]);
+  expect(parseJson(`{"a": 1,\n"b"\t:\r\n ${big}}`)).toEqual({ a: 1, b: 9007199254740993n });
+  expect(parseJson(`{"id":"${big}","text":"a:${big},[${big}"}`)).toEqual({ id: big, text: `a:${big},[${big}` });
+});
+
 test('printJson prints a bigint as the number that it is', () => {
   expect(printJson({ a: [1767323045000000001n, 1] })).toBe('{"a":[1767323045000000001,1]}');
   expect(printJson({ a: 2n }, 2)).toBe('{\n  "a": 2\n}');

@@ -1,7 +1,10 @@
 /** 2^53 - 1: whole numbers up to here are exact as numbers. */
 const SAFE = Number.MAX_SAFE_INTEGER;
-/** Text with a run of digits long enough to be beyond it (2^53 has 16 digits). Most documents have none. */
-const LONG_DIGITS = /[0-9]{16}/;
+/**
+ * A run of digits long enough to be beyond it (2^53 has 16 digits), where a value can begin. Most documents have none; the
+ * digests of images and the ids of containers, within text, often have such runs.
+ */
+const LONG_INTEGER = /(?:^|[:[,])\s*-?[0-9]{16}/;
 const INTEGER = /^-?\d+$/;
 
 /** What JSON.rawJSON and a reviver's context are (ECMA-262, "JSON.parse source text access"). */
@@ -20,7 +23,7 @@ const sourceJson = JSON as unknown as SourceJson;
  * cannot be looked for.
  */
 export function parseJson(text: string): unknown {
-  if (!LONG_DIGITS.test(text)) return JSON.parse(text);
+  if (!LONG_INTEGER.test(text)) return JSON.parse(text);
   try {
     return sourceJson.parse(text, exactInteger);
   } catch (cause) {
