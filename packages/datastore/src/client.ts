@@ -27,6 +27,9 @@ export interface ListResult<R> {
   readonly resourceVersion: string;
 }
 
+/** Is given a part of a list; `first`: the one that the list begins with, or begins anew. */
+export type TakePage<R> = (items: R[], first: boolean) => void | Promise<void>;
+
 /**
  * A change seen by a watch. A BOOKMARK only says how far the watch has come; the first one, of the version where it starts,
  * that the server has taken it.
@@ -78,6 +81,11 @@ export interface Client {
   get<R extends Resource>(kind: Kind<R>, key: ObjectKey): Promise<R>;
   /** All objects of the selection, of one moment. */
   list<R extends Resource>(kind: Kind<R>, options?: Selection): Promise<ListResult<R>>;
+  /**
+   * The same for long lists: `take` is given the objects as they arrive and is waited for, while more are on their way. When the
+   * list has to begin anew, it is given all once more, and what it had before counts no longer. Gives the version of the list.
+   */
+  listPages<R extends Resource>(kind: Kind<R>, options: Selection, take: TakePage<R>): Promise<string>;
   /** Stores a new object and gives it as stored, with defaults, uid and resourceVersion. AlreadyExists, Invalid. */
   create<R extends Resource>(kind: Kind<R>, resource: R): Promise<R>;
   /** Replaces an object. With metadata.resourceVersion set: only that version, else Conflict. NotFound when absent. */

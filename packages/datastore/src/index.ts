@@ -10,6 +10,7 @@ export {
   type PatchType,
   printKey,
   type Selection,
+  type TakePage,
   type WatchEvent,
   type WatchOptions,
   type WatchStream,

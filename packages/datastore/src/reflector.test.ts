@@ -69,6 +69,44 @@ test('startReflector hands over what came together as such', async () => {
   expect(said.filter(text => text.startsWith('set'))).toEqual(['set a …', 'set b …', 'set c']);
 });
 
+test('startReflector tells the first list as it arrives, and what was gone before its end', async () => {
+  const tries = [
+    ['a', 'b', 'lost'],
+    ['b', 'gone'],
+    ['b', 'c'],
+  ];
+  const listPages: MemoryClient['listPages'] = async (_kind, _selection, take) => {
+    const [first, second] = [tries.shift(), tries.length === 2 ? undefined : tries.shift()];
+    await take((first ?? []).map(name => globalNetworkSet(name)) as never[], true);
+    // The first try breaks off; the second begins anew in its midst.
+    if (second === undefined)
+      throw new DatastoreError({ code: 'Unavailable', op: 'list', resource: 'all', reason: 'away' });
+    await take(second.map(name => globalNetworkSet(name)) as never[], true);
+    return (await client.list(GlobalNetworkSet)).resourceVersion;
+  };
+  const paged = new Proxy(client, {
+    get: (target, key) => (key === 'listPages' ? listPages : Reflect.get(target, key).bind(target)),
+  });
+  startReflector(
+    paged,
+    GlobalNetworkSet,
+    {
+      onPage: items => void said.push(`page ${items.map(({ metadata }) => metadata.name).join(' ')}`),
+      onSync: items => void said.push(`sync ${items.length}`),
+      onEvent: ({ type, key }) => void said.push(`${type} ${key.name}`),
+      onStatus: ({ state }) => void said.push(state),
+    },
+    { clock, random: seededRandom(1), signal: stop.signal },
+  );
+  await hear('waiting');
+  await clock.advance(1000);
+  await hear('watching');
+  await create('d');
+  await hear('set d');
+  const expected = ['page a b lost', 'waiting', 'listing', 'page b gone', 'page b c'];
+  expect(said).toEqual([...expected, 'delete a', 'delete lost', 'delete gone', 'sync 0', 'watching', 'set d']);
+});
+
 test('startReflector goes on after a watch that ended, without a new list', async () => {
   start();
   await hear('watching');

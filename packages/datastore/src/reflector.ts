@@ -42,8 +42,10 @@ export interface ReflectorOptions {
 
 /** Whom a reflector tells. */
 export interface ReflectorHandler<R> {
-  /** The first list, once. A promise is waited for before changes follow. */
+  /** The first list, once; empty when `onPage` had it. A promise is waited for before changes follow. */
   onSync(items: R[]): void | Promise<void>;
+  /** Parts of the first list as they arrive, before onSync; what is gone before its end is told by onEvent. A promise is waited for. */
+  onPage?(items: R[]): void | Promise<void>;
   /** Each later change. `more`: further ones have been received already and follow at once. A promise is waited for. */
   onEvent(event: ReflectorEvent<R>, more: boolean): void | Promise<void>;
   onStatus?(status: ReflectorStatus): void;
@@ -73,6 +75,8 @@ interface Seen {
   readonly key: ObjectKey;
   readonly uid: string | undefined;
   readonly resourceVersion: string | undefined;
+  /** The last list that showed it. */
+  readonly list: number;
 }
 
 class KindReflector<R extends Resource> implements Reflector {
@@ -90,6 +94,8 @@ class KindReflector<R extends Resource> implements Reflector {
   #confirmedAt = Number.NEGATIVE_INFINITY;
   /** Where the next watch starts; undefined: with a list. */
   #version: string | undefined;
+  /** How many lists there have been. */
+  #lists = 0;
   /** The present watch has told of objects. */
   #told = false;
 
@@ -198,6 +204,10 @@ class KindReflector<R extends Resource> implements Reflector {
 
   async #list(): Promise<void> {
     this.#setStatus('listing', this.#status.error);
+    if (!this.#inSync && this.#handler.onPage !== undefined) {
+      this.#version = await this.#listPages(this.#handler.onPage.bind(this.#handler));
+      return;
+    }
     const { items, resourceVersion } = await this.#client.list(this.#kind, this.#selection);
     await this.#takeList(items);
     this.#version = resourceVersion;
@@ -209,13 +219,33 @@ class KindReflector<R extends Resource> implements Reflector {
       await this.#replace(items);
       return;
     }
+    await this.#noteAll(items);
+    await this.#handler.onSync(items);
+    this.#inSync = true;
+  }
+
+  /** The first list, handed over as it arrives; gives its version. */
+  async #listPages(onPage: NonNullable<ReflectorHandler<R>['onPage']>): Promise<string> {
+    const version = await this.#client.listPages(this.#kind, this.#selection, async (items, first) => {
+      if (first) this.#lists++;
+      this.#confirm();
+      await this.#noteAll(items);
+      await onPage(items);
+    });
+    // A list that broke off may have shown what there no longer is.
+    const gone = [...this.#seen.values()].filter(({ list }) => list !== this.#lists);
+    await this.#emit(gone.map(({ key }) => ({ type: 'delete', key, object: undefined })));
+    await this.#handler.onSync([]);
+    this.#inSync = true;
+    return version;
+  }
+
+  async #noteAll(items: readonly R[]): Promise<void> {
     let turn = new Turn(this.#deps.clock);
     for (const item of items) {
       this.#note(item);
       if (turn.spent) turn = await this.#nextTurn();
     }
-    await this.#handler.onSync(items);
-    this.#inSync = true;
   }
 
   /** Long work goes on in another turn of the event loop, so that others have theirs. */
@@ -227,7 +257,7 @@ class KindReflector<R extends Resource> implements Reflector {
   #note(object: R): void {
     const key = keyOf(object);
     const { uid, resourceVersion } = object.metadata;
-    this.#seen.set(printKey(key), { key, uid, resourceVersion });
+    this.#seen.set(printKey(key), { key, uid, resourceVersion, list: this.#lists });
   }
 
   /** Tells how a new list differs from what was known. */

@@ -67,7 +67,7 @@ class Feed {
     this.#deps = deps;
   }
 
-  /** The first list, in slices of which there is one of any kind in a turn of the event loop. */
+  /** A part of the first list, in slices of which there is one of any kind in a turn of the event loop. */
   async first(items: readonly Resource[]): Promise<void> {
     const left = items.values();
     let more = true;
@@ -166,8 +166,8 @@ export function startSyncer(
       client,
       source.kind,
       {
-        onSync: async items => {
-          await feed.first(items);
+        onPage: items => feed.first(items),
+        onSync: () => {
           waitingFor--;
           if (waitingFor > 0 || stop.signal.aborted) return;
           inSync = true;

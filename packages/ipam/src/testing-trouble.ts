@@ -6,6 +6,7 @@ import {
   type ObjectKey,
   type PatchOptions,
   type Selection,
+  type TakePage,
   type WatchOptions,
   type WatchStream,
 } from '@calico/datastore';
@@ -48,6 +49,10 @@ export class TroubledClient implements Client {
 
   list<R extends Resource>(kind: Kind<R>, options?: Selection): Promise<ListResult<R>> {
     return this.#pass('list', kind, '*', false, () => this.#inner.list(kind, options));
+  }
+
+  listPages<R extends Resource>(kind: Kind<R>, options: Selection, take: TakePage<R>): Promise<string> {
+    return this.#pass('list', kind, '*', false, () => this.#inner.listPages(kind, options, take));
   }
 
   create<R extends Resource>(kind: Kind<R>, resource: R): Promise<R> {

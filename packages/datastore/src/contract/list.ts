@@ -31,6 +31,28 @@ export function listContract(open: OpenStore, options: ContractOptions): void {
     expect(resourceVersion).toMatch(/^\d+$/);
   });
 
+  test('listPages gives the same as list, piece by piece', async () => {
+    for (let i = 0; i < 25; i++)
+      await client.create(GlobalNetworkSet, globalNetworkSet(`set-${i}`, { odd: `${i % 2}` }));
+    const whole = await client.list(GlobalNetworkSet, { labelSelector: 'odd=1' });
+    const items: GlobalNetworkSet[] = [];
+    const version = await client.listPages(GlobalNetworkSet, { labelSelector: 'odd=1' }, async page => {
+      await Promise.resolve();
+      items.push(...page);
+    });
+    expect(items).toEqual(whole.items);
+    expect(items).toHaveLength(12);
+    expect(version).toBe(whole.resourceVersion);
+  });
+
+  test('listPages ends with what the taker throws', async () => {
+    await client.create(GlobalNetworkSet, globalNetworkSet('set'));
+    const taken = client.listPages(GlobalNetworkSet, {}, () => {
+      throw new Error('enough');
+    });
+    expect(taken).rejects.toThrow('enough');
+  });
+
   test('list of a kind without objects is empty and has a version', async () => {
     const { items, resourceVersion } = await client.list(GlobalNetworkSet);
     expect(items).toEqual([]);

@@ -9,6 +9,7 @@ import {
   type PatchOptions,
   printKey,
   type Selection,
+  type TakePage,
   type WatchOptions,
   type WatchStream,
 } from '../client.ts';
@@ -125,6 +126,12 @@ export class EtcdClient implements Client {
         if (!isGone(err) || limit === 0) throw err;
       }
     }
+  }
+
+  async listPages<R extends Resource>(kind: Kind<R>, selection: Selection, take: TakePage<R>): Promise<string> {
+    const { items, resourceVersion } = await this.list(kind, selection);
+    await take(items, true);
+    return resourceVersion;
   }
 
   async create<R extends Resource>(kind: Kind<R>, resource: R): Promise<R> {

@@ -8,6 +8,7 @@ import {
   type ObjectKey,
   type PatchOptions,
   type Selection,
+  type TakePage,
   type WatchOptions,
   type WatchStream,
 } from '../client.ts';
@@ -80,8 +81,16 @@ class CalicoClient implements Client {
     const form = await this.#form();
     const { server, matches } = splitSelection(form, kind, 'list', selection);
     const { items, resourceVersion } = await this.#rest.list(form.storedKind(kind), server);
-    const all = items.map(item => form.fromStored(kind, item));
-    return { items: matches === undefined ? all : all.filter(matches), resourceVersion };
+    return { items: readStored(form, kind, items, matches), resourceVersion };
+  }
+
+  async listPages<R extends Resource>(kind: Kind<R>, selection: Selection, take: TakePage<R>): Promise<string> {
+    if (!isCalico(kind)) return this.#rest.listPages(kind, selection, take);
+    const form = await this.#form();
+    const { server, matches } = splitSelection(form, kind, 'list', selection);
+    return await this.#rest.listPages(form.storedKind(kind), server, (items, first) =>
+      take(readStored(form, kind, items, matches), first),
+    );
   }
 
   async create<R extends Resource>(kind: Kind<R>, resource: R): Promise<R> {
@@ -189,6 +198,17 @@ class CalicoClient implements Client {
       return act(old);
     }
   }
+}
+
+/** What of the server's objects is selected, as the callers know them. */
+function readStored<R extends Resource>(
+  form: GroupForm,
+  kind: Kind<R>,
+  items: readonly R[],
+  matches: ((object: R) => boolean) | undefined,
+): R[] {
+  const all = items.map(item => form.fromStored(kind, item));
+  return matches === undefined ? all : all.filter(matches);
 }
 
 function isCalico(kind: Pick<Kind, 'group'>): boolean {

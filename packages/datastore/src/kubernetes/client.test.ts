@@ -234,6 +234,24 @@ test('a list whose pages expire starts again, whole', async () => {
   expect([items.length, resourceVersion, asked.length]).toEqual([3, '9', 3]);
 });
 
+test('a list is handed over page by page, the next on its way, and once more whole when its pages expire', async () => {
+  const { client, asked } = start(({ query }) => {
+    if (query.continue === 'late') return statusResponse(410, 'Expired', 'too old');
+    if (query.continue === 'more') return list(['b'], { resourceVersion: '7', continue: 'late' });
+    return query.limit === undefined
+      ? list(['b', 'c'], { resourceVersion: '9' })
+      : list(['a'], { resourceVersion: '7', continue: 'more' });
+  });
+  const taken: string[] = [];
+  const version = await client.listPages(Pod, {}, async (items, first) => {
+    const before = asked.length;
+    taken.push(`${first ? 'first' : 'then'} ${items.map(({ metadata }) => metadata.name).join(' ')}`);
+    if (taken.length < 3) while (asked.length === before) await Bun.sleep(1);
+  });
+  expect(taken).toEqual(['first a', 'then b', 'first b c']);
+  expect(version).toBe('9');
+});
+
 test('an empty list of a Go server is null', async () => {
   const { client } = start(() => Response.json({ metadata: { resourceVersion: '1' }, items: null }));
   expect((await client.list(Pod)).items).toEqual([]);

@@ -8,6 +8,7 @@ import type {
   PatchOptions,
   PatchType,
   Selection,
+  TakePage,
   WatchOptions,
   WatchStream,
 } from '../client.ts';
@@ -76,9 +77,23 @@ class KubernetesClient implements Client {
   }
 
   async list<R extends Resource>(kind: Kind<R>, selection: Selection = {}): Promise<ListResult<R>> {
+    return await this.#anewWhenGone(async limit => {
+      const items: R[] = [];
+      const resourceVersion = await this.#pages(kind, selection, limit, page => {
+        for (const item of page) items.push(item);
+      });
+      return { items, resourceVersion };
+    });
+  }
+
+  async listPages<R extends Resource>(kind: Kind<R>, selection: Selection, take: TakePage<R>): Promise<string> {
+    return await this.#anewWhenGone(limit => this.#pages(kind, selection, limit, take));
+  }
+
+  async #anewWhenGone<T>(list: (limit: number) => Promise<T>): Promise<T> {
     for (let limit = this.#pageSize; ; limit = 0) {
       try {
-        return await this.#pages(kind, selection, limit);
+        return await list(limit);
       } catch (err) {
         // The state that the pages showed is no longer kept: the next try takes everything in one answer.
         if (!isGone(err) || limit === 0) throw err;
@@ -86,20 +101,36 @@ class KubernetesClient implements Client {
     }
   }
 
-  async #pages<R extends Resource>(kind: Kind<R>, selection: Selection, limit: number): Promise<ListResult<R>> {
+  /** Gives the pages to `take`, which is waited for while the next is on its way; gives the version of the list. */
+  async #pages<R extends Resource>(
+    kind: Kind<R>,
+    selection: Selection,
+    limit: number,
+    take: TakePage<R>,
+  ): Promise<string> {
     const { namespace, labelSelector, fieldSelector } = selection;
-    const items: R[] = [];
-    let from: string | undefined;
-    for (;;) {
-      const page = (await this.#read('list', listOf(kind, namespace), collectionPath(kind, namespace), {
+    const ask = (from?: string): Promise<unknown> => {
+      const answer = this.#read('list', listOf(kind, namespace), collectionPath(kind, namespace), {
         labelSelector,
         fieldSelector,
         limit: limit === 0 ? undefined : String(limit),
         continue: from,
-      })) as Page;
-      for (const item of page.items ?? []) items.push(typed(kind, item));
-      from = page.metadata?.continue;
-      if (!from) return { items, resourceVersion: page.metadata?.resourceVersion ?? '' };
+      });
+      // Its failure is met when it is waited for, which may be later.
+      answer.catch(() => undefined);
+      return answer;
+    };
+    let next = ask();
+    for (let first = true; ; first = false) {
+      const { items, metadata } = (await next) as Page;
+      const from = metadata?.continue;
+      if (from) next = ask(from);
+      const taken = take(
+        (items ?? []).map(item => typed(kind, item)),
+        first,
+      );
+      if (taken !== undefined) await taken;
+      if (!from) return metadata?.resourceVersion ?? '';
     }
   }
 

@@ -8,6 +8,7 @@ import {
   type ObjectKey,
   type PatchOptions,
   type Selection,
+  type TakePage,
   type WatchOptions,
   type WatchStream,
 } from '../client.ts';
@@ -95,6 +96,12 @@ export class MemoryClient implements Client {
     const matches = selectionTest(kind, selection, 'list');
     const items = this.#store.all(generic(kind)).filter(matches) as R[];
     return { items: structuredClone(items), resourceVersion: String(this.#store.revision) };
+  }
+
+  async listPages<R extends Resource>(kind: Kind<R>, selection: Selection, take: TakePage<R>): Promise<string> {
+    const { items, resourceVersion } = await this.list(kind, selection);
+    await take(items, true);
+    return resourceVersion;
   }
 
   async create<R extends Resource>(kind: Kind<R>, resource: R): Promise<R> {
