@@ -98,6 +98,11 @@ export class ActivePolicies {
     }
   }
 
+  /** How many policies there are, active or not. */
+  get policies(): number {
+    return this.#entries.size;
+  }
+
   get size(): number {
     return this.#entries.size + this.#subjects.size + this.#items.size + this.#rules.size;
   }

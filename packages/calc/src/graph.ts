@@ -26,6 +26,23 @@ import { SetMembers } from './set-members.ts';
 import { Tiers } from './tiers.ts';
 import { translatePolicy } from './translate-policy.ts';
 
+/** Numbers of things, for metrics. */
+export interface CalcSizes {
+  readonly hosts: number;
+  readonly workloadEndpoints: number;
+  readonly hostEndpoints: number;
+  /** Endpoints and network sets. */
+  readonly members: number;
+  readonly tiers: number;
+  readonly policies: number;
+  readonly profiles: number;
+  readonly localEndpoints: number;
+  /** Policies that select a local endpoint. */
+  readonly activePolicies: number;
+  /** Sets that active policies and profiles ask. */
+  readonly activeSets: number;
+}
+
 /** For whom a graph calculates. */
 export interface CalcGraphOptions {
   readonly nodeName: string;
@@ -139,6 +156,22 @@ export class CalcGraph {
   /** What the sets that programs ask hold, in words. */
   describeSets(): ReadonlyMap<SetId, string> {
     return this.#ipSets.describe();
+  }
+
+  /** How much the cluster has, and what of it concerns this node. */
+  sizes(): CalcSizes {
+    return {
+      hosts: this.#hosts.size,
+      workloadEndpoints: this.#members.count('WorkloadEndpoint'),
+      hostEndpoints: this.#members.count('HostEndpoint'),
+      members: this.#members.size,
+      tiers: this.#tiers.size,
+      policies: this.#activePolicies.policies,
+      profiles: this.#profiles.known,
+      localEndpoints: this.#endpoints.size,
+      activePolicies: this.#policies.size,
+      activeSets: this.#ipSets.size,
+    };
   }
 
   /** How much each part holds; all 0 when no resource is left. */

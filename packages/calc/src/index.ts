@@ -20,7 +20,7 @@ export {
   span,
 } from './felix-parameter.ts';
 export type { CalcOutput } from './flush.ts';
-export { CalcGraph, type CalcGraphOptions } from './graph.ts';
+export { CalcGraph, type CalcGraphOptions, type CalcSizes } from './graph.ts';
 export { defaultMac } from './hosts.ts';
 export type { SetOutput } from './ip-sets.ts';
 export type * from './messages.ts';

@@ -55,6 +55,11 @@ export class Profiles {
     if (this.#named.remove(name)) this.#programs.set(name, undefined);
   }
 
+  /** How many profiles there are. */
+  get known(): number {
+    return this.#known.size;
+  }
+
   get size(): number {
     return this.#known.size + this.#texts.size + this.#named.size;
   }

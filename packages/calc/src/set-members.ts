@@ -125,6 +125,11 @@ export class SetMembers {
     }
   }
 
+  /** How many members there are of a kind. */
+  count(kind: MemberKind): number {
+    return this.#items[kind].size;
+  }
+
   get size(): number {
     return Object.values(this.#items).reduce((sum, items) => sum + items.size, 0);
   }

@@ -11,7 +11,15 @@ export {
   type LogMethod,
   parseLogLevel,
 } from './logger.ts';
-export { type Counter, createMetrics, type Gauge, type Histogram, type Metrics, type Registry } from './metrics.ts';
+export {
+  type Counter,
+  createMetrics,
+  type Gauge,
+  type Histogram,
+  type Metrics,
+  type Registry,
+  type Summary,
+} from './metrics.ts';
 export { placeSocket } from './private-socket.ts';
 export { type RunOptions, runUntilSignal, type SignalSource, type StopSignal } from './run-until-signal.ts';
 export { fetchSocket, type SocketHandler, socketServer } from './socket-http.ts';

@@ -1,7 +1,11 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, Gauge, Histogram, Registry, Summary } from 'prom-client';
 import { addProcessMetrics } from './process-metrics.ts';
 
-export type { Counter, Gauge, Histogram, Registry };
+export type { Counter, Gauge, Histogram, Registry, Summary };
+
+/** The quantiles of every summary, over the last ten minutes; those of Calico's. */
+const quantiles = [0.5, 0.9, 0.99];
+const summaryAge = { maxAgeSeconds: 600, ageBuckets: 5 };
 
 /**
  * The metrics of a process. Asking for a name again gives the metric that is there, so that a part which restarts goes
@@ -18,6 +22,8 @@ export interface Metrics {
     buckets: readonly number[],
     labels?: readonly L[],
   ): Histogram<L>;
+  /** Quantiles 0.5, 0.9 and 0.99 of the last ten minutes. */
+  summary(name: string, help: string): Summary;
 }
 
 /** Opens a registry with the `process_…` metrics that every Prometheus client has. */
@@ -25,7 +31,7 @@ export function createMetrics(): Metrics {
   const registry = new Registry();
   addProcessMetrics(registry);
   const known = new Map<string, unknown>();
-  const once = <M extends Counter<string> | Gauge<string> | Histogram<string>>(
+  const once = <M extends Counter<string> | Gauge<string> | Histogram<string> | Summary<string>>(
     name: string,
     kind: abstract new (...args: never[]) => M,
     make: () => M,
@@ -56,6 +62,9 @@ export function createMetrics(): Metrics {
         Histogram<L>,
         () => new Histogram({ name, help, buckets: [...buckets], labelNames: [...labels], registers }),
       );
+    },
+    summary(name, help) {
+      return once(name, Summary, () => new Summary({ name, help, percentiles: quantiles, ...summaryAge, registers }));
     },
   };
 }

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { Counter, Gauge, type Registry } from 'prom-client';
 
 /**
@@ -35,10 +35,37 @@ export function addProcessMetrics(registry: Registry): void {
     },
   });
   new Gauge({
+    name: 'process_max_fds',
+    help: 'Maximum number of open file descriptors.',
+    registers,
+    collect() {
+      const most = /^Max open files\s+(\d+)/m.exec(readSelf('limits'))?.[1];
+      if (most !== undefined) this.set(Number(most));
+    },
+  });
+  new Gauge({
+    name: 'process_virtual_memory_bytes',
+    help: 'Virtual memory size in bytes.',
+    registers,
+    collect() {
+      const kilobytes = /^VmSize:\s+(\d+) kB/m.exec(readSelf('status'))?.[1];
+      if (kilobytes !== undefined) this.set(Number(kilobytes) * 1024);
+    },
+  });
+  new Gauge({
     name: 'process_start_time_seconds',
     help: 'Start time of the process since unix epoch in seconds.',
     registers,
   }).set(Math.round(performance.timeOrigin / 1000));
+}
+
+/** A file of /proc about the process; empty where there is none. */
+function readSelf(name: string): string {
+  try {
+    return readFileSync(`/proc/self/${name}`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** How many files the process has open; undefined where there is no /proc. */

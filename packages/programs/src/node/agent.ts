@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { openBird } from '@calico/bird';
 import { createCniHandler, startCniServer } from '@calico/cni';
 import type { Client } from '@calico/datastore';
 import { type KindStatus, type Syncer, startFelixSyncer } from '@calico/datastore';
@@ -19,11 +20,13 @@ import {
   systemRandom,
 } from '@calico/process';
 import { bgpComponent } from './bgp.ts';
+import { bgpMetrics } from './bgp-metrics.ts';
 import { cniTokenService } from './cni-token.ts';
 import { debugComponent } from './debug.ts';
 import { Felix } from './felix.ts';
 import { type AgentConfig, felixSettings } from './felix-config.ts';
-import { countRuleHits, felixMetrics } from './felix-metrics.ts';
+import { countNftCalls, felixGauges } from './felix-gauges.ts';
+import { felixMetrics } from './felix-metrics.ts';
 import { localParameters } from './felix-sources.ts';
 import { heartbeat } from './heartbeat.ts';
 import { watchLoopDelay } from './loop-delay.ts';
@@ -90,7 +93,9 @@ export async function runNodeAgent(
     },
   });
   const hits = new RuleHits({ kernel, clock: systemClock, log: log.child({ component: 'felix' }) });
-  countRuleHits(metrics, hits, () => felix.output.policies);
+  felixGauges(metrics, { nodeName: environment.nodeName, felix, hits });
+  countNftCalls(metrics, kernel.nftables);
+  if (environment.bird) bgpMetrics(metrics, openBird(join(environment.runFolder, 'bird.ctl')), systemClock);
   const loopDelay = watchLoopDelay(systemClock, health, metrics);
   const view = new NodeView(environment.nodeName);
   const mtu = mtuWatch(node, view, parameters);

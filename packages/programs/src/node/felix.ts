@@ -1,11 +1,11 @@
 import type { ResourceUpdate, WorkloadEndpoint } from '@calico/api';
-import { CalcGraph, type CalcOutput, type Message, mergeParameters } from '@calico/calc';
+import { CalcGraph, type CalcOutput, type CalcSizes, type Message, mergeParameters } from '@calico/calc';
 import { Dataplane, type DataplaneTables, tableName } from '@calico/dataplane';
 import type { Kernel, KernelEvent, Subscription } from '@calico/kernel';
 import type { HealthAggregator, Logger } from '@calico/process';
 import { type Backoff, backoff, type Clock, type Random, type Timer } from '@calico/reconcile';
 import { type AgentConfig, felixSettings } from './felix-config.ts';
-import type { FelixMetrics } from './felix-metrics.ts';
+import { countBy, countMessages, type FelixMetrics } from './felix-metrics.ts';
 import { FelixWork } from './felix-work.ts';
 import { PacketLog } from './packet-log.ts';
 
@@ -48,6 +48,9 @@ export class Felix {
   readonly #noted = new Set<string>();
   /** The flush under way has changed something. */
   #hasMessages = false;
+  #messagesOfFlush = 0;
+  /** The first write to the kernel has been done. */
+  #applied = false;
   #retryTimer: Timer | undefined;
   readonly #resyncTimers = new Map<'routes' | 'rules', Timer>();
   #forgetTimer: Timer | undefined;
@@ -64,6 +67,8 @@ export class Felix {
     this.#work = new FelixWork(this.#calc, options.clock, {
       onMessages: messages => {
         this.#hasMessages = true;
+        this.#messagesOfFlush += messages.length;
+        countMessages(options.metrics, messages);
         this.#configure(messages);
         this.#keepTiers(messages);
         this.#dataplane?.handle(messages);
@@ -90,6 +95,11 @@ export class Felix {
   /** What the calculation has told: for tables and metrics. */
   get output(): CalcOutput {
     return this.#calc.output;
+  }
+
+  /** How much the cluster has, and what of it concerns this node. */
+  get sizes(): CalcSizes {
+    return this.#calc.sizes();
   }
 
   /** What the dataplane has made of it; undefined before the first view of the cluster. */
@@ -119,6 +129,7 @@ export class Felix {
    * than one turn of the event loop can take.
    */
   onUpdates(updates: readonly ResourceUpdate[]): Promise<void> | undefined {
+    countBy(updates, ({ kind }) => kind, this.#options.metrics.updatesProcessed);
     return this.#work.add(updates);
   }
 
@@ -126,7 +137,6 @@ export class Felix {
   onInSync(): void {
     this.#work.add(['inSync']);
     this.#options.health.report(calcReporter, { live: true, ready: true });
-    this.#options.metrics.resyncState.set(3);
   }
 
   /**
@@ -187,8 +197,12 @@ export class Felix {
   #onFlushed(since: number): void {
     if (!this.#hasMessages) return;
     this.#hasMessages = false;
+    const { metrics, clock } = this.#options;
+    metrics.updateTime.observe((clock.now() - since) / 1000);
+    metrics.messageBatch.observe(this.#messagesOfFlush);
+    this.#messagesOfFlush = 0;
     this.#write();
-    this.#options.metrics.applyTime.observe((this.#options.clock.now() - since) / 1000);
+    metrics.changeTime.observe((clock.now() - since) / 1000);
   }
 
   /** Follows the newest configuration: the first makes the dataplane, a later one is written with what else has changed. */
@@ -244,7 +258,9 @@ export class Felix {
     this.#retryTimer?.cancel();
     this.#retryTimer = undefined;
     try {
+      const begun = this.#options.clock.now();
       const applied = dataplane.apply();
+      this.#countApply(begun);
       this.#options.metrics.programsOverBudget.set(dataplane.programsOverBudget);
       this.#retry.reset();
       if (!dataplane.inSync) return;
@@ -260,6 +276,15 @@ export class Felix {
       this.#options.health.report(dataplaneReporter, { live: true, ready: false, detail });
       this.#retryTimer = this.#options.clock.setTimeout(() => this.#write(), delay);
     }
+  }
+
+  #countApply(begun: number): void {
+    const { clock, metrics } = this.#options;
+    if (this.#dataplane?.inSync !== true) return;
+    const seconds = (clock.now() - begun) / 1000;
+    if (this.#applied) metrics.applyTime.observe(seconds);
+    else metrics.initialResync.set(seconds);
+    this.#applied = true;
   }
 
   /** Later, for several pods together: whoever waits for the rules is answered first. */
@@ -280,6 +305,7 @@ export class Felix {
   }
 
   #onKernelEvent(event: KernelEvent): void {
+    this.#options.metrics.interfaceBatch.observe(1);
     this.#dataplane?.handleEvent(event);
     this.#write();
   }

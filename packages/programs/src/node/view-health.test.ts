@@ -18,13 +18,25 @@ test('readiness and a metric tell how old the view is, and why it is not kept up
   const report = watchViewHealth(syncer, health, metrics);
   const state = async () => {
     report();
-    const [, age] = /^felix_datastore_view_age_seconds (.*)$/m.exec(await metrics.registry.metrics()) ?? [];
-    return { ready: health.readiness().ok, text: health.readiness().text, age };
+    const text = await metrics.registry.metrics();
+    const value = (name: string) => new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1];
+    const age = value('felix_datastore_view_age_seconds');
+    const resync = `${value('felix_resync_state')}, ${value('felix_resyncs_started')} started`;
+    return { ready: health.readiness().ok, text: health.readiness().text, age, resync };
   };
 
-  expect(await state()).toMatchObject({ ready: false, text: expect.stringContaining('not complete yet'), age: '+Inf' });
+  expect(await state()).toMatchObject({
+    ready: false,
+    text: expect.stringContaining('not complete yet'),
+    age: '+Inf',
+    resync: '2, 1 started',
+  });
   await clock.advance(1);
-  expect(await state()).toMatchObject({ ready: true, text: expect.stringContaining('0.0 s old') });
+  expect(await state()).toMatchObject({
+    ready: true,
+    text: expect.stringContaining('0.0 s old'),
+    resync: '3, 1 started',
+  });
   await clock.advance(6999);
   expect(await state()).toMatchObject({ ready: true, text: expect.stringContaining('7.0 s old'), age: '7' });
   client.bookmark();
@@ -35,7 +47,11 @@ test('readiness and a metric tell how old the view is, and why it is not kept up
   for (let i = 0; i < 3; i++) client.failNext('watch', failure);
   client.endWatches(new DatastoreError(failure));
   await clock.advance(50);
-  expect(await state()).toMatchObject({ ready: false, text: expect.stringContaining('no answer') });
+  expect(await state()).toMatchObject({
+    ready: false,
+    text: expect.stringContaining('no answer'),
+    resync: '1, 1 started',
+  });
   await clock.advance(60_000);
   expect(await state()).toMatchObject({ ready: true });
   stop.abort();

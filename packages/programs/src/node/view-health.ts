@@ -16,11 +16,28 @@ export function watchViewHealth(syncer: Syncer, health: HealthAggregator, metric
   );
   // prom-client calls this before every scrape.
   Object.assign(gauge, { collect: () => gauge.set(syncer.age() / 1000) });
+  const state = metrics.gauge(
+    'felix_resync_state',
+    'Current datastore state: 1 waiting, 2 resync in progress, 3 in sync.',
+  );
+  const resyncs = metrics.counter('felix_resyncs_started', 'How often the view of the datastore was begun anew.');
+  let last = 0;
   return () => {
+    const now = resyncState(syncer);
+    if (now === 2 && last !== 2) resyncs.inc();
+    last = now;
+    state.set(now);
     const lost = syncer.status().filter(kind => kind.error !== undefined);
     const age = syncer.inSync ? `${(syncer.age() / 1000).toFixed(1)} s old` : 'not complete yet';
     const causes = lost.map(kind => `${kind.kind}: ${kind.error?.message}`);
     const detail = [`view is ${age}`, ...causes].join('; ');
     health.report(REPORTER, { live: true, ready: syncer.inSync && lost.length === 0, detail });
   };
+}
+
+/** By Calico's numbers: 1 while no server answers, 2 while there is no whole view or a kind of it is listed again, 3 else. */
+function resyncState(syncer: Pick<Syncer, 'status' | 'inSync'>): 1 | 2 | 3 {
+  const states = syncer.status().map(({ state }) => state);
+  if (states.includes('waiting')) return 1;
+  return syncer.inSync && !states.includes('listing') ? 3 : 2;
 }
