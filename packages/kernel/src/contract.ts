@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { addr, cidr, printAddr, printCidr } from '@calico/ip';
+import { finished } from '@calico/reconcile';
 import { routeContract } from './contract/routes.ts';
 import { byText, createVeth, eventually, expectCode, FELIX, HOST_MAC, MAIN, own } from './contract/tools.ts';
 import type { Address, Kernel, KernelEvent, Link, Namespace, Route } from './kernel.ts';
@@ -238,6 +239,7 @@ export function kernelContract(name: string, open: () => ContractSetting): void 
           kernel.replaceNeighbour({ ...entry, mac: '02:00:00:00:00:04' });
           kernel.replaceNeighbour(entry);
           expect(of()).toEqual([entry]);
+          expect(finished(kernel.neighboursInSteps({ link: index })).filter(n => n.permanent)).toEqual([entry]);
           expect(kernel.neighbours({ link: 1 }).filter(n => n.permanent)).toEqual([]);
           kernel.deleteNeighbour(entry);
           expect(of()).toEqual([]);
@@ -257,6 +259,7 @@ export function kernelContract(name: string, open: () => ContractSetting): void 
         kernel.replaceFdb({ ...entry, remote: addr('172.16.0.9') });
         kernel.replaceFdb(entry);
         expect(kernel.fdb(index)).toEqual([entry]);
+        expect(finished(kernel.fdbInSteps(index))).toEqual([entry]);
         kernel.deleteFdb(entry);
         expect(kernel.fdb(index)).toEqual([]);
         expectCode('ENOENT', () => kernel.deleteFdb(entry));

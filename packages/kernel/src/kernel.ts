@@ -149,6 +149,18 @@ export interface Route {
 /** What names a route to delete: absent fields match any value. */
 export type RouteKey = Pick<Route, 'destination' | 'table'> & Partial<Route>;
 
+/** Which routes to list. */
+export interface RouteFilter {
+  readonly table?: number;
+  readonly family?: Family;
+}
+
+/** Which neighbours to list. */
+export interface NeighbourFilter {
+  readonly link?: number;
+  readonly family?: Family;
+}
+
 /** An ARP or NDP entry. `mac` is absent while it is unresolved. */
 export interface Neighbour {
   readonly link: number;
@@ -248,12 +260,16 @@ export interface Kernel {
   /** EADDRNOTAVAIL if absent. */
   deleteAddress(address: Pick<Address, 'link' | 'address'>): void;
 
-  routes(filter?: { readonly table?: number; readonly family?: Family }): Route[];
+  routes(filter?: RouteFilter): Route[];
+  /** The same in steps of a few milliseconds, for long tables; changes in between may be in it or not. */
+  routesInSteps(filter?: RouteFilter): Generator<void, Route[]>;
   replaceRoute(route: Route): void;
   /** ESRCH if absent. */
   deleteRoute(route: RouteKey): void;
 
-  neighbours(filter?: { readonly link?: number; readonly family?: Family }): Neighbour[];
+  neighbours(filter?: NeighbourFilter): Neighbour[];
+  /** The same in steps, as `routesInSteps`. */
+  neighboursInSteps(filter?: NeighbourFilter): Generator<void, Neighbour[]>;
   /** `mac` is required. */
   replaceNeighbour(neighbour: Neighbour & { readonly mac: Mac }): void;
   /** ENOENT if absent. */
@@ -261,6 +277,8 @@ export interface Kernel {
 
   /** The entries with a remote tunnel endpoint. */
   fdb(link: number): FdbEntry[];
+  /** The same in steps, as `routesInSteps`. */
+  fdbInSteps(link: number): Generator<void, FdbEntry[]>;
   replaceFdb(entry: FdbEntry): void;
   /** ENOENT if absent. */
   deleteFdb(entry: FdbEntry): void;

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import { addr, cidr } from '@calico/ip';
+import { finished } from '@calico/reconcile';
 import type { Address, Kernel, Route } from '../kernel.ts';
 import { byText, createVeth, expectCode, FELIX, MAIN, RTPROT_KERNEL } from './tools.ts';
 
@@ -88,6 +89,8 @@ export function routeContract(current: () => Kernel): void {
       expect(made({ table: 1000 })).toEqual([side]);
       expect(made({ family: 6 })).toEqual([six]);
       expect(kernel.routes({ table: 4711 })).toEqual([]);
+      expect(finished(kernel.routesInSteps())).toEqual(kernel.routes());
+      expect(finished(kernel.routesInSteps({ table: 1000 }))).toEqual([side]);
     });
 
     test('deleting needs the destination and table only, and of an absent route is ESRCH', () => {

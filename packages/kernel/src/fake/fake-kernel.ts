@@ -1,4 +1,4 @@
-import { addrEquals, cidrEquals, type Family, type Mac, maskCidr, printAddr, printCidr } from '@calico/ip';
+import { addrEquals, cidrEquals, type Mac, maskCidr, printAddr, printCidr } from '@calico/ip';
 import type {
   Address,
   ConntrackEntry,
@@ -11,8 +11,10 @@ import type {
   LinkSpec,
   LoggedPacket,
   Neighbour,
+  NeighbourFilter,
   PacketLogHandler,
   Route,
+  RouteFilter,
   RouteKey,
   Subscription,
   VethPeerSpec,
@@ -30,7 +32,7 @@ const IFNAMSIZ = 16;
 const ZERO_MAC = '00:00:00:00:00:00';
 
 /** The methods that {@link FakeKernel.failNext} can make fail. */
-export type FakeOp = Exclude<keyof Kernel, 'nftables' | 'conntrack' | 'subscribe' | 'close'>;
+export type FakeOp = Exclude<keyof Kernel, `${string}InSteps` | 'nftables' | 'conntrack' | 'subscribe' | 'close'>;
 
 /** The network of one namespace in memory, with the errnos of Linux. */
 export class FakeKernel implements Kernel {
@@ -168,7 +170,13 @@ export class FakeKernel implements Kernel {
     this.#dropRoutes(this.#net, r => r.source !== undefined && addrEquals(r.source, address.addr));
   }
 
-  routes(filter: { readonly table?: number; readonly family?: Family } = {}): Route[] {
+  *routesInSteps(filter: RouteFilter = {}): Generator<void, Route[]> {
+    const read = this.routes(filter);
+    yield;
+    return read;
+  }
+
+  routes(filter: RouteFilter = {}): Route[] {
     this.#fail('routes', 'list routes');
     return this.#net.routes.filter(
       r =>
@@ -193,7 +201,13 @@ export class FakeKernel implements Kernel {
     this.#dropRoutes(this.#net, r => r === first);
   }
 
-  neighbours(filter: { readonly link?: number; readonly family?: Family } = {}): Neighbour[] {
+  *neighboursInSteps(filter: NeighbourFilter = {}): Generator<void, Neighbour[]> {
+    const read = this.neighbours(filter);
+    yield;
+    return read;
+  }
+
+  neighbours(filter: NeighbourFilter = {}): Neighbour[] {
     this.#fail('neighbours', 'list neighbours');
     return this.#net.neighbours.filter(
       n =>
@@ -218,6 +232,12 @@ export class FakeKernel implements Kernel {
     if (old === undefined) refuse(op, 'ENOENT');
     this.#net.neighbours = this.#net.neighbours.filter(n => n !== old);
     this.#net.emit({ kind: 'neighbour', change: 'deleted', neighbour: old });
+  }
+
+  *fdbInSteps(link: number): Generator<void, FdbEntry[]> {
+    const read = this.fdb(link);
+    yield;
+    return read;
   }
 
   fdb(link: number): FdbEntry[] {

@@ -1,4 +1,5 @@
-import { type Family, type Mac, printAddr, printCidr } from '@calico/ip';
+import { type Mac, printAddr, printCidr } from '@calico/ip';
+import { finished } from '@calico/reconcile';
 import { isAbsent, KernelError } from '../error.ts';
 import type {
   Address,
@@ -11,8 +12,10 @@ import type {
   LinkSpec,
   Namespace,
   Neighbour,
+  NeighbourFilter,
   PacketLogHandler,
   Route,
+  RouteFilter,
   RouteKey,
   Subscription,
 } from '../kernel.ts';
@@ -142,9 +145,18 @@ class LinuxKernel implements Kernel {
     this.#ask(op, w => encodeDeleteAddress(w, address));
   }
 
-  routes(filter: { readonly table?: number; readonly family?: Family } = {}): Route[] {
+  routes(filter: RouteFilter = {}): Route[] {
+    return finished(this.#routes(filter, this.#route));
+  }
+
+  *routesInSteps(filter: RouteFilter = {}): Generator<void, Route[]> {
+    return yield* this.#onOwnSocket(socket => this.#routes(filter, socket));
+  }
+
+  *#routes(filter: RouteFilter, socket: NetlinkSocket): Generator<void, Route[]> {
     try {
-      return this.#list('list routes', w => encodeListRoutes(w, filter.family, filter.table), decodeRoute);
+      const encode = (w: MessageWriter) => encodeListRoutes(w, filter.family, filter.table);
+      return yield* this.#listInSteps('list routes', encode, decodeRoute, socket);
     } catch (error) {
       if (filter.table !== undefined && isAbsent(error)) return []; // the table exists from its first route on
       throw error;
@@ -159,8 +171,17 @@ class LinuxKernel implements Kernel {
     this.#ask(`delete route ${routeText(route)}`, w => encodeDeleteRoute(w, route));
   }
 
-  neighbours(filter: { readonly link?: number; readonly family?: Family } = {}): Neighbour[] {
-    return this.#list('list neighbours', w => encodeListNeighbours(w, filter.family, filter.link), decodeNeighbour);
+  neighbours(filter: NeighbourFilter = {}): Neighbour[] {
+    return finished(this.#neighbours(filter, this.#route));
+  }
+
+  *neighboursInSteps(filter: NeighbourFilter = {}): Generator<void, Neighbour[]> {
+    return yield* this.#onOwnSocket(socket => this.#neighbours(filter, socket));
+  }
+
+  #neighbours({ family, link }: NeighbourFilter, socket: NetlinkSocket): Generator<void, Neighbour[]> {
+    const encode = (w: MessageWriter) => encodeListNeighbours(w, family, link);
+    return this.#listInSteps('list neighbours', encode, decodeNeighbour, socket);
   }
 
   replaceNeighbour(neighbour: Neighbour & { readonly mac: Mac }): void {
@@ -174,7 +195,16 @@ class LinuxKernel implements Kernel {
   }
 
   fdb(link: number): FdbEntry[] {
-    const entries = this.#list(`list forwarding entries of link ${link}`, w => encodeListFdb(w, link), decodeFdbEntry);
+    return finished(this.#fdb(link, this.#route));
+  }
+
+  *fdbInSteps(link: number): Generator<void, FdbEntry[]> {
+    return yield* this.#onOwnSocket(socket => this.#fdb(link, socket));
+  }
+
+  *#fdb(link: number, socket: NetlinkSocket): Generator<void, FdbEntry[]> {
+    const op = `list forwarding entries of link ${link}`;
+    const entries = yield* this.#listInSteps(op, w => encodeListFdb(w, link), decodeFdbEntry, socket);
     return entries.filter(entry => entry.link === link);
   }
 
@@ -226,14 +256,28 @@ class LinuxKernel implements Kernel {
   }
 
   #list<T>(op: string, encode: Encode, decode: (payload: Uint8Array) => T | undefined): T[] {
+    return finished(this.#listInSteps(op, encode, decode, this.#route));
+  }
+
+  #listInSteps<T>(
+    op: string,
+    encode: Encode,
+    decode: (payload: Uint8Array) => T | undefined,
+    socket: NetlinkSocket,
+  ): Generator<void, T[]> {
     const w = new MessageWriter(64);
     encode(w);
-    const items: T[] = [];
-    for (const { payload } of this.#route.dump(w.bytes(), op)) {
-      const item = decode(payload);
-      if (item !== undefined) items.push(item);
+    return socket.dumpInSteps(w.bytes(), op, ({ payload }) => decode(payload));
+  }
+
+  /** Between its steps other requests are answered on the kernel's own socket. */
+  *#onOwnSocket<T>(work: (socket: NetlinkSocket) => Generator<void, T>): Generator<void, T> {
+    const socket = inNamespace(this.#namespace, () => new NetlinkSocket(NETLINK_ROUTE));
+    try {
+      return yield* work(socket);
+    } finally {
+      socket.close();
     }
-    return items;
   }
 }
 

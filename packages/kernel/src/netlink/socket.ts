@@ -1,3 +1,4 @@
+import { finished } from '@calico/reconcile';
 import { type ExtendedAck, KernelError } from '../error.ts';
 import { Attributes } from './attributes.ts';
 import { checked, EAGAIN, EINTR, ETIMEDOUT, errno, libc, retried } from './libc.ts';
@@ -135,31 +136,43 @@ export class NetlinkSocket {
    * change (NLM_F_DUMP_INTR) is read again; after 20 torn ones KernelError EINTR.
    */
   dump(message: Uint8Array, op: string): NetlinkMessage[] {
-    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
-      const replies = this.#dumpOnce(message, op);
-      if (replies !== undefined) return replies;
-    }
-    throw new KernelError(op, EINTR, `table changed during each of ${DUMP_ATTEMPTS} dumps`);
+    return finished(this.dumpInSteps(message, op, reply => reply));
   }
 
-  #dumpOnce(message: Uint8Array, op: string): NetlinkMessage[] | undefined {
-    const sequence = this.#stamp(message, NLM_F_REQUEST | NLM_F_DUMP);
-    this.#send(message, op);
-    const replies: NetlinkMessage[] = [];
-    let torn = false;
-    for (;;) {
-      for (const reply of this.#receive(op, 0)) {
-        if (reply.sequence !== sequence) continue;
-        torn ||= (reply.flags & NLM_F_DUMP_INTR) !== 0;
-        if (reply.type === NLMSG_ERROR) throwIfRefused(reply, op);
-        if (reply.type === NLMSG_DONE || reply.type === NLMSG_ERROR) {
-          const code = reply.payload.length >= 4 ? -viewOf(reply.payload).getInt32(0, LITTLE_ENDIAN) : 0;
-          if (code > 0) throw new KernelError(op, code, doneExtack(reply).message);
-          return torn ? undefined : replies;
+  /**
+   * The same, one datagram of up to 32 kB at a time, decoded; undefined leaves a message out. The socket is of no other use
+   * until the end: a socket has one dump at a time.
+   */
+  *dumpInSteps<T>(
+    message: Uint8Array,
+    op: string,
+    decode: (reply: NetlinkMessage) => T | undefined,
+  ): Generator<void, T[]> {
+    for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
+      const sequence = this.#stamp(message, NLM_F_REQUEST | NLM_F_DUMP);
+      this.#send(message, op);
+      const decoded: T[] = [];
+      let torn = false;
+      let ended = false;
+      while (!ended) {
+        for (const reply of this.#receive(op, 0)) {
+          if (reply.sequence !== sequence) continue;
+          torn ||= (reply.flags & NLM_F_DUMP_INTR) !== 0;
+          if (reply.type === NLMSG_ERROR) throwIfRefused(reply, op);
+          if (reply.type === NLMSG_DONE || reply.type === NLMSG_ERROR) {
+            const code = reply.payload.length >= 4 ? -viewOf(reply.payload).getInt32(0, LITTLE_ENDIAN) : 0;
+            if (code > 0) throw new KernelError(op, code, doneExtack(reply).message);
+            ended = true;
+            break;
+          }
+          const one = decode(reply);
+          if (one !== undefined) decoded.push(one);
         }
-        replies.push(reply);
+        if (!ended) yield;
       }
+      if (!torn) return decoded;
     }
+    throw new KernelError(op, EINTR, `table changed during each of ${DUMP_ATTEMPTS} dumps`);
   }
 
   /**

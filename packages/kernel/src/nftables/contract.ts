@@ -83,6 +83,31 @@ export function nftablesContract(name: string, open: () => NftablesSetting): voi
       expect(nftables.tables()).toEqual([]);
     });
 
+    test('a table is read in steps as it is read at once, and may be changed in between', () => {
+      const elements = manyAddresses(3_000);
+      apply(
+        { op: 'addTable', owner: true, persist: true },
+        { op: 'addSet', set: v4 },
+        { op: 'addElements', set: 'v4', elements },
+        base,
+        rule('base', verdict('accept')),
+      );
+      const whole = nftables.dump(table);
+      const quiet = nftables.dumpInSteps(table);
+      let [count, step] = [0, quiet.next()];
+      for (; !step.done; step = quiet.next()) count++;
+      expect(count).toBeGreaterThan(1);
+      expect(step.value).toEqual(whole);
+
+      const disturbed = nftables.dumpInSteps(table);
+      let last = disturbed.next();
+      for (let i = 0; !last.done; last = disturbed.next()) {
+        if (i++ < 5) apply({ op: 'addElements', set: 'v4', elements: [{ key: Uint8Array.of(10, 255, 0, i) }] });
+      }
+      const keys = new Set(last.value?.sets[0]?.elements.map(e => text(e.key)));
+      expect(elements.filter(e => !keys.has(text(e.key)))).toEqual([]);
+    });
+
     test('tables of all families stand beside each other', () => {
       for (const family of ['inet', 'ip', 'ip6', 'arp'] as const) {
         nftables.transaction({ family, name: 'same' }, [

@@ -138,7 +138,7 @@ function decodeMap(a: Attributes, flags: number): SetSpec['map'] {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** An element as it is listed: in a plain interval set the first of an interval, or the `end` of one. */
-interface ListedElement {
+export interface ListedElement {
   readonly element: Mutable<Element>;
   readonly end: boolean;
 }
@@ -186,17 +186,20 @@ function decodeElement(payload: Uint8Array): ListedElement | undefined {
   return { element, end: (flags & nft.NFT_SET_ELEM_INTERVAL_END) !== 0 };
 }
 
-/** The elements of the NFT_MSG_NEWSETELEM messages of one dump. */
-export function decodeElements(messages: readonly NetlinkMessage[], set: SetSpec): Element[] {
+/** The elements of one NFT_MSG_NEWSETELEM message, as they are listed. */
+export function decodeElements(message: NetlinkMessage): ListedElement[] {
   const listed: ListedElement[] = [];
-  for (const message of messages) {
-    const list = attributesOf(message).bytes(nft.NFTA_SET_ELEM_LIST_ELEMENTS);
-    if (list === undefined) continue;
-    eachAttribute(list, (_, payload) => {
-      const one = decodeElement(payload);
-      if (one !== undefined) listed.push(one);
-    });
-  }
+  const list = attributesOf(message).bytes(nft.NFTA_SET_ELEM_LIST_ELEMENTS);
+  if (list === undefined) return listed;
+  eachAttribute(list, (_, payload) => {
+    const one = decodeElement(payload);
+    if (one !== undefined) listed.push(one);
+  });
+  return listed;
+}
+
+/** What all messages of one dump have listed, as the elements of the set. */
+export function joinElements(listed: ListedElement[], set: SetSpec): Element[] {
   return elementForm(set) === 'interval' ? joinIntervals(listed) : listed.map(({ element }) => element);
 }
 

@@ -4,7 +4,7 @@ import { type Classification, classify, type FakePacket, type PacketContext } fr
 import { FakeTable, type Undo } from './fake-table.ts';
 import { assertTable } from './fake-validate.ts';
 import { Refusal } from './refusal.ts';
-import type { CounterDump, Element, Hook, Nftables, Op, TableDump, TableName } from './types.ts';
+import type { CounterDump, Element, Hook, Nftables, Op, SetDump, TableDump, TableName } from './types.ts';
 
 /** The tables of one namespace in memory, shared by the handles on them. */
 interface Ruleset {
@@ -143,6 +143,21 @@ export class FakeNftables implements Nftables {
       sets: inOrder(table.sets).map(set => ({ set: set.spec, elements: set.elements() })),
       counters: inOrder(table.counters).map(({ name, packets, bytes }) => ({ name, packets, bytes })),
     });
+  }
+
+  /** Part by part, each as it is at its time. */
+  *dumpInSteps(name: TableName): Generator<void, TableDump | undefined> {
+    const table = () => this.#ruleset.tables.get(keyOf(name));
+    const chains = this.dump(name)?.chains ?? [];
+    yield;
+    const sets: SetDump[] = [];
+    for (const set of [...(table()?.sets.keys() ?? [])]) {
+      const now = table()?.sets.get(set);
+      if (now !== undefined) sets.push(structuredClone({ set: now.spec, elements: now.elements() }));
+      yield;
+    }
+    const last = this.dump(name);
+    return last && { ...last, chains, sets };
   }
 
   counters(name: TableName): readonly CounterDump[] {

@@ -1,3 +1,4 @@
+import { finished } from '@calico/reconcile';
 import { KernelError } from '../error.ts';
 import {
   Attributes,
@@ -21,6 +22,7 @@ import {
   decodeRule,
   decodeSet,
   decodeTable,
+  joinElements,
   type TableInfo,
 } from './decode.ts';
 import { type ElementForm, elementForm } from './encode-elements.ts';
@@ -176,38 +178,56 @@ class LinuxNftables implements Nftables {
   }
 
   dump(table: TableName): TableDump | undefined {
+    return finished(this.#dump(table, this.#socket));
+  }
+
+  *dumpInSteps(table: TableName): Generator<void, TableDump | undefined> {
+    // A socket of its own: transactions in between are answered on the other.
+    const socket = this.#openSocket();
+    try {
+      return yield* this.#dump(table, socket);
+    } finally {
+      socket.close();
+    }
+  }
+
+  *#dump(table: TableName, socket: NetlinkSocket): Generator<void, TableDump | undefined> {
     const op = `read table ${table.family} ${table.name}`;
     for (let attempt = 0; attempt < DUMP_ATTEMPTS; attempt++) {
       const generation = this.#generation();
-      const dump = this.#dumpOnce(table, op);
-      // A table of our own cannot change meanwhile; of another one the parts must be of one generation.
+      const dump = yield* this.#dumpOnce(table, op, socket);
+      // A table of our own only we change meanwhile; of another one the parts must be of one generation.
       if (dump?.owner === 'us' || this.#generation() === generation) return dump;
     }
     throw new KernelError(op, EINTR, `tables changed during each of ${DUMP_ATTEMPTS} reads`);
   }
 
-  #dumpOnce(table: TableName, op: string): TableDump | undefined {
+  *#dumpOnce(table: TableName, op: string, socket: NetlinkSocket): Generator<void, TableDump | undefined> {
     const info = this.#getTable(table);
     if (info === undefined) return undefined;
     const family = familyNumbers[table.family];
+    const all = <T>(type: number, attribute: number | undefined, decode: (reply: NetlinkMessage) => T | undefined) => {
+      const w = new MessageWriter();
+      nftMessage(w, type, 0, family, () => {
+        if (attribute !== undefined) w.attrString(attribute, table.name);
+        if (type === nft.NFT_MSG_GETOBJ) w.attrU32be(nft.NFTA_OBJ_TYPE, nft.NFT_OBJECT_COUNTER);
+      });
+      return socket.dumpInSteps(w.bytes(), op, decode);
+    };
     const rules = new Map<string, RuleDump[]>();
     const chains: ChainDump[] = [];
-    for (const reply of this.#dumpOf(op, nft.NFT_MSG_GETCHAIN, family, () => {})) {
-      const chain = decodeChain(reply, table);
-      if (chain === undefined) continue;
+    for (const chain of yield* all(nft.NFT_MSG_GETCHAIN, undefined, reply => decodeChain(reply, table))) {
       const own: RuleDump[] = [];
       rules.set(chain.name, own);
       chains.push({ chain, rules: own });
     }
-    const ofTable = (attribute: number) => (w: MessageWriter) => w.attrString(attribute, table.name);
-    for (const reply of this.#dumpOf(op, nft.NFT_MSG_GETRULE, family, ofTable(nft.NFTA_RULE_TABLE))) {
-      const { chain, ...rule } = decodeRule(reply);
+    for (const { chain, ...rule } of yield* all(nft.NFT_MSG_GETRULE, nft.NFTA_RULE_TABLE, decodeRule)) {
       rules.get(chain)?.push(rule);
     }
     const sets: SetDump[] = [];
-    for (const reply of this.#dumpOf(op, nft.NFT_MSG_GETSET, family, ofTable(nft.NFTA_SET_TABLE))) {
-      const set = decodeSet(reply);
-      sets.push({ set, elements: this.#elementsOf(table, set) ?? [] });
+    for (const set of yield* all(nft.NFT_MSG_GETSET, nft.NFTA_SET_TABLE, decodeSet)) {
+      sets.push({ set, elements: (yield* this.#elementsInSteps(table, set, socket)) ?? [] });
+      yield;
     }
     const owner = info.ownerPort === undefined ? undefined : info.ownerPort === this.#socket.port() ? 'us' : 'other';
     return {
@@ -216,7 +236,7 @@ class LinuxNftables implements Nftables {
       persist: info.persist,
       chains,
       sets,
-      counters: this.#countersOf(table),
+      counters: yield* all(nft.NFT_MSG_GETOBJ, nft.NFTA_OBJ_TABLE, decodeCounterObject),
     };
   }
 
@@ -246,13 +266,21 @@ class LinuxNftables implements Nftables {
   }
 
   #elementsOf(table: TableName, set: SetSpec): Element[] | undefined {
+    return finished(this.#elementsInSteps(table, set, this.#socket));
+  }
+
+  *#elementsInSteps(table: TableName, set: SetSpec, socket: NetlinkSocket): Generator<void, Element[] | undefined> {
     const op = `read set "${set.name}" of table ${table.family} ${table.name}`;
-    return unlessAbsent(() => {
-      const replies = this.#dumpOf(op, nft.NFT_MSG_GETSETELEM, familyNumbers[table.family], w =>
-        w.attrString(nft.NFTA_SET_ELEM_LIST_TABLE, table.name).attrString(nft.NFTA_SET_ELEM_LIST_SET, set.name),
-      );
-      return decodeElements(replies, set);
-    });
+    const w = new MessageWriter();
+    nftMessage(w, nft.NFT_MSG_GETSETELEM, 0, familyNumbers[table.family], () =>
+      w.attrString(nft.NFTA_SET_ELEM_LIST_TABLE, table.name).attrString(nft.NFTA_SET_ELEM_LIST_SET, set.name),
+    );
+    try {
+      return joinElements((yield* socket.dumpInSteps(w.bytes(), op, decodeElements)).flat(), set);
+    } catch (error) {
+      if (error instanceof KernelError && error.errno === ENOENT) return undefined;
+      throw error;
+    }
   }
 
   close(): void {

@@ -317,6 +317,12 @@ export interface Nftables {
   tables(): readonly TableName[];
   /** The whole table as one consistent view; undefined when there is none. */
   dump(table: TableName): TableDump | undefined;
+  /**
+   * The same in steps of a few milliseconds, for large tables. What this handle changes in between may be there in part:
+   * whoever reads must know what it has written meanwhile. Of a table of another owner KernelError EINTR while it changes
+   * all the time.
+   */
+  dumpInSteps(table: TableName): Generator<void, TableDump | undefined>;
   /** The named counters, not reset by reading. Throws ENOENT without the table. */
   counters(table: TableName): readonly CounterDump[];
   /** The elements of one set. Throws ENOENT without the table or set. */
