@@ -1,5 +1,6 @@
 import type { Message } from '@calico/calc';
 import { isAbsent, type Kernel, type KernelEvent } from '@calico/kernel';
+import { finished } from '@calico/reconcile';
 import { AllowedSources } from './allowed-sources.ts';
 import { ClusterSets } from './cluster-sets.ts';
 import type { DataplaneConfig } from './dataplane-config.ts';
@@ -42,6 +43,10 @@ export class Dataplane {
   readonly #sources: AllowedSources;
   /** Whether the base chains let the overlay's packets in. */
   #overlay = false;
+  /** Messages, and a configuration, that the next `apply` takes in. */
+  #waiting: Message[] = [];
+  #nextConfig: DataplaneConfig | undefined;
+  #applying = false;
   #inSync = false;
   #forwards = false;
 
@@ -63,24 +68,14 @@ export class Dataplane {
     return this.#inSync;
   }
 
-  /** Takes messages in; writes nothing. */
+  /** Takes the messages of whole flushes in, also while an `apply` is under way: the next one begins with them. */
   handle(messages: readonly Message[]): void {
-    for (const message of messages) {
-      this.#compiler.handle(message);
-      this.#routing.handle(message);
-      this.#connections.handle(message);
-      this.#cluster.handle(message);
-      this.#sources.handle(message);
-      if (message.kind === 'inSync') this.#inSync = true;
-    }
+    for (const message of messages) this.#waiting.push(message);
   }
 
   /** Has the next `apply` write what follows from another configuration, rules and routes, as it does for messages. */
   reconfigure(config: DataplaneConfig): void {
-    if (JSON.stringify(config) === JSON.stringify(this.#config)) return;
-    this.#config = config;
-    this.#routing.reconfigure(config);
-    this.#setBaseChains();
+    this.#nextConfig = config;
   }
 
   /** Takes an event of the kernel in: an overrun means that anything may have changed. */
@@ -91,15 +86,35 @@ export class Dataplane {
     this.#sources.linkChanged(event.link.name);
   }
 
-  /** Writes what has changed since the last call. KernelError when the kernel refuses; the next call tries again. */
+  /** All steps of `applyInSteps` at once. */
   apply(): Applied {
+    return finished(this.applyInSteps());
+  }
+
+  /**
+   * Writes what has changed since the last call, in steps of a few milliseconds at most. One `apply` at a time. KernelError
+   * when the kernel refuses; the next call tries again.
+   */
+  *applyInSteps(): Generator<void, Applied> {
+    if (this.#applying) throw new Error('Cannot apply: the apply before this one is not finished');
+    this.#applying = true;
+    try {
+      return yield* this.#apply();
+    } finally {
+      this.#applying = false;
+    }
+  }
+
+  *#apply(): Generator<void, Applied> {
+    this.#takeConfig();
+    yield* this.#takeWaiting();
     if (!this.#inSync) return { rules: 0, routes: 0 };
-    this.#compiler.compile();
+    yield* this.#compiler.compileInSteps();
     if (this.#cluster.apply()) this.#setOverlay();
-    const rules = this.#writer.apply();
+    const rules = yield* this.#writer.applyInSteps();
     this.#enableForwarding();
     this.#sources.relax(this.#kernel, this.#config.sourceSpoofing === 'Any');
-    const routes = this.#routing.apply();
+    const routes = yield* this.#routing.applyInSteps();
     if (this.#connections.urgent) this.#connections.apply();
     return { rules, routes };
   }
@@ -153,6 +168,17 @@ export class Dataplane {
       : undefined;
   }
 
+  /**
+   * Compares everything with the kernel, in steps of a few milliseconds at most, between which changes are applied as
+   * always; no step while an `apply` is under way. Gives how many objects were other than we knew: the next `apply` mends
+   * them. KernelError when the kernel cannot be asked.
+   */
+  *resyncInSteps(): Generator<void, number> {
+    this.#forwards = false;
+    const rules = yield* this.#writer.resyncInSteps();
+    return rules + (yield* this.#routing.resyncInSteps());
+  }
+
   /** Has the next `apply` compare everything, or a part of it, with the kernel. */
   resync(what: 'all' | 'rules' | 'routes' = 'all'): void {
     this.#forwards = false;
@@ -172,6 +198,42 @@ export class Dataplane {
     this.#forwards = true;
   }
 
+  #takeConfig(): void {
+    const config = this.#nextConfig;
+    this.#nextConfig = undefined;
+    if (config === undefined || JSON.stringify(config) === JSON.stringify(this.#config)) return;
+    this.#config = config;
+    this.#routing.reconfigure(config);
+    this.#setBaseChains();
+  }
+
+  *#takeWaiting(): Generator<void, void> {
+    const messages = this.#waiting;
+    this.#waiting = [];
+    let taken = 0;
+    try {
+      for (const message of messages) {
+        taken++;
+        for (const piece of smallMessages(message)) {
+          this.#take(piece);
+          yield;
+        }
+      }
+    } finally {
+      // One that is wrong keeps no other from being taken in by the next call.
+      if (taken < messages.length) this.#waiting = [...messages.slice(taken), ...this.#waiting];
+    }
+  }
+
+  #take(message: Message): void {
+    this.#compiler.handle(message);
+    this.#routing.handle(message);
+    this.#connections.handle(message);
+    this.#cluster.handle(message);
+    this.#sources.handle(message);
+    if (message.kind === 'inSync') this.#inSync = true;
+  }
+
   #setOverlay(): void {
     const { overlay } = this.#cluster;
     if (overlay === this.#overlay) return;
@@ -183,4 +245,27 @@ export class Dataplane {
     const vxlanPort = this.#overlay ? this.#config.vxlanPort : undefined;
     for (const chain of baseChains({ ...this.#config, vxlanPort })) this.#ruleset.setChain(chain);
   }
+}
+
+/** So many members of a set are taken in at once. */
+const membersAtOnce = 1024;
+
+/** The message as several that take a few milliseconds at most, one after the other. */
+function* smallMessages(message: Message): Generator<Message> {
+  if (message.kind === 'ipSetUpdate' && message.members.length > membersAtOnce) {
+    const { id, members } = message;
+    yield { ...message, members: members.slice(0, membersAtOnce) };
+    for (let at = membersAtOnce; at < members.length; at += membersAtOnce) {
+      yield { kind: 'ipSetDelta', id, added: members.slice(at, at + membersAtOnce), removed: [] };
+    }
+  } else if (message.kind === 'ipSetDelta' && message.added.length + message.removed.length > membersAtOnce) {
+    const { id, added, removed } = message;
+    // Deletions first, as within one message.
+    for (let at = 0; at < removed.length; at += membersAtOnce) {
+      yield { kind: 'ipSetDelta', id, added: [], removed: removed.slice(at, at + membersAtOnce) };
+    }
+    for (let at = 0; at < added.length; at += membersAtOnce) {
+      yield { kind: 'ipSetDelta', id, added: added.slice(at, at + membersAtOnce), removed: [] };
+    }
+  } else yield message;
 }

@@ -40,6 +40,9 @@ class Recorder implements Nftables {
   dump(name: TableName) {
     return this.#to.dump(name);
   }
+  dumpInSteps(name: TableName) {
+    return this.#to.dumpInSteps(name);
+  }
   counters(name: TableName) {
     return this.#to.counters(name);
   }

@@ -1,23 +1,17 @@
-import {
-  batchSize,
-  type ChainSpec,
-  type Element,
-  KernelError,
-  type Nftables,
-  type Op,
-  sameExprs,
-  splitOps,
-  type TableDump,
-  type TableName,
-} from '@calico/kernel';
+import { batchSize, type Element, KernelError, type Nftables, type Op, type TableName } from '@calico/kernel';
+import { finished, inPieces } from '@calico/reconcile';
 import { bytesKey, keyBytes } from './address-sets.ts';
 import { tableName } from './names.ts';
-import type { Chain, NamedSet, Ruleset } from './ruleset.ts';
+import type { Changes, NamedSet, Ruleset } from './ruleset.ts';
+import { correctView, readTable, sameChain, type TableView, WrittenSince } from './table-view.ts';
 
 const table: TableName = { family: 'inet', name: tableName };
 
 /** Largest batch in bytes of what can be cut. It must fit a socket's send buffer, without privileges about 212,992 bytes. */
 export const batchLimit = 128 * 1024;
+
+/** More operations than that never fit a batch. */
+const mostOperations = batchLimit / 32;
 
 /** When elements are written: before, while or after what packets meet first changes. */
 type Phase = 'before' | 'during' | 'after';
@@ -25,60 +19,48 @@ type Phase = 'before' | 'during' | 'after';
 /** Elements that are changed together even where a change needs several batches, so that each is there all the time. */
 const elementsAtOnce = 128;
 
-/** What the kernel holds, as far as we know. */
-interface Actual {
-  readonly chains: Map<string, Chain>;
-  readonly counters: Set<string>;
-  readonly sets: Map<string, Map<string, string>>;
-  /** Whether the table is ours: no other process can change it. */
-  claimed: boolean;
-}
-
-/** The operations of a write. Those of one group of `switchOver` belong into one transaction. */
-interface Stages {
-  readonly prepare: Op[];
-  readonly switchOver: Op[][];
-  readonly cleanUp: Op[];
-}
-
 /**
- * Writes a ruleset into our table. What packets meet changes in one transaction; where that would not fit a batch, new
- * chains and sets are filled beforehand, unreferenced, and old ones removed afterwards.
+ * Writes a ruleset into our table, in steps. What packets meet changes in one transaction; where that would not fit a
+ * batch, new chains and sets are filled beforehand, unreferenced, and old ones removed afterwards.
  */
 export class NftablesWriter {
   readonly #nftables: Nftables;
   readonly #ruleset: Ruleset;
-  #actual: Actual | undefined;
+  #view: TableView | undefined;
+  /** Of a resync under way. */
+  #written: WrittenSince | undefined;
 
   constructor(nftables: Nftables, ruleset: Ruleset) {
     this.#nftables = nftables;
     this.#ruleset = ruleset;
   }
 
+  /** All steps of `applyInSteps` at once. */
+  apply(): number {
+    return finished(this.applyInSteps());
+  }
+
   /**
    * Writes what has changed; the first time, or after `resync`, everything that differs from the kernel. Gives the
    * number of operations. When the kernel refuses, its state is read anew and the write is tried once more; then the
-   * KernelError is thrown, and the next call starts with a reading.
+   * KernelError is thrown, and the next call starts with a reading. The ruleset must stay as it is until the last step.
    */
-  apply(): number {
-    if (this.#actual !== undefined && !this.#ruleset.changed) return 0;
-    if (this.#actual !== undefined) {
+  *applyInSteps(): Generator<void, number> {
+    if (this.#view !== undefined && !this.#ruleset.changed) return 0;
+    if (this.#view !== undefined) {
       try {
-        return this.#write(this.#actual);
+        return yield* this.#write(this.#view);
       } catch {
         // Someone changed the table behind us: look, then write the difference.
-        this.#actual = undefined;
+        this.#view = undefined;
       }
     }
     this.#ruleset.takeChanges();
-    this.#actual = readActual(this.#nftables.dump(table));
-    try {
-      this.#markAll(this.#actual);
-      return this.#write(this.#actual);
-    } catch (error) {
-      this.#actual = undefined;
-      throw error;
-    }
+    const view = yield* readTable(this.#nftables, table);
+    this.#markAll(view);
+    const operations = yield* this.#write(view);
+    this.#view = view;
+    return operations;
   }
 
   /**
@@ -93,104 +75,177 @@ export class NftablesWriter {
 
   /** Has the next `apply` read the table and write the difference. */
   resync(): void {
-    this.#actual = undefined;
+    this.#view = undefined;
   }
 
-  #write(actual: Actual): number {
-    const { prepare, switchOver, cleanUp } = this.#stages(actual);
-    const all = [...prepare, ...switchOver.flat(), ...cleanUp];
-    const claim: Op[] = actual.claimed ? [] : [{ op: 'addTable', owner: true, persist: true }];
-    const send = (batch: readonly Op[]) => {
-      if (batch.length > 0) this.#nftables.transaction(table, batch);
-    };
-    if (batchSize(all) <= batchLimit) send([...claim, ...all]);
-    else {
-      for (const batch of splitOps([...claim, ...prepare], batchLimit)) send(batch);
-      this.#switchOver(switchOver, send);
-      for (const batch of splitOps(cleanUp, batchLimit)) send(batch);
+  /**
+   * Compares the table with what we know of it, in steps, between which changes may be applied as always, but not while
+   * one is under way. Gives how many chains, counters, sets and elements were other than we knew; the next `apply` writes
+   * them. Throws KernelError.
+   */
+  *resyncInSteps(): Generator<void, number> {
+    const view = this.#view;
+    // The next write reads everything anyway.
+    if (view === undefined) return 0;
+    const written = new WrittenSince();
+    this.#written = written;
+    try {
+      const read = yield* readTable(this.#nftables, table);
+      // A write was refused meanwhile: what we knew is void.
+      if (this.#view !== view) return 0;
+      return yield* correctView(view, read, written, this.#ruleset);
+    } finally {
+      this.#written = undefined;
     }
-    actual.claimed = true;
-    this.#remember(actual);
-    return all.length;
+  }
+
+  /** Sends what can be filled unreferenced in batches of its own, as soon as one is full; the rest in one if it fits. */
+  *#write(view: TableView): Generator<void, number> {
+    const changes = this.#ruleset.takeChanges();
+    const claim: Op[] = view.claimed ? [] : [{ op: 'addTable', owner: true, persist: true }];
+    const prepared = yield* this.#sendFull(claim, this.#preparing(changes, view));
+    const switchOver = yield* this.#switching(changes, view);
+    const cleanUp = this.#cleaning(changes, view);
+    const rest = [...switchOver.flat(), ...cleanUp];
+    if (rest.length <= mostOperations && prepared.size + batchSize(rest) <= batchLimit) {
+      this.#send([...prepared.batch, ...rest]);
+    } else {
+      this.#send(prepared.batch);
+      yield;
+      this.#switchOver(switchOver);
+      yield;
+      this.#send((yield* this.#sendFull([], inPieces(cleanUp, elementsAtOnce))).batch);
+    }
+    view.claimed = true;
+    yield* this.#remember(changes, view);
+    this.#written?.add(changes);
+    return prepared.operations + rest.length;
+  }
+
+  #send(batch: readonly Op[]): void {
+    if (batch.length > 0) this.#nftables.transaction(table, batch);
+  }
+
+  /** Sends batches as soon as they are full; gives the one that is not, and how many operations there were. */
+  *#sendFull(
+    first: readonly Op[],
+    operations: Iterable<Op | undefined>,
+  ): Generator<void, { batch: Op[]; size: number; operations: number }> {
+    let batch = [...first];
+    let size = batchSize(batch);
+    let count = 0;
+    for (const op of operations) {
+      if (op === undefined) {
+        yield;
+        continue;
+      }
+      const bytes = batchSize([op]);
+      if (size + bytes > batchLimit) {
+        this.#send(batch);
+        yield;
+        [batch, size] = [[], 0];
+      }
+      batch.push(op);
+      size += bytes;
+      count++;
+    }
+    return { batch, size, operations: count };
   }
 
   /**
    * What packets meet changes in one transaction, as far as the send buffer lets it: its size is a matter of privileges.
    * Beyond it each element still changes in one, but maps that lead to one another do so one after the other.
    */
-  #switchOver(groups: readonly Op[][], send: (batch: readonly Op[]) => void): void {
+  #switchOver(groups: readonly Op[][]): void {
     try {
-      send(groups.flat());
+      this.#send(groups.flat());
     } catch (error) {
       if (!(error instanceof KernelError && error.code === 'EMSGSIZE')) throw error;
-      for (const batch of joinGroups(groups, batchLimit)) send(batch);
+      for (const batch of joinGroups(groups, batchLimit)) this.#send(batch);
     }
   }
 
-  #pending: ReturnType<Ruleset['takeChanges']> | undefined;
-
-  /** The operations for everything dirty, in an order that the kernel accepts. */
-  #stages(actual: Actual): Stages {
-    const dirty = this.#ruleset.takeChanges();
-    this.#pending = dirty;
-    const prepare: Op[] = [];
-    const switchOver: Op[][] = [];
-    const cleanUp: Op[] = [];
-
-    for (const name of dirty.counters) {
-      const wanted = this.#ruleset.counters.has(name);
-      if (wanted && !actual.counters.has(name)) prepare.push({ op: 'addCounter', name });
+  /** What nothing refers to yet, in an order that the kernel accepts; undefined where a step may end. */
+  *#preparing(changes: Changes, view: TableView): Generator<Op | undefined> {
+    for (const name of changes.counters) {
+      if (this.#ruleset.counters.has(name) && !view.counters.has(name)) yield { op: 'addCounter', name };
     }
-    const newSets = [...dirty.sets].flatMap(name => this.#newSet(name, actual));
-    for (const set of newSets) prepare.push({ op: 'addSet', set: set.spec });
-    const newChains = [...dirty.chains].filter(name => this.#ruleset.chains.has(name) && !actual.chains.has(name));
+    const newSets = [...changes.sets].flatMap(name => this.#newSet(name, view));
+    for (const set of newSets) yield { op: 'addSet', set: set.spec };
+    const newChains = [...changes.chains].filter(name => this.#ruleset.chains.has(name) && !view.chains.has(name));
     const jumpedTo = newChains.filter(name => this.#ruleset.chains.get(name)?.spec.hook === undefined);
-    for (const name of jumpedTo) prepare.push({ op: 'addChain', chain: { name } });
-    for (const set of newSets) if (set.elements.size > 0) prepare.push(addElements(set, [...set.elements]));
-    for (const name of jumpedTo) prepare.push(...this.#rulesOf(name));
+    for (const name of jumpedTo) yield { op: 'addChain', chain: { name } };
+    for (const set of newSets) {
+      yield undefined;
+      for (const chunk of chunked([...set.elements], elementsAtOnce)) yield addElements(set, chunk);
+    }
+    for (const name of inPieces(jumpedTo, elementsAtOnce)) {
+      if (name === undefined) yield undefined;
+      else yield* this.#rulesOf(name);
+    }
+  }
 
-    for (const name of dirty.sets) this.#markElements(name, actual, dirty.elements);
-    const byDepth = [...dirty.elements.keys()].sort((a, b) => this.#depth(a) - this.#depth(b));
-    const keysOf = (name: string, phase: Phase) => this.#keysOf(name, phase, dirty.elements, actual);
-    const changes = (name: string, phase: Phase) => this.#elementChanges(name, keysOf(name, phase), actual);
-    for (const name of byDepth.toReversed()) switchOver.push(...changes(name, 'before'));
-    for (const name of byDepth) switchOver.push(...changes(name, 'during'));
-    for (const name of dirty.chains) switchOver.push(this.#rewriting(name, actual));
-    for (const name of byDepth) switchOver.push(...changes(name, 'after'));
+  /** What changes for packets; the operations of one group belong into one transaction. */
+  *#switching(changes: Changes, view: TableView): Generator<void, Op[][]> {
+    const groups: Op[][] = [];
+    for (const name of changes.sets) yield* this.#markElements(name, view, changes.elements);
+    const byDepth = [...changes.elements.keys()].sort((a, b) => this.#depth(a) - this.#depth(b));
+    const keysOf = (name: string, phase: Phase) => this.#keysOf(name, phase, changes.elements, view);
+    const inPhase = (name: string, phase: Phase) => this.#elementChanges(name, keysOf(name, phase), view);
+    for (const name of byDepth.toReversed()) groups.push(...inPhase(name, 'before'));
+    for (const name of byDepth) groups.push(...inPhase(name, 'during'));
+    for (const name of inPieces(changes.chains, elementsAtOnce)) {
+      if (name === undefined) yield;
+      else groups.push(this.#rewriting(name, view));
+    }
+    for (const name of byDepth) groups.push(...inPhase(name, 'after'));
+    return groups;
+  }
 
-    const oldChains = [...dirty.chains].filter(name => !this.#ruleset.chains.has(name) && actual.chains.has(name));
-    for (const name of oldChains) cleanUp.push({ op: 'flushChain', name });
+  /** What nothing refers to any more. */
+  #cleaning(changes: Changes, view: TableView): Op[] {
+    const operations: Op[] = [];
+    const oldChains = [...changes.chains].filter(name => !this.#ruleset.chains.has(name) && view.chains.has(name));
+    for (const name of oldChains) operations.push({ op: 'flushChain', name });
     // Old maps lead to old chains.
-    for (const name of dirty.sets) {
-      if (!this.#ruleset.sets.has(name) && actual.sets.has(name)) cleanUp.push({ op: 'deleteSet', name });
+    for (const name of changes.sets) {
+      if (!this.#ruleset.sets.has(name) && view.sets.has(name)) operations.push({ op: 'deleteSet', name });
     }
-    for (const name of oldChains) cleanUp.push({ op: 'deleteChain', name });
-    for (const name of dirty.counters) {
-      if (!this.#ruleset.counters.has(name) && actual.counters.has(name)) cleanUp.push({ op: 'deleteCounter', name });
+    for (const name of oldChains) operations.push({ op: 'deleteChain', name });
+    for (const name of changes.counters) {
+      if (!this.#ruleset.counters.has(name) && view.counters.has(name)) operations.push({ op: 'deleteCounter', name });
     }
-    return { prepare, switchOver, cleanUp };
+    return operations;
   }
 
   /** A chain that the kernel calls is written in place; one that is jumped to only where another program changed it. */
-  #rewriting(name: string, actual: Actual): Op[] {
+  #rewriting(name: string, view: TableView): Op[] {
     const chain = this.#ruleset.chains.get(name);
-    const present = actual.chains.get(name);
+    const present = view.chains.get(name);
     if (chain === undefined || (present !== undefined && sameChain(present, chain))) return [];
     if (chain.spec.hook === undefined && present === undefined) return [];
     return [{ op: 'addChain', chain: chain.spec }, { op: 'flushChain', name }, ...this.#rulesOf(name)];
   }
 
   /** A set that went and came again between two writes: any element may differ. */
-  #markElements(name: string, actual: Actual, elements: Map<string, Set<string>>): void {
+  *#markElements(name: string, view: TableView, elements: Map<string, Set<string>>): Generator<void, void> {
     const wanted = this.#ruleset.sets.get(name)?.elements;
-    const present = actual.sets.get(name);
+    const present = view.sets.get(name);
     if (wanted === undefined || present === undefined) return;
-    elements.set(name, new Set([...wanted.keys(), ...present.keys()]));
+    const differing = new Set<string>();
+    for (const keys of [wanted.keys(), present.keys()]) {
+      for (const key of inPieces(keys)) {
+        if (key === undefined) yield;
+        else if (wanted.get(key) !== present.get(key)) differing.add(key);
+      }
+    }
+    if (differing.size > 0) elements.set(name, differing);
+    else elements.delete(name);
   }
 
-  #newSet(name: string, actual: Actual): NamedSet[] {
+  #newSet(name: string, view: TableView): NamedSet[] {
     const set = this.#ruleset.sets.get(name);
-    return set === undefined || actual.sets.has(name) ? [] : [set];
+    return set === undefined || view.sets.has(name) ? [] : [set];
   }
 
   #rulesOf(chain: string): Op[] {
@@ -205,18 +260,20 @@ export class NftablesWriter {
    * The dirty keys of a set that are written in the phase: in a map that is looked up behind others, new elements come
    * before anything leads to them, and old ones go when nothing does any more.
    */
-  #keysOf(name: string, phase: Phase, dirty: ReadonlyMap<string, ReadonlySet<string>>, actual: Actual): string[] {
+  #keysOf(name: string, phase: Phase, dirty: ReadonlyMap<string, ReadonlySet<string>>, view: TableView): string[] {
+    // What is new was filled beforehand.
+    if (!view.sets.has(name)) return [];
     const keys = [...(dirty.get(name) ?? [])];
     if (this.#depth(name) === 0) return phase === 'during' ? keys : [];
     const wanted = this.#ruleset.sets.get(name)?.elements;
-    const present = actual.sets.get(name);
+    const present = view.sets.get(name);
     return keys.filter(key => phase === (!present?.has(key) ? 'before' : !wanted?.has(key) ? 'after' : 'during'));
   }
 
   /** Deletions before additions: an element with another verdict, or one in a hidden network's place, must go first. */
-  #elementChanges(name: string, keys: Iterable<string>, actual: Actual): Op[][] {
+  #elementChanges(name: string, keys: Iterable<string>, view: TableView): Op[][] {
     const set = this.#ruleset.sets.get(name);
-    const present = actual.sets.get(name);
+    const present = view.sets.get(name);
     if (set === undefined || present === undefined) return [];
     const changed = [...keys].filter(key => set.elements.get(key) !== present.get(key));
     const deletions = (list: readonly string[]): Op[] => {
@@ -236,65 +293,48 @@ export class NftablesWriter {
     return chunks.map(chunk => [...deletions(chunk), ...additions(chunk)]);
   }
 
-  /** The write has succeeded: what was dirty is now as desired. */
-  #remember(actual: Actual): void {
-    const dirty = this.#pending;
-    if (dirty === undefined) return;
-    for (const name of dirty.counters) {
-      if (this.#ruleset.counters.has(name)) actual.counters.add(name);
-      else actual.counters.delete(name);
+  /** The write has succeeded: what has changed is now as desired. */
+  *#remember(changes: Changes, view: TableView): Generator<void, void> {
+    for (const name of changes.counters) {
+      if (this.#ruleset.counters.has(name)) view.counters.add(name);
+      else view.counters.delete(name);
     }
-    for (const name of dirty.chains) {
+    for (const name of changes.chains) {
       const chain = this.#ruleset.chains.get(name);
-      if (chain !== undefined) actual.chains.set(name, chain);
-      else actual.chains.delete(name);
+      if (chain !== undefined) view.chains.set(name, chain);
+      else view.chains.delete(name);
     }
-    for (const name of dirty.sets) {
+    for (const name of changes.sets) {
       const set = this.#ruleset.sets.get(name);
-      if (set === undefined) actual.sets.delete(name);
-      else if (!actual.sets.has(name)) actual.sets.set(name, new Map(set.elements));
+      if (set === undefined) view.sets.delete(name);
+      else if (!view.sets.has(name)) {
+        const elements = new Map<string, string>();
+        view.sets.set(name, elements);
+        changes.elements.delete(name);
+        for (const entry of inPieces(set.elements)) {
+          if (entry === undefined) yield;
+          else elements.set(...entry);
+        }
+      }
     }
-    for (const [name, keys] of dirty.elements) {
+    for (const [name, keys] of changes.elements) {
       const set = this.#ruleset.sets.get(name);
-      const present = actual.sets.get(name);
+      const present = view.sets.get(name);
       for (const key of set === undefined || present === undefined ? [] : keys) {
         const value = set?.elements.get(key);
         if (value === undefined) present?.delete(key);
         else present?.set(key, value);
       }
     }
-    this.#pending = undefined;
   }
 
   /** Marks everything of the ruleset and everything that the kernel has: the write leaves out what is equal. */
-  #markAll(actual: Actual): void {
-    for (const name of [...this.#ruleset.chains.keys(), ...actual.chains.keys()])
+  #markAll(view: TableView): void {
+    for (const name of [...this.#ruleset.chains.keys(), ...view.chains.keys()])
       this.#ruleset.markChanged('chains', name);
-    for (const name of [...this.#ruleset.counters, ...actual.counters]) this.#ruleset.markChanged('counters', name);
-    for (const name of [...this.#ruleset.sets.keys(), ...actual.sets.keys()]) this.#ruleset.markChanged('sets', name);
+    for (const name of [...this.#ruleset.counters, ...view.counters]) this.#ruleset.markChanged('counters', name);
+    for (const name of [...this.#ruleset.sets.keys(), ...view.sets.keys()]) this.#ruleset.markChanged('sets', name);
   }
-}
-
-function readActual(dump: TableDump | undefined): Actual {
-  const actual: Actual = { chains: new Map(), counters: new Set(), sets: new Map(), claimed: dump?.owner === 'us' };
-  for (const { chain, rules } of dump?.chains ?? []) {
-    actual.chains.set(chain.name, { spec: chain, rules: rules.map(rule => rule.exprs) });
-  }
-  for (const { name } of dump?.counters ?? []) actual.counters.add(name);
-  for (const { set, elements } of dump?.sets ?? []) {
-    const isInterval = set.flags.includes('interval');
-    actual.sets.set(set.name, new Map(elements.map(e => [elementKey(e, isInterval), elementValue(e)] as const)));
-  }
-  return actual;
-}
-
-function sameChain(present: Chain, wanted: Chain): boolean {
-  const policy = ({ policy = 'accept' }: ChainSpec) => policy;
-  return (
-    policy(present.spec) === policy(wanted.spec) &&
-    present.rules.length === wanted.rules.length &&
-    present.rules.every((rule, i) => rule === wanted.rules[i] || sameExprs(rule, wanted.rules[i] ?? []))
-  );
 }
 
 /** Joins groups to batches of at most `limit` bytes; none is torn apart. */
@@ -317,15 +357,6 @@ function joinGroups(groups: readonly Op[][], limit: number): Op[][] {
 
 function chunked<T>(list: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
-}
-
-function elementKey({ key, keyEnd }: Element, isInterval: boolean): string {
-  return bytesKey(key) + (isInterval ? bytesKey(keyEnd ?? key) : '');
-}
-
-function elementValue({ data }: Element): string {
-  if (data instanceof Uint8Array) return bytesKey(data);
-  return data !== undefined && 'chain' in data ? data.chain : '';
 }
 
 function addElements(set: NamedSet, entries: readonly (readonly [string, string])[]): Op {

@@ -1,6 +1,7 @@
 import type { EndpointId, LocalEndpoint, Message } from '@calico/calc';
 import type { Family } from '@calico/ip';
 import type { Direction, DirectionProgram, PolicyProgram, ProfileProgram } from '@calico/policy';
+import { finished } from '@calico/reconcile';
 import type { ProgramState } from '../tables.ts';
 import { AddressSets, bytesKey, type ElementChange } from './address-sets.ts';
 import { denying } from './base-chains.ts';
@@ -156,15 +157,23 @@ export class PolicyCompiler {
     }
   }
 
-  /** Brings the ruleset up to date with everything handled so far. */
+  /** All steps of `compileInSteps` at once. */
   compile(): void {
+    finished(this.compileInSteps());
+  }
+
+  /** Brings the ruleset up to date with everything handled so far. Nothing may be handled until the last step. */
+  *compileInSteps(): Generator<void, void> {
     // A program that turns out too large for lookups is compiled once more.
-    do this.#compileDirty();
+    do yield* this.#compileDirty();
     while (this.#dirtyPrograms.size > 0);
   }
 
-  #compileDirty(): void {
-    for (const id of this.#dirtyEndpoints) this.#assignPrograms(id);
+  *#compileDirty(): Generator<void, void> {
+    for (const id of this.#dirtyEndpoints) {
+      this.#assignPrograms(id);
+      yield;
+    }
     for (const key of this.#lookups.takeDirty()) this.#dirtyPrograms.add(key);
     // New chains are acquired before old ones are released, so that what both use is never taken away in between.
     const old: Old = { chains: [], lookups: [] };
@@ -177,18 +186,22 @@ export class PolicyCompiler {
       (compiled.endpoints.size === 0 ? unused : used).set(key, compiled);
     }
     // First every program says what it asks, then the identities are made once for all.
-    for (const [key, compiled] of used) this.#prepare(key, compiled, old);
-    for (const [key, compiled] of unused) this.#forgetProgram(key, compiled, old);
-    const tooLarge = this.#lookups.applyMoves(new Set(used.keys()));
+    for (const [key, compiled] of used) yield* this.#prepare(key, compiled, old);
+    for (const [key, compiled] of unused) yield* this.#forgetProgram(key, compiled, old);
+    const tooLarge = yield* this.#lookups.applyMoves(new Set(used.keys()));
     for (const [key, compiled] of used) {
-      if (compiled.lookup !== undefined && !this.#lookups.fill(key)) tooLarge.push(key);
+      if (compiled.lookup !== undefined && !(yield* this.#lookups.fill(key))) tooLarge.push(key);
       const chain = this.#compileProgram(compiled);
       for (const id of chain === compiled.chain ? [] : compiled.endpoints) this.#markInterface(id);
       compiled.chain = chain;
+      yield;
     }
     for (const name of this.#dirtyInterfaces) this.#writeMaps(name);
-    for (const chain of old.chains) this.#store.release(chain);
-    for (const lookup of old.lookups) lookup.close();
+    for (const chain of old.chains) {
+      this.#store.release(chain);
+      yield;
+    }
+    for (const lookup of old.lookups) yield* lookup.close();
     this.#dirtyPrograms.clear();
     this.#dirtyEndpoints.clear();
     this.#dirtyInterfaces.clear();
@@ -288,26 +301,27 @@ export class PolicyCompiler {
     this.#dirtyPrograms.add(key);
   }
 
-  #forgetProgram(key: string, compiled: CompiledProgram, old: Old): void {
+  *#forgetProgram(key: string, compiled: CompiledProgram, old: Old): Generator<void, void> {
     this.#programs.delete(key);
     for (const owner of ownersOf(compiled.program)) remove(this.#programsUsing, owner, key);
-    this.#dropLookup(key, compiled, old);
+    yield* this.#dropLookup(key, compiled, old);
   }
 
-  #dropLookup(key: string, compiled: CompiledProgram, old: Old): void {
+  *#dropLookup(key: string, compiled: CompiledProgram, old: Old): Generator<void, void> {
     if (compiled.lookup === undefined) return;
-    this.#lookups.forget(key);
+    yield* this.#lookups.forget(key);
     old.lookups.push(compiled.lookup);
     compiled.lookup = undefined;
   }
 
   /** Chooses the program's form, and has the sets that lookups need made into identities. */
-  #prepare(key: string, compiled: CompiledProgram, old: Old): void {
+  *#prepare(key: string, compiled: CompiledProgram, old: Old): Generator<void, void> {
     const { direction, family, program } = compiled;
     const isSmall = this.#book.ruleCount(program, direction, family) <= this.#rulesInOrder;
     const flat = (netsBy: NetsBy) => this.#book.flatProgram(program, direction, family, netsBy);
-    if (compiled.tooLarge || isSmall) this.#dropLookup(key, compiled, old);
-    else compiled.lookup = this.#lookups.prepare(key, direction, family, flat);
+    if (compiled.tooLarge || isSmall) yield* this.#dropLookup(key, compiled, old);
+    else compiled.lookup = yield* this.#lookups.prepare(key, direction, family, flat);
+    yield;
   }
 
   #compileProgram({ direction, family, program, lookup }: CompiledProgram): string {

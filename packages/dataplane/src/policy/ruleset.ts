@@ -19,8 +19,8 @@ export interface NamedSet {
   readonly depth: number;
 }
 
-/** What has changed since the last time that the ruleset was written. */
-interface Dirty {
+/** Names of what has changed since the ruleset was last written; elements by their set. */
+export interface Changes {
   readonly chains: Set<string>;
   readonly counters: Set<string>;
   readonly sets: Set<string>;
@@ -75,6 +75,11 @@ export class Ruleset {
     if (elements === undefined || elements.get(key) === value) return;
     if (value === undefined) elements.delete(key);
     else elements.set(key, value);
+    this.markElement(set, key);
+  }
+
+  /** Marks an element of a set as changed, whether it is in the ruleset or not. */
+  markElement(set: string, key: string): void {
     let keys = this.#dirty.elements.get(set);
     if (keys === undefined) {
       keys = new Set();
@@ -89,7 +94,7 @@ export class Ruleset {
   }
 
   /** The names of what has changed since the last call; what the writer could not write it must mark again. */
-  takeChanges(): Dirty {
+  takeChanges(): Changes {
     const taken = this.#dirty;
     this.#dirty = noChanges();
     return taken;
@@ -102,6 +107,7 @@ export class Ruleset {
   }
 }
 
-function noChanges(): Dirty {
+/** No changes yet. */
+export function noChanges(): Changes {
   return { chains: new Set(), counters: new Set(), sets: new Set(), elements: new Map() };
 }

@@ -1,19 +1,13 @@
-import type { EndpointId, HostInfo, LocalEndpoint, Message, PoolInfo, RouteInfo, Vtep } from '@calico/calc';
-import { type Addr, type Family, parseAddr, parseCidr, printAddr, printCidr } from '@calico/ip';
+import type { EndpointId, LocalEndpoint, Message, RouteInfo } from '@calico/calc';
+import { printAddr, printCidr } from '@calico/ip';
 import type { Kernel, Link, Route } from '@calico/kernel';
+import { finished } from '@calico/reconcile';
 import type { RouteState } from '../tables.ts';
+import { ClaimedTable } from './claimed-table.ts';
 import { planRoute, type RouteSurroundings, workloadRoutes } from './route-plan.ts';
 import { mainTable, ourProtocol, type RoutingConfig, vxlanDevice } from './routing-config.ts';
-import {
-  ensureVxlanDevice,
-  linkWithAddress,
-  removeVxlanDevice,
-  syncTunnelEnds,
-  tunnelEnd,
-  unlessAbsent,
-} from './vxlan.ts';
-
-const families = [4, 6] as const;
+import { Tunnels } from './tunnels.ts';
+import { unlessAbsent } from './vxlan.ts';
 
 /**
  * Keeps the routes to workloads, blocks and other nodes, and the VXLAN devices. `handle` takes messages in, `apply`
@@ -25,38 +19,39 @@ export class Routing {
   /** By what routes to workloads that are still to go are known as ours: earlier configurations. */
   #formerOwn: Pick<RoutingConfig, 'interfacePrefixes' | 'deviceRouteProtocol'>[] = [];
   readonly #infos = new Map<string, RouteInfo>();
+  /** The CIDRs of which a node is the way. */
+  readonly #infosOf = new Map<string, Set<string>>();
   readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
-  readonly #vteps = new Map<string, Vtep>();
-  readonly #hosts = new Map<string, HostInfo>();
-  readonly #pools = new Map<string, PoolInfo>();
-  readonly #vxlanLinks = new Map<Family, number>();
-  readonly #parentLinks = new Map<Family, number>();
-  /** What each source — a CIDR of the calculation, or an endpoint — asks for, by route and source. */
-  readonly #claims = new Map<string, Map<string, Route>>();
-  readonly #routesOf = new Map<string, string[]>();
-  /** What the kernel has of ours; undefined until the first reading. */
-  #actual: Map<string, Route> | undefined;
+  readonly #tunnels: Tunnels;
+  /** Sources: CIDRs of the calculation, and endpoints. */
+  readonly #routes: ClaimedTable<Route>;
   readonly #dirtySources = new Set<string>();
-  readonly #dirtyRoutes = new Set<string>();
-  /** Routes that the kernel may have dropped by itself, whatever `#actual` says. */
-  readonly #unsureRoutes = new Set<string>();
-  #tunnelsDirty = true;
 
   constructor(kernel: Kernel, config: RoutingConfig) {
     this.#kernel = kernel;
     this.#config = config;
+    this.#tunnels = new Tunnels(kernel, config);
+    this.#routes = new ClaimedTable({
+      same: sameRoute,
+      write: route => this.#write(route),
+      remove: route => unlessAbsent(() => kernel.deleteRoute(route)),
+      // An endpoint's claim wins, and of several the lowest name's.
+      before: (a, b) => {
+        const isEndpoint = this.#endpoints.has(a);
+        return isEndpoint === this.#endpoints.has(b) ? a < b : isEndpoint;
+      },
+    });
   }
 
   /** Takes one message of the calculation in. Other kinds are ignored. */
   handle(message: Message): void {
+    this.#tunnels.handle(message);
     switch (message.kind) {
       case 'routeUpdate':
-        this.#infos.set(message.route.cidr, message.route);
-        this.#dirtySources.add(message.route.cidr);
+        this.#setInfo(message.route.cidr, message.route);
         return;
       case 'routeRemove':
-        this.#infos.delete(message.cidr);
-        this.#dirtySources.add(message.cidr);
+        this.#setInfo(message.cidr, undefined);
         return;
       case 'endpointUpdate':
         this.#endpoints.set(message.id, message.endpoint);
@@ -67,28 +62,10 @@ export class Routing {
         this.#dirtySources.add(message.id);
         return;
       case 'vtepUpdate':
-        this.#vteps.set(message.vtep.node, message.vtep);
-        this.#tunnelsDirty = true;
+        this.#planNode(message.vtep.node);
         return;
       case 'vtepRemove':
-        this.#vteps.delete(message.node);
-        this.#tunnelsDirty = true;
-        return;
-      case 'hostUpdate':
-        this.#hosts.set(message.host.name, message.host);
-        this.#tunnelsDirty = true;
-        return;
-      case 'hostRemove':
-        this.#hosts.delete(message.name);
-        this.#tunnelsDirty = true;
-        return;
-      case 'poolUpdate':
-        this.#pools.set(message.pool.cidr, message.pool);
-        this.#tunnelsDirty = true;
-        return;
-      case 'poolRemove':
-        this.#pools.delete(message.cidr);
-        this.#tunnelsDirty = true;
+        this.#planNode(message.node);
         return;
     }
   }
@@ -97,47 +74,43 @@ export class Routing {
    * An interface came, went or changed: what depends on it is planned anew by the next `apply`. Nothing depends on most
    * of them: the interfaces of ended pods are renamed and deleted all the time.
    */
-  linkChanged({ index, name }: Pick<Link, 'index' | 'name'>): void {
-    if (isWorkload(name, this.#config)) {
-      for (const [id, endpoint] of this.#endpoints) {
-        if (endpoint.name !== name) continue;
-        this.#dirtySources.add(id);
-        // An interface that was down in between has lost its routes.
-        for (const key of this.#routesOf.get(id) ?? []) this.#unsureRoutes.add(key);
-      }
+  linkChanged(link: Pick<Link, 'index' | 'name'>): void {
+    if (!isWorkload(link.name, this.#config)) {
+      this.#tunnels.linkChanged(link);
       return;
     }
-    const used = [...this.#vxlanLinks.values(), ...this.#parentLinks.values()].includes(index);
-    const isTunnel = name === vxlanDevice[4] || name === vxlanDevice[6];
-    const isAwaited = families.some(family => this.#ownAddress(family) !== undefined && !this.#parentLinks.has(family));
-    if (used || isTunnel || isAwaited) this.#tunnelsDirty = true;
+    for (const [id, endpoint] of this.#endpoints) {
+      if (endpoint.name !== link.name) continue;
+      this.#dirtySources.add(id);
+      // An interface that was down in between has lost its routes.
+      this.#routes.doubt(id);
+    }
+  }
+
+  /** All steps of `applyInSteps` at once. */
+  apply(): number {
+    return finished(this.applyInSteps());
   }
 
   /**
-   * Writes what has changed. Gives the number of routes written or removed. A route that the kernel refuses keeps no
-   * other back: the first KernelError is thrown at the end, and the next call tries again.
+   * Writes what has changed, in steps. Gives the number of routes written or removed. A route that the kernel refuses keeps
+   * no other back: the first KernelError is thrown at the end, and the next call tries again.
    */
-  apply(): number {
-    if (this.#tunnelsDirty) this.#applyTunnels();
-    for (const source of this.#dirtySources) this.#plan(source);
-    this.#dirtySources.clear();
-    if (this.#config.routeSyncDisabled) return 0;
-    if (this.#actual === undefined) this.#readRoutes();
-    let written = 0;
-    let refused: { error: unknown } | undefined;
-    // What comes does so before anything goes: a route under another metric takes over from the old one.
-    const isWanted = (key: string) => this.#claims.has(key);
-    const dirty = [...this.#dirtyRoutes];
-    for (const key of [...dirty.filter(isWanted), ...dirty.filter(key => !isWanted(key))]) {
-      try {
-        if (this.#applyRoute(key)) written++;
-        this.#dirtyRoutes.delete(key);
-        this.#unsureRoutes.delete(key);
-      } catch (error) {
-        refused ??= { error };
-      }
+  *applyInSteps(): Generator<void, number> {
+    yield* this.#tunnels.applyInSteps();
+    if (this.#tunnels.takeLinksChanged()) {
+      for (const cidr of this.#infos.keys()) this.#dirtySources.add(cidr);
+      // A device made anew, or that was down in between, has lost its routes.
+      this.#routes.forget();
     }
-    if (refused !== undefined) throw refused.error;
+    for (const source of this.#dirtySources) {
+      this.#routes.claim(source, this.#plannedRoutes(source));
+      this.#dirtySources.delete(source);
+      yield;
+    }
+    if (this.#config.routeSyncDisabled) return 0;
+    if (!this.#routes.isRead) this.#routes.read(yield* this.#readRoutes());
+    const written = yield* this.#routes.applyInSteps();
     this.#formerOwn = [];
     return written;
   }
@@ -146,126 +119,83 @@ export class Routing {
   reconfigure(config: RoutingConfig): void {
     this.#formerOwn.push(this.#config);
     this.#config = config;
-    for (const id of this.#endpoints.keys()) this.#dirtySources.add(id);
+    this.#tunnels.reconfigure(config);
+    for (const source of [...this.#endpoints.keys(), ...this.#infos.keys()]) this.#dirtySources.add(source);
     this.resync();
   }
 
   /** Has the next `apply` read the kernel and write every difference. */
   resync(): void {
-    this.#actual = undefined;
-    this.#tunnelsDirty = true;
+    this.#tunnels.resync();
+    this.#routes.forget();
+  }
+
+  /**
+   * Compares routes and tunnels with the kernel, in steps between which changes may be applied as always. Gives how many
+   * entries are other than they should be; the next `apply` writes them. Throws KernelError.
+   */
+  *resyncInSteps(): Generator<void, number> {
+    const drift = yield* this.#tunnels.compareInSteps();
+    return drift + (yield* this.#routes.compareInSteps(this.#readRoutes()));
   }
 
   /** The routes that are wanted, and those of ours that the kernel had when it was last read or written. */
   *routes(): Generator<RouteState> {
-    for (const key of new Set([...this.#claims.keys(), ...(this.#actual?.keys() ?? [])])) {
-      const desired = this.#desired(key);
-      const actual = this.#actual?.get(key);
-      const route = desired ?? actual;
+    for (const { wanted, present } of this.#routes.entries()) {
+      const route = wanted ?? present;
       if (route === undefined) continue;
-      const there = actual !== undefined && desired !== undefined && sameRoute(actual, desired);
+      const there = present !== undefined && wanted !== undefined && sameRoute(present, wanted);
       yield {
         destination: printCidr(route.destination),
         type: route.type,
         gateway: route.gateway && printAddr(route.gateway),
         link: route.link,
-        state: there ? 'present' : desired === undefined ? 'to be removed' : 'missing',
+        state: there ? 'present' : wanted === undefined ? 'to be removed' : 'missing',
       };
     }
   }
 
-  #applyTunnels(): void {
-    for (const family of families) {
-      const own = this.#vteps.get(this.#config.nodeName);
-      const link = this.#overlayWanted(family)
-        ? ensureVxlanDevice(this.#kernel, family, tunnelEnd(own, family), this.#config)
-        : removeVxlanDevice(this.#kernel, family);
-      setOrDelete(this.#vxlanLinks, family, link ?? undefined);
-      if (link !== undefined) {
-        const others = [...this.#vteps.values()].filter(vtep => vtep.node !== this.#config.nodeName);
-        syncTunnelEnds(
-          this.#kernel,
-          family,
-          link,
-          others.flatMap(vtep => tunnelEnd(vtep, family) ?? []),
-        );
-      }
-      const address = this.#ownAddress(family);
-      setOrDelete(this.#parentLinks, family, address && linkWithAddress(this.#kernel, address)?.index);
+  #planNode(node: string): void {
+    for (const cidr of this.#infosOf.get(node) ?? []) this.#dirtySources.add(cidr);
+  }
+
+  #setInfo(cidr: string, info: RouteInfo | undefined): void {
+    const before = this.#infos.get(cidr)?.node;
+    if (before !== undefined) this.#infosOf.get(before)?.delete(cidr);
+    if (before !== undefined && this.#infosOf.get(before)?.size === 0) this.#infosOf.delete(before);
+    if (info === undefined) this.#infos.delete(cidr);
+    else {
+      this.#infos.set(cidr, info);
+      if (info.node !== undefined) this.#infosOf.set(info.node, (this.#infosOf.get(info.node) ?? new Set()).add(cidr));
     }
-    for (const cidr of this.#infos.keys()) this.#dirtySources.add(cidr);
-    this.#tunnelsDirty = false;
-    // A device made anew has lost its routes.
-    this.#actual = undefined;
+    this.#dirtySources.add(cidr);
   }
 
-  #ownAddress(family: Family): Addr | undefined {
-    const host = this.#hosts.get(this.#config.nodeName);
-    return parseAddr((family === 4 ? host?.ipv4 : host?.ipv6) ?? '');
-  }
-
-  #overlayWanted(family: Family): boolean {
-    return [...this.#pools.values()].some(
-      pool => pool.vxlanMode !== 'Never' && parseCidr(pool.cidr)?.addr.family === family,
-    );
-  }
-
-  #plan(source: string): void {
-    const keys: string[] = [];
-    for (const route of this.#plannedRoutes(source)) {
-      const key = routeKey(route);
-      keys.push(key);
-      const claims = this.#claims.get(key) ?? new Map<string, Route>();
-      this.#claims.set(key, claims.set(source, route));
-      this.#dirtyRoutes.add(key);
-    }
-    for (const key of this.#routesOf.get(source) ?? []) {
-      if (keys.includes(key)) continue;
-      const claims = this.#claims.get(key);
-      claims?.delete(source);
-      if (claims?.size === 0) this.#claims.delete(key);
-      this.#dirtyRoutes.add(key);
-    }
-    if (keys.length > 0) this.#routesOf.set(source, keys);
-    else this.#routesOf.delete(source);
-  }
-
-  /** Of several claims on a route an endpoint's wins, and of those the lowest name's. */
-  #desired(key: string): Route | undefined {
-    const [first] = [...(this.#claims.get(key) ?? [])].sort(
-      ([a], [b]) => Number(this.#endpoints.has(b)) - Number(this.#endpoints.has(a)) || (a < b ? -1 : 1),
-    );
-    return first?.[1];
-  }
-
-  #plannedRoutes(source: string): Route[] {
+  #plannedRoutes(source: string): (readonly [string, Route])[] {
     const endpoint = this.#endpoints.get(source);
     if (endpoint !== undefined) {
       const link = this.#kernel.link(endpoint.name);
-      return endpoint.active && link?.up ? workloadRoutes(endpoint, link.index, this.#config) : [];
+      const routes = endpoint.active && link?.up ? workloadRoutes(endpoint, link.index, this.#config) : [];
+      return routes.map(route => [routeKey(route), route]);
     }
     const info = this.#infos.get(source);
     const route = info && planRoute(info, this.#surroundings);
-    return route === undefined ? [] : [route];
+    return route === undefined ? [] : [[routeKey(route), route]];
   }
 
   get #surroundings(): RouteSurroundings {
     return {
       config: this.#config,
-      vxlanLink: family => this.#vxlanLinks.get(family),
-      parentLink: family => this.#parentLinks.get(family),
-      vtep: node => this.#vteps.get(node),
+      vxlanLink: family => this.#tunnels.link(family),
+      parentLink: family => this.#tunnels.parent(family),
+      vtep: node => this.#tunnels.vtep(node),
     };
   }
 
-  #readRoutes(): void {
-    const actual = new Map<string, Route>();
+  *#readRoutes(): Generator<void, (readonly [string, Route])[]> {
     const links = new Map(this.#kernel.links().map(link => [link.index, link.name]));
-    for (const route of this.#kernel.routes({ table: mainTable })) {
-      if (this.#isOurs(route, links)) actual.set(routeKey(route), route);
-    }
-    this.#actual = actual;
-    for (const key of [...actual.keys(), ...this.#claims.keys()]) this.#dirtyRoutes.add(key);
+    const all = yield* this.#kernel.routesInSteps({ table: mainTable });
+    return all.flatMap(route => (this.#isOurs(route, links) ? [[routeKey(route), route] as const] : []));
   }
 
   /** Ours: marked with our protocol, or on a device that is only ours, as workloads' interfaces are unless told otherwise. */
@@ -280,27 +210,17 @@ export class Routing {
     );
   }
 
-  #applyRoute(key: string): boolean {
-    const desired = this.#desired(key);
-    const actual = this.#actual?.get(key);
-    if (desired === undefined) {
-      if (actual === undefined) return false;
-      unlessAbsent(() => this.#kernel.deleteRoute(actual));
-      this.#actual?.delete(key);
-      return true;
-    }
-    if (actual !== undefined && sameRoute(actual, desired) && !this.#unsureRoutes.has(key)) return false;
+  /** False when the route's interface is down or gone. */
+  #write(route: Route): boolean {
     try {
-      this.#kernel.replaceRoute(desired);
+      this.#kernel.replaceRoute(route);
+      return true;
     } catch (error) {
-      // Its interface went down or away since it was planned, as those of ending pods do: no reason to keep others waiting.
-      // The event that is on its way, or the one that brings it up again, has the route planned anew.
-      if (desired.link === undefined || this.#kernel.link(desired.link)?.up === true) throw error;
-      this.#actual?.delete(key);
+      // It went since it was planned, as those of ending pods do: no reason to keep others waiting. The event that is on
+      // its way, or the one that brings it up again, has the route planned anew.
+      if (route.link === undefined || this.#kernel.link(route.link)?.up === true) throw error;
       return false;
     }
-    this.#actual?.set(key, desired);
-    return true;
   }
 }
 
@@ -325,9 +245,4 @@ function sameRoute(a: Route, b: Route): boolean {
     a.source?.value === b.source?.value &&
     (a.onlink ?? false) === (b.onlink ?? false)
   );
-}
-
-function setOrDelete<K, V>(map: Map<K, V>, key: K, value: V | undefined): void {
-  if (value === undefined) map.delete(key);
-  else map.set(key, value);
 }

@@ -1,10 +1,10 @@
 import type { Vtep } from '@calico/calc';
-import { type Addr, type Family, hostCidr, parseAddr, printAddr } from '@calico/ip';
+import { type Addr, type Family, hostCidr, parseAddr } from '@calico/ip';
 import { isAbsent, type Kernel, type Link } from '@calico/kernel';
 import { type RoutingConfig, vxlanDevice, vxlanOverhead } from './routing-config.ts';
 
 /** This node's or another's end of the overlay in one family. */
-interface TunnelEnd {
+export interface TunnelEnd {
   readonly mac: string;
   readonly tunnel: Addr;
   readonly parent: Addr;
@@ -56,28 +56,10 @@ export function ensureVxlanDevice(
   return link.index;
 }
 
-/** Removes the VXLAN device of the family if there is one. */
-export function removeVxlanDevice(kernel: Kernel, family: Family): void {
+/** Removes the VXLAN device of the family if there is one; so gives none. */
+export function removeVxlanDevice(kernel: Kernel, family: Family): undefined {
   const link = kernel.link(vxlanDevice[family]);
   if (link !== undefined) kernel.deleteLink(link.index);
-}
-
-/**
- * Gives every other node's end a permanent neighbour and forwarding entry on the device, and removes those of nodes
- * that left. Idempotent.
- */
-export function syncTunnelEnds(kernel: Kernel, family: Family, link: number, ends: readonly TunnelEnd[]): void {
-  const wanted = new Map(ends.map(end => [printAddr(end.tunnel), end]));
-  for (const neighbour of kernel.neighbours({ link, family })) {
-    if (neighbour.permanent && !wanted.has(printAddr(neighbour.address)))
-      unlessAbsent(() => kernel.deleteNeighbour(neighbour));
-  }
-  const macs = new Set(ends.map(end => end.mac));
-  for (const entry of kernel.fdb(link)) if (!macs.has(entry.mac)) unlessAbsent(() => kernel.deleteFdb(entry));
-  for (const end of ends) {
-    kernel.replaceNeighbour({ link, address: end.tunnel, mac: end.mac, permanent: true });
-    kernel.replaceFdb({ link, mac: end.mac, remote: end.parent });
-  }
 }
 
 /** The interface that holds the address. */

@@ -1,4 +1,5 @@
 import type { SetId } from '@calico/policy';
+import { finished, inPieces } from '@calico/reconcile';
 import type { Peer, PeerPort } from './flat-rule.ts';
 import { distinctNumber } from './numbers.ts';
 
@@ -43,10 +44,20 @@ export class Identities {
     else facts.delete(fact);
   }
 
-  /** Gives the addresses whose identity is another since the last call. */
+  /** All steps of `takeMovesInSteps` at once. */
   takeMoves(): Move[] {
+    return finished(this.takeMovesInSteps());
+  }
+
+  /** Gives the addresses whose identity is another since the last call. Nothing may change until the last step. */
+  *takeMovesInSteps(): Generator<void, Move[]> {
     const moves: Move[] = [];
-    for (const [address, facts] of this.#pending) {
+    for (const entry of inPieces(this.#pending)) {
+      if (entry === undefined) {
+        yield;
+        continue;
+      }
+      const [address, facts] = entry;
       const from = this.#byAddress.get(address);
       const key = [...facts].sort().join('\n');
       if (key === (from?.key ?? '')) continue;

@@ -1,5 +1,6 @@
 import type { Family } from '@calico/ip';
 import type { Direction, SetId } from '@calico/policy';
+import { inPieces } from '@calico/reconcile';
 import type { AddressSets, ElementChange } from '../address-sets.ts';
 import type { ContentStore } from '../content-store.ts';
 import { identitiesMap, kernelSetName } from '../names.ts';
@@ -71,47 +72,52 @@ export class PeerLookups {
   }
 
   /** The program has these rules from now on; its maps are to be filled after the next `applyMoves`. */
-  prepare(
+  *prepare(
     program: string,
     direction: Direction,
     family: Family,
     flatBy: (netsBy: NetsBy) => FlatProgram,
-  ): ProgramLookup {
+  ): Generator<void, ProgramLookup> {
     const { flat, nets } = this.#withNets(flatBy, family);
     const before = this.#programs.get(program);
     const lookup =
       before?.lookup ??
       new ProgramLookup(program, direction, family, this.#ruleset, this.#store, this.#chains, this.#budget);
     this.#programs.set(program, { lookup, family, flat, nets });
-    for (const set of flat.sets) this.#startAsking(set, family, program);
-    for (const set of before?.flat.sets ?? []) if (!flat.sets.has(set)) this.#stopAsking(set, family, program);
+    yield;
+    for (const set of flat.sets) yield* this.#startAsking(set, family, program);
+    for (const set of before?.flat.sets ?? []) if (!flat.sets.has(set)) yield* this.#stopAsking(set, family, program);
     return lookup;
   }
 
   /** The program needs no lookups any more; its maps are its owner's to close. */
-  forget(program: string): void {
+  *forget(program: string): Generator<void, void> {
     const prepared = this.#programs.get(program);
     if (prepared === undefined) return;
     this.#programs.delete(program);
-    for (const set of prepared.flat.sets) this.#stopAsking(set, prepared.family, program);
+    for (const set of prepared.flat.sets) yield* this.#stopAsking(set, prepared.family, program);
   }
 
   /** Fills the program's maps; false when that is more than its budget. */
-  fill(program: string): boolean {
+  *fill(program: string): Generator<void, boolean> {
     const prepared = this.#programs.get(program);
     if (prepared === undefined) throw new Error(`Cannot fill the maps of program ${program}: it was not prepared`);
     const { lookup, family, flat, nets } = prepared;
-    return lookup.fill({ flat, nets, identities: this.#identities[family].inAny(flat.sets) });
+    return yield* lookup.fill({ flat, nets, identities: this.#identities[family].inAny(flat.sets) });
   }
 
   /**
    * Writes the new identities of addresses, and tells the programs that ask for them, but for those that will be filled
    * anew. Gives the programs that have become larger than their budget.
    */
-  applyMoves(toBeFilled: ReadonlySet<string>): string[] {
+  *applyMoves(toBeFilled: ReadonlySet<string>): Generator<void, string[]> {
     const tooLarge = new Set<string>();
     for (const family of families) {
-      for (const move of this.#identities[family].takeMoves()) {
+      for (const move of inPieces(yield* this.#identities[family].takeMovesInSteps())) {
+        if (move === undefined) {
+          yield;
+          continue;
+        }
         const { address, from, to } = move;
         this.#ruleset.setElement(identitiesMap(family), address, to === undefined ? undefined : markKey(to.number));
         const programs = new Set<string>();
@@ -144,27 +150,30 @@ export class PeerLookups {
     for (const set of flat.sets) for (const net of this.#sets.nets(set, family)) yield { set, net };
   }
 
-  #startAsking(set: SetId, family: Family, program: string): void {
+  *#startAsking(set: SetId, family: Family, program: string): Generator<void, void> {
     const programs = this.#asking[family].get(set);
     if (programs !== undefined) {
       programs.add(program);
       return;
     }
     this.#asking[family].set(set, new Set([program]));
-    this.#changeAll(set, family, true);
+    yield* this.#changeAll(set, family, true);
   }
 
-  #stopAsking(set: SetId, family: Family, program: string): void {
+  *#stopAsking(set: SetId, family: Family, program: string): Generator<void, void> {
     const programs = this.#asking[family].get(set);
     programs?.delete(program);
     if (programs?.size !== 0) return;
     this.#asking[family].delete(set);
-    this.#changeAll(set, family, false);
+    yield* this.#changeAll(set, family, false);
   }
 
-  #changeAll(set: SetId, family: Family, isTrue: boolean): void {
+  *#changeAll(set: SetId, family: Family, isTrue: boolean): Generator<void, void> {
     for (const part of ['hosts', 'ports'] as const) {
-      for (const key of this.#sets.elements(kernelSetName(set, family, part))) this.#change(set, family, key, isTrue);
+      for (const key of inPieces(this.#sets.elements(kernelSetName(set, family, part)))) {
+        if (key === undefined) yield;
+        else this.#change(set, family, key, isTrue);
+      }
     }
   }
 

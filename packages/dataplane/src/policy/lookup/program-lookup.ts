@@ -90,8 +90,11 @@ export class ProgramLookup {
     return this.#size + this.#entries.size;
   }
 
-  /** Makes the maps hold exactly this; false when that is more than the budget: then they are of no use, only to be closed. */
-  fill({ flat, nets, identities }: LookupContent): boolean {
+  /**
+   * Makes the maps hold exactly this, in steps; false when that is more than the budget: then they are of no use, only to
+   * be closed.
+   */
+  *fill({ flat, nets, identities }: LookupContent): Generator<void, boolean> {
     const before = {
       entries: this.#entries,
       map: this.#classesMap(),
@@ -110,8 +113,12 @@ export class ProgramLookup {
     if (before.default === undefined || map !== before.map) this.#ruleset.addSet(this.#classesSpec(), [], 1);
     // The common chains first: those of identities lead on to them.
     this.#default = this.#entry(this.#rulesFor(nobody, undefined), 1);
-    for (const netClass of nets?.classes ?? []) this.#add(pairKey(undefined, netClass), nobody, netClass, 1);
+    for (const netClass of nets?.classes ?? []) {
+      yield;
+      this.#add(pairKey(undefined, netClass), nobody, netClass, 1);
+    }
     for (const identity of identities) {
+      yield;
       if (this.size > this.#budget) break;
       if (nets === undefined) this.#add(pairKey(identity, undefined), identity, undefined, identity.addresses.size);
       else for (const address of identity.addresses) this.#addAddress(identity, address);
@@ -120,6 +127,7 @@ export class ProgramLookup {
     for (const [key, entry] of before.entries) {
       if (map === before.map && !this.#entries.has(key)) this.#ruleset.setElement(map, key, undefined);
       this.#leave(entry);
+      yield;
     }
     if (before.default !== undefined) {
       this.#leave(before.default);
@@ -151,9 +159,12 @@ export class ProgramLookup {
     return rules;
   }
 
-  /** Takes the maps away. */
-  close(): void {
-    for (const entry of this.#entries.values()) this.#leave(entry);
+  /** Takes the maps away, in steps. */
+  *close(): Generator<void, void> {
+    for (const entry of this.#entries.values()) {
+      this.#leave(entry);
+      yield;
+    }
     if (this.#default !== undefined) {
       this.#leave(this.#default);
       this.#ruleset.deleteSet(this.#classesMap());
