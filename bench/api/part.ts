@@ -12,9 +12,9 @@ export interface Part {
   stop(): Promise<void>;
 }
 
-/** Starts `bench/api/<name>.ts`. It ends with this process at the latest. */
-export function startPart(name: string, task: object): Part {
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, `${name}.ts`), JSON.stringify(task)], {
+/** Starts `<name>.ts` of a folder, bench/api. It ends with this process at the latest. */
+export function startPart(name: string, task: object, folder = import.meta.dir): Part {
+  const child = Bun.spawn([process.execPath, join(folder, `${name}.ts`), JSON.stringify(task)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   const kill = (): void => child.kill('SIGKILL');
@@ -23,7 +23,7 @@ export function startPart(name: string, task: object): Part {
   return {
     answer: async <T>() => {
       const { done, value } = await lines.next();
-      if (done) throw new Error(`Cannot measure: bench/api/${name}.ts ended with ${await child.exited}`);
+      if (done) throw new Error(`Cannot measure: ${name}.ts ended with ${await child.exited}`);
       return JSON.parse(value) as T;
     },
     go: () => {
