@@ -61,6 +61,8 @@ export function pluginDatastore(config: Fields, env: Environment): DatastoreConf
     k8sCertFile: text(policy, 'k8s_client_certificate'),
     k8sKeyFile: text(policy, 'k8s_client_key'),
     k8sCAFile: text(policy, 'k8s_certificate_authority'),
+    k8sClientQPS: amount(config, 'qps'),
+    k8sClientBurst: amount(config, 'burst'),
   };
   const merged: DatastoreConfig = {
     ...environmentConfig(env),
@@ -83,6 +85,12 @@ function text(fields: Fields, name: string): string {
   const value = fields[name] ?? '';
   if (typeof value === 'string') return value;
   throw refused(name, value, 'text');
+}
+
+function amount(fields: Fields, name: string): string {
+  const value = fields[name] ?? 0;
+  if (Number.isSafeInteger(value) && Number(value) >= 0) return value === 0 ? '' : String(value);
+  throw refused(name, value, 'a whole number');
 }
 
 function refused(name: string, value: unknown, allowed: string): CniError {

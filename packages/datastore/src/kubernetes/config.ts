@@ -1,3 +1,5 @@
+import type { RequestLimit } from './request-limit.ts';
+
 /** A certificate and its private key in PEM. */
 export interface ClientCertificate {
   readonly cert: string;
@@ -34,6 +36,8 @@ export interface KubernetesConfig {
   /** An HTTP proxy, such as `http://proxy:3128`. */
   readonly proxyUrl?: string;
   readonly credentials?: CredentialSource;
+  /** Absent: requests never wait for one another. */
+  readonly requestLimit?: RequestLimit;
   /** Sent with every request. */
   readonly headers?: Readonly<Record<string, string>>;
   /** The namespace of the context, when it names one. */

@@ -2,6 +2,7 @@ import { parseJson } from '@calico/api';
 import type { Clock } from '@calico/reconcile';
 import { DatastoreError } from '../error.ts';
 import type { Credential, KubernetesConfig } from './config.ts';
+import { requestTurns } from './request-limit.ts';
 import { connectionError, type Operation, statusError } from './status-error.ts';
 
 /** One request to the API server. */
@@ -36,9 +37,11 @@ export class Transport {
     | undefined;
 
   readonly #clock: Clock;
+  readonly #turn: ReturnType<typeof requestTurns> | undefined;
 
   constructor(config: KubernetesConfig, clock: Clock) {
     this.#config = config;
+    this.#turn = config.requestLimit && requestTurns(config.requestLimit, clock);
     this.#clock = clock;
     this.#base = config.server.replace(/\/+$/, '');
   }
@@ -93,11 +96,20 @@ export class Transport {
    * When the server refuses the credentials and newer ones can be had, it is sent once more: nothing was done then.
    */
   async open(request: ApiRequest): Promise<ApiResponse> {
+    if (this.#turn !== undefined) await this.#wait(request, this.#turn);
     const first = await this.#send(request);
     if (first.response.status !== 401 || this.#config.credentials?.refused() !== true)
       return this.#checked(request, first);
     first.abort();
     return this.#checked(request, await this.#send(request));
+  }
+
+  async #wait(request: ApiRequest, turn: ReturnType<typeof requestTurns>): Promise<void> {
+    try {
+      await turn(request.signal);
+    } catch (err) {
+      throw connectionError({ ...request, write: false }, this.server, err, false);
+    }
   }
 
   async #send(request: ApiRequest): Promise<ApiResponse> {

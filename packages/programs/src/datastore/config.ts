@@ -107,3 +107,10 @@ export function flag(config: DatastoreConfig, field: keyof DatastoreConfig): boo
   if (['true', 'TRUE', 'True', 't', 'T', '1'].includes(value)) return true;
   throw new Error(`${field} (${VARIABLES[field]}) is "${value}"; allowed: true, false`);
 }
+
+/** A field that is a whole number, 0 or more; 0 when absent. Throws on any other text. */
+export function wholeNumber(config: DatastoreConfig, field: keyof DatastoreConfig): number {
+  const value = config[field] ?? '0';
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw new Error(`${field} (${VARIABLES[field]}) is "${value}"; allowed: a whole number`);
+}

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { IPPool } from '@calico/api';
 import { EtcdClient } from '@calico/datastore/etcd';
 import { type DatastoreConfig, environmentConfig, fileOrEnvironmentConfig, parseConfig } from './config.ts';
+import { felixDatastoreConfig } from './felix-config.ts';
 import { openDatastore } from './open.ts';
 
 let folder: string;
@@ -37,6 +38,58 @@ describe('the configuration', () => {
     writeFileSync(path, `${head}spec: {datastoreType: kubernetes, k8sClientQPS: 5}\n`);
     const read = await fileOrEnvironmentConfig(path, { KUBECONFIG: '/a' });
     expect(read).toEqual({ datastoreType: 'kubernetes', k8sClientQPS: '5' });
+  });
+});
+
+describe("Felix's old parameters", () => {
+  const etcd = { datastoreType: 'etcdv3', etcdEndpoints: 'http://a:2379' };
+  const cases: { name: string; config: DatastoreConfig; felix: Record<string, string>; want: DatastoreConfig }[] = [
+    { name: 'that are absent change nothing', config: etcd, felix: { LOGSEVERITYSCREEN: 'Info' }, want: etcd },
+    {
+      name: 'choose the type before DATASTORE_TYPE',
+      config: { datastoreType: 'kubernetes' },
+      felix: { DATASTORETYPE: 'etcdv3' },
+      want: { datastoreType: 'etcdv3' },
+    },
+    {
+      name: 'name endpoints, files and no discovery, in any case',
+      config: { ...etcd, etcdDiscoverySrv: 'example.org' },
+      felix: {
+        EtcdEndpoints: 'https://b:2379,https://c:2379',
+        ETCDCAFILE: '/ca',
+        etcdkeyfile: '/key',
+        EtcdCertFile: '/c',
+      },
+      want: {
+        datastoreType: 'etcdv3',
+        etcdEndpoints: 'https://b:2379,https://c:2379',
+        etcdCACertFile: '/ca',
+        etcdKeyFile: '/key',
+        etcdCertFile: '/c',
+      },
+    },
+    {
+      name: 'name an address and a scheme',
+      config: { datastoreType: 'etcdv3' },
+      felix: { ETCDADDR: '127.0.0.1:4001', ETCDSCHEME: 'https' },
+      want: { datastoreType: 'etcdv3', etcdEndpoints: 'https://127.0.0.1:4001' },
+    },
+    {
+      name: 'of etcd have no meaning with Kubernetes',
+      config: { kubeconfig: '/a' },
+      felix: { ETCDENDPOINTS: 'http://b:2379', ETCDCAFILE: '/ca' },
+      want: { kubeconfig: '/a' },
+    },
+  ];
+  test.each(cases)('$name', ({ config, felix, want }) => {
+    expect(felixDatastoreConfig(config, felix)).toEqual(want);
+  });
+
+  test('of no meaning are refused by name', () => {
+    expect(() => felixDatastoreConfig({}, { DATASTORETYPE: 'etcd' })).toThrow(
+      'DatastoreType (FELIX_DATASTORETYPE) is "etcd"; allowed: kubernetes, etcdv3',
+    );
+    expect(() => felixDatastoreConfig(etcd, { EtcdScheme: 'ftp' })).toThrow('"ftp"; allowed: http, https');
   });
 });
 
@@ -89,6 +142,11 @@ describe('openDatastore', () => {
       name: 'a flag that is neither true nor false',
       config: { k8sAPIEndpoint: 'https://a', k8sInsecureSkipTLSVerify: 'yes' },
       error: 'k8sInsecureSkipTLSVerify (K8S_INSECURE_SKIP_TLS_VERIFY) is "yes"; allowed: true, false',
+    },
+    {
+      name: 'a limit that is no number',
+      config: { k8sAPIEndpoint: 'https://a', k8sClientQPS: 'many' },
+      error: 'k8sClientQPS (K8S_CLIENT_QPS) is "many"; allowed: a whole number',
     },
     { name: 'nothing at all', config: {}, error: 'there is no kubeconfig' },
   ];

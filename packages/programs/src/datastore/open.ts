@@ -2,7 +2,14 @@ import { readFileSync } from 'node:fs';
 import { type Client, calicoWriteRules, type Log } from '@calico/datastore';
 import type { KubernetesConfig } from '@calico/datastore/kubernetes';
 import type { Clock, Random } from '@calico/reconcile';
-import { type DatastoreConfig, type DatastoreType, datastoreType, type Environment, flag } from './config.ts';
+import {
+  type DatastoreConfig,
+  type DatastoreType,
+  datastoreType,
+  type Environment,
+  flag,
+  wholeNumber,
+} from './config.ts';
 
 /** A datastore that is open. */
 export interface Datastore {
@@ -80,8 +87,16 @@ async function kubernetesConfig(config: DatastoreConfig, env: Environment): Prom
     ...(k8sAPIEndpoint === undefined ? {} : { server: k8sAPIEndpoint }),
     ...(k8sCAFile === undefined ? {} : { ca: () => readFileSync(k8sCAFile, 'utf8') }),
     ...(flag(config, 'k8sInsecureSkipTLSVerify') ? { insecureSkipTlsVerify: true } : {}),
+    ...requestLimit(config),
     ...(sources.length === 0 ? {} : { credentials: combinedCredentials(sources) }),
   };
+}
+
+/** As in client-go: ten requests need not wait, unless the configuration says how many. */
+function requestLimit(config: DatastoreConfig): Pick<KubernetesConfig, 'requestLimit'> {
+  const perSecond = wholeNumber(config, 'k8sClientQPS');
+  const burst = wholeNumber(config, 'k8sClientBurst') || 10;
+  return perSecond === 0 ? {} : { requestLimit: { perSecond, burst } };
 }
 
 async function baseConfig(config: DatastoreConfig, env: Environment): Promise<KubernetesConfig> {

@@ -7,9 +7,11 @@ import { openKernel } from '@calico/kernel/linux';
 import { hostInterfaces, kubernetesNodes, type NodeStore, type StartupDeps, storedNodes } from '@calico/node';
 import { type Logger, systemClock, systemRandom } from '@calico/process';
 import { type Environment, environmentConfig } from '../datastore/config.ts';
+import { felixDatastoreConfig } from '../datastore/felix-config.ts';
 import { type Datastore, openDatastore, openKubernetesBeside } from '../datastore/open.ts';
 import { version } from '../version.ts';
 import { type NodeEnvironment, readNodeEnvironment } from './environment.ts';
+import { localParameters } from './felix-sources.ts';
 import { reach } from './reach.ts';
 
 /** The edges that the programs of a node work on, open. */
@@ -29,7 +31,7 @@ export interface OpenNode {
 export async function openNode(env: Environment, log: Logger): Promise<OpenNode> {
   const environment = readNodeEnvironment(env);
   const options = { env, clock: systemClock, random: systemRandom, log };
-  const config = environmentConfig(env);
+  const config = felixDatastoreConfig(environmentConfig(env), localParameters(env));
   const datastore = await openDatastore(config, options);
   const kubernetes = await openKubernetesBeside(datastore, config, options);
   const kernel = openKernel();
