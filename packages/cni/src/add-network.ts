@@ -38,14 +38,26 @@ export async function addNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall)
   // The veth is made while the API answers; a failure there must not leave these answers unattended.
   reads.catch(() => undefined);
   const undo = new Undo();
-  let assigning = false;
+  let assigning: Promise<unknown> | undefined;
   // Taken back last: an address is free only when no interface has it any more.
-  undo.add(() => (assigning ? releaseHandle(deps.ipam, call.handle) : undefined));
+  undo.add(async () => {
+    if (assigning === undefined) return;
+    await assigning.catch(() => undefined);
+    await releaseHandle(deps.ipam, call.handle);
+  });
   try {
     return await withPodPlace(deps, call, async place => {
       const { hostKernel, podKernel, hostName, podName } = place;
       const mtu = Math.min(config.mtu || deps.mtu(), largestMtu);
       refuseSecondInterface(hostKernel, call);
+      // The address is asked for at once, and the veth made while the API answers.
+      const choice = reads.then(view =>
+        chooseAddresses(deps, call, config, view, given => {
+          assigning = given;
+        }),
+      );
+      choice.catch(() => undefined);
+      await requestsAreSent();
       const hadLink = hostKernel.link(hostName) !== undefined;
       discardPodEnd(hostKernel, podKernel, podName, trash);
       discardHostEnd(hostKernel, hostName, trash);
@@ -54,9 +66,7 @@ export async function addNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall)
       phases.mark('veth');
       const view = await reads;
       phases.mark('reads');
-      const given = await chooseAddresses(deps, call, config, view, () => {
-        assigning = true;
-      });
+      const given = await choice;
       phases.mark('ipam');
       configurePod(place, veth, { ...given, routes: given.podRoutes, allowIpForwarding: config.allowIpForwarding });
       phases.mark('pod');
@@ -91,8 +101,8 @@ async function chooseAddresses(
   deps: CniDeps,
   call: CniCall,
   config: NetworkConfig,
-  { pod, namespace, entry, held }: ContainerView,
-  onAssign: () => void,
+  { pod, namespace, entry }: ContainerView,
+  onAssign: (assigning: Promise<readonly Addr[]>) => void,
 ) {
   const wish = wishOf(pod, namespace, config);
   if (call.delegated !== undefined) {
@@ -101,10 +111,18 @@ async function chooseAddresses(
     const podRoutes: readonly Cidr[] = routes.length === 0 ? [] : [...routes, ...defaults];
     return { addresses, podRoutes, resultRoutes: routes, dns, mac: wish.mac };
   }
-  onAssign();
-  const owner = { held, namespaceLabels: namespace?.metadata.labels ?? {}, earlier: entry.containerId };
-  const addresses: readonly Addr[] = await assignAddresses(deps, call, wish, owner);
+  const owner = { namespaceLabels: namespace?.metadata.labels ?? {}, earlier: entry.containerId };
+  const assigning = assignAddresses(deps, call, wish, owner);
+  onAssign(assigning);
+  const addresses = await assigning;
   return { addresses, podRoutes: [], resultRoutes: undefined, dns: {}, mac: wish.mac };
+}
+
+/** What was asked for without waiting is on its way before synchronous work holds the event loop. */
+function requestsAreSent(): Promise<void> {
+  return new Promise(resolve => {
+    setImmediate(resolve);
+  });
 }
 
 function requireMtuFile({ requireMtuFile: required }: NetworkConfig, path: string): void {

@@ -1,4 +1,4 @@
-import { podNameOf } from './container-args.ts';
+import { podNameOf, podUidOf } from './container-args.ts';
 import type { CniParameters, CniPluginName, CniRequest } from './protocol.ts';
 import { type Workload, workloadOf } from './workload.ts';
 
@@ -12,6 +12,8 @@ export interface CniCall {
   /** What addresses are held by: `<network>.<container>`. */
   readonly handle: string;
   readonly workload: Workload;
+  /** Of the pod, where the runtime tells it. */
+  readonly podUid: string | undefined;
   /** What a delegated IPAM plugin printed. */
   readonly delegated: object | undefined;
 }
@@ -21,7 +23,8 @@ export function readCall({ plugin, command, parameters, config, delegated }: Cni
   const network = String(config.name);
   const handle = `${network}.${parameters.containerId}`;
   const workload = workloadOf(podNameOf(parameters.args), parameters.containerId);
-  return { plugin, command, parameters, config, network, handle, workload, delegated };
+  const podUid = podUidOf(parameters.args);
+  return { plugin, command, parameters, config, network, handle, workload, podUid, delegated };
 }
 
 /** What a veth's host end is marked with: `<network>/<container>/<interface>`. The kernel takes up to 255 bytes. */

@@ -32,3 +32,8 @@ export function podNameOf(args: string): PodName | undefined {
   const name = values.get('K8S_POD_NAME') ?? '';
   return namespace === '' || name === '' ? undefined : { namespace, name };
 }
+
+/** The pod's uid, which containerd and CRI-O tell as K8S_POD_UID. Throws CniError 4 on what is no CNI_ARGS. */
+export function podUidOf(args: string): string | undefined {
+  return containerArgs(args).get('K8S_POD_UID') || undefined;
+}

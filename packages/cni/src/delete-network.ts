@@ -18,9 +18,11 @@ export async function deleteNetwork(deps: CniDeps, trash: LinkTrash, call: CniCa
   read.catch(() => undefined);
   discardLinks(deps, trash, call);
   phases.mark('veth');
-  await deleteEndpoint(deps, call, await read);
+  const clear = await removeEndpoint(deps, call, await read);
   phases.mark('endpoint');
-  await releaseHandle(deps.ipam, call.handle);
+  // Both at once: the node sends nothing to the address any more.
+  const ends = await Promise.allSettled([clear(), releaseHandle(deps.ipam, call.handle)]);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
   phases.mark('ipam');
   deps.log.debug({ ...logFields(call), ...phases.spans }, 'Deleted pod network');
 }
@@ -41,12 +43,17 @@ function discardLinks(deps: CniDeps, trash: LinkTrash, call: CniCall): void {
   discardHostEnd(deps.kernel, call.workload.hostName, trash, mark);
 }
 
-async function deleteEndpoint(deps: CniDeps, call: CniCall, entry: EndpointEntry | undefined): Promise<void> {
+/** Takes the endpoint's rules and routes away, unless a newer container has it; gives what clears its note. */
+async function removeEndpoint(
+  deps: CniDeps,
+  call: CniCall,
+  entry: EndpointEntry | undefined,
+): Promise<() => Promise<void>> {
   const container = entry?.containerId ?? '';
   if (container !== '' && container !== call.parameters.containerId) {
     deps.log.debug({ ...logFields(call), container }, 'Kept the endpoint: a newer container has it');
-    return;
+    return async () => {};
   }
-  await deps.felix.endpointRemoved({ metadata: endpointKey(deps, call) });
-  await entry?.clear();
+  await deps.felix.endpointRemoved({ metadata: endpointKey(deps, call) }, call.parameters.containerId);
+  return async () => await entry?.clear();
 }

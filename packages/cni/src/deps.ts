@@ -1,7 +1,8 @@
-import type { WorkloadEndpoint } from '@calico/api';
+import type { Namespace as KubernetesNamespace, Pod, WorkloadEndpoint } from '@calico/api';
 import type { Client } from '@calico/datastore';
 import type { Kernel, Namespace } from '@calico/kernel';
 import type { Clock, Random } from '@calico/reconcile';
+import type { PodName } from './container-args.ts';
 import type { CniIpam } from './ipam.ts';
 
 /** Where the server says what it does. The logger of `process` is one. */
@@ -24,10 +25,19 @@ export interface CniFelix {
    * the kernel refuses them.
    */
   endpointAdded(endpoint: WorkloadEndpoint, wait: PolicyWait | undefined): Promise<void>;
-  /** Takes the endpoint's rules and routes out of the kernel; one that is not there is no error. */
-  endpointRemoved(endpoint: Pick<WorkloadEndpoint, 'metadata'>): Promise<void>;
+  /**
+   * Takes the endpoint's rules and routes out of the kernel; one that is not there is no error. `containerId` given: not if
+   * another container has been given to `endpointAdded` since.
+   */
+  endpointRemoved(endpoint: Pick<WorkloadEndpoint, 'metadata'>, containerId?: string): Promise<void>;
   /** Why the rules of a workload's interface are not in force, in words; undefined when they are, or nobody here can tell. */
   interfaceProblem(hostName: string): string | undefined;
+}
+
+/** A pod as a watch shows it at this moment. */
+export interface SeenPod {
+  readonly pod: Pod;
+  readonly namespace: Pick<KubernetesNamespace, 'metadata'>;
 }
 
 /** What the CNI handler works with. */
@@ -41,6 +51,8 @@ export interface CniDeps {
   readonly kubernetes: Client | undefined;
   /** What a watch says of ClusterInformation's datastoreReady; undefined, or without it, the datastore is asked. */
   datastoreReady?(): boolean | undefined;
+  /** What a watch shows of a pod of this node, with its namespace; undefined, or without it, the API is asked. */
+  seenPod?(pod: PodName): SeenPod | undefined;
   readonly ipam: CniIpam;
   /** Of the node's own namespace. */
   readonly kernel: Kernel;

@@ -39,7 +39,10 @@ async function withTime<T>({ clock }: World, work: Promise<T>): Promise<T> {
     ended = true;
   };
   work.then(end, end);
-  while (!ended) await clock.advance(50);
+  while (!ended) {
+    await clock.advance(50);
+    await new Promise(resolve => setImmediate(resolve));
+  }
   return await work;
 }
 

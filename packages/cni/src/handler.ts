@@ -117,9 +117,9 @@ async function performIpam(deps: CniDeps, call: CniCall): Promise<object | null>
 async function addAddresses(deps: CniDeps, call: CniCall): Promise<object> {
   const config = parseNetworkConfig(call.config, deps);
   try {
-    const [held, container] = await Promise.all([deps.ipam.addressesByHandle(call.handle), readOwner(deps, call)]);
+    const container = await readOwner(deps, call);
     const wish = wishOf(undefined, container, config);
-    const owner = { held, namespaceLabels: container?.metadata.labels ?? {}, earlier: '' };
+    const owner = { namespaceLabels: container?.metadata.labels ?? {}, earlier: '' };
     const addresses = await assignAddresses(deps, call, { ...wish, exact: wish.exact ?? wantedAddress(call) }, owner);
     return renderResult(config.cniVersion, { addresses: addresses.map(hostCidr) });
   } catch (error) {

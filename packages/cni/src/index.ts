@@ -1,5 +1,5 @@
 export { CniError, errorCodes } from './cni-error.ts';
-export type { CniDeps, CniFelix, CniLog, PolicyWait } from './deps.ts';
+export type { CniDeps, CniFelix, CniLog, PolicyWait, SeenPod } from './deps.ts';
 export { type CniHandler, createCniHandler } from './handler.ts';
 export type { CniIpam } from './ipam.ts';
 export { LinkTrash } from './link-trash.ts';

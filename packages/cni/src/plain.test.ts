@@ -83,7 +83,10 @@ describe('a container outside of Kubernetes', () => {
     added.finally(() => {
       ended = true;
     });
-    while (!ended) await world.clock.advance(50);
+    while (!ended) {
+      await world.clock.advance(50);
+      await new Promise(resolve => setImmediate(resolve));
+    }
     expect(await added).toHaveProperty('ips');
     expect(await left(world)).toEqual({ handles: 1, endpoints: 1, felix: 1 });
   });

@@ -1,6 +1,7 @@
 import { IPPool } from '@calico/api';
 import { isNotFound } from '@calico/datastore';
-import { type Addr, addrEquals, type Cidr, maskCidr, parseCidr, printCidr } from '@calico/ip';
+import { type Addr, addrEquals, type Family, maskCidr, parseCidr, printCidr } from '@calico/ip';
+import { isIpamError } from '@calico/ipam';
 import type { CniCall } from './cni-call.ts';
 import { CniError, errorCodes } from './cni-error.ts';
 import type { CniDeps } from './deps.ts';
@@ -9,8 +10,6 @@ import type { Wish } from './pod-annotations.ts';
 
 /** Who a container's addresses are chosen for. */
 export interface AddressOwner {
-  /** What the container has already. */
-  readonly held: readonly Cidr[];
   readonly namespaceLabels: Readonly<Record<string, string>>;
   /** The container whose place this one takes; empty where there was none. */
   readonly earlier: string;
@@ -37,11 +36,12 @@ async function assignExact(
   deps: CniDeps,
   call: CniCall,
   wanted: readonly Addr[],
-  { held, earlier }: AddressOwner,
+  { earlier }: AddressOwner,
 ): Promise<readonly Addr[]> {
   const { ipam, nodeName } = deps;
   if (earlier !== '' && earlier !== call.parameters.containerId)
     await releaseHandle(ipam, `${call.network}.${earlier}`);
+  const held = await ipam.addressesByHandle(call.handle);
   const others = held.filter(({ addr }) => !wanted.some(each => addrEquals(each, addr)));
   await ipam.releaseIps(others.map(({ addr }) => ({ address: addr, handle: call.handle })));
   for (const address of wanted) {
@@ -57,14 +57,28 @@ async function assignExact(
   return wanted;
 }
 
-async function assignAny(
+/** Nearly every container is new and has no addresses: what it has is looked at only where its handle is there already. */
+async function assignAny(deps: CniDeps, call: CniCall, wish: Wish, owner: AddressOwner): Promise<Addr[]> {
+  try {
+    return await assignMissing(deps, call, wish, owner, undefined);
+  } catch (error) {
+    if (!isIpamError(error, 'HandleExists')) throw error;
+  }
+  const held = (await deps.ipam.addressesByHandle(call.handle)).map(({ addr }) => addr);
+  return await assignMissing(deps, call, wish, owner, held);
+}
+
+/** One address per family, those `held` and new ones. Throws HandleExists when nothing is known of it and it is there. */
+async function assignMissing(
   deps: CniDeps,
   call: CniCall,
   wish: Wish,
-  { held, namespaceLabels }: AddressOwner,
+  { namespaceLabels }: AddressOwner,
+  held: readonly Addr[] | undefined,
 ): Promise<Addr[]> {
   const { pod } = call.workload;
-  const addresses = wish.families.flatMap(family => held.find(({ addr }) => addr.family === family)?.addr ?? []);
+  const ofFamily = (family: Family) => held?.find(each => each.family === family) ?? [];
+  const addresses = wish.families.flatMap(ofFamily);
   const missing = wish.families.filter(family => !addresses.some(each => each.family === family));
   if (missing.length === 0) return addresses;
   const [pools4, pools6] = await Promise.all([
@@ -81,6 +95,7 @@ async function assignAny(
     ...(pools6.length > 0 ? { pools6 } : {}),
     ...(pod === undefined ? {} : { namespace: { name: pod.namespace, labels: namespaceLabels } }),
     intendedUse: 'Workload',
+    newHandle: held === undefined,
   });
   addresses.push(...[...ipv4, ...ipv6].map(({ addr }) => addr));
   const short = wish.families.find(family => !addresses.some(each => each.family === family));

@@ -25,7 +25,11 @@ export interface Wish {
  * configuration; the rest of the pod alone. `floatingIPs` and `allowedSourcePrefixes` become part of the endpoint and are only
  * checked here. Throws CniError 999 on what cannot be read, is not switched on, or needs another IPAM plugin.
  */
-export function wishOf(pod: Pod | undefined, namespace: Namespace | undefined, config: NetworkConfig): Wish {
+export function wishOf(
+  pod: Pod | undefined,
+  namespace: Pick<Namespace, 'metadata'> | undefined,
+  config: NetworkConfig,
+): Wish {
   const own = pod?.metadata.annotations ?? {};
   const inherited = namespace?.metadata.annotations ?? {};
   const list = (name: string): unknown[] | undefined => {

@@ -1,6 +1,5 @@
 import { ClusterInformation, IPAMConfiguration, Namespace, Pod } from '@calico/api';
 import { isNotFound } from '@calico/datastore';
-import type { Cidr } from '@calico/ip';
 import type { CniCall } from './cni-call.ts';
 import { CniError, errorCodes } from './cni-error.ts';
 import type { CniDeps } from './deps.ts';
@@ -12,24 +11,23 @@ import { endpointName } from './workload.ts';
 export interface ContainerView {
   /** The pod; undefined outside of Kubernetes, and where the configuration has nobody ask for it. */
   readonly pod: Pod | undefined;
-  readonly namespace: Namespace | undefined;
+  readonly namespace: Pick<Namespace, 'metadata'> | undefined;
   readonly entry: EndpointEntry;
-  /** Addresses that the container has already. */
-  readonly held: readonly Cidr[];
 }
 
-/** Reads it, all at once. Rejects with CniError 11 while the datastore is locked, with DatastoreError. */
+/** Reads it, all at once; a pod that the watch shows is not asked for. Rejects with CniError 11 while the datastore is locked, with DatastoreError. */
 export async function readContainer(deps: CniDeps, call: CniCall, config: NetworkConfig): Promise<ContainerView> {
-  const { client, datastoreType, kubernetes, ipam } = deps;
+  const { client, datastoreType, kubernetes } = deps;
   const name = call.workload.pod;
   if (name === undefined) refusePlainIn(deps, call);
   const asksPod = name !== undefined && (datastoreType === 'kubernetes' || config.kubernetesPolicy);
   const api = asksPod ? apiOf(deps) : kubernetes;
-  const [pod, namespace, isReady, held, stored] = await Promise.all([
-    asksPod ? api?.get(Pod, name) : undefined,
-    asksPod ? api?.get(Namespace, { name: name.namespace }).catch(absent) : undefined,
+  const seen = asksPod ? deps.seenPod?.(name) : undefined;
+  const isThisPod = seen !== undefined && seen.pod.metadata.uid === (call.podUid ?? seen.pod.metadata.uid);
+  const [pod, namespace, isReady, stored] = await Promise.all([
+    isThisPod ? seen.pod : asksPod ? api?.get(Pod, name) : undefined,
+    isThisPod ? seen.namespace : asksPod ? api?.get(Namespace, { name: name.namespace }).catch(absent) : undefined,
     deps.datastoreReady?.() ?? readReady(client),
-    ipam.addressesByHandle(call.handle),
     datastoreType === 'etcdv3' ? storedEntry(deps, endpointKey(deps, call)) : undefined,
   ]);
   if (!isReady) {
@@ -42,7 +40,7 @@ export async function readContainer(deps: CniDeps, call: CniCall, config: Networ
   const entry = stored ?? (pod && podEntry(deps, pod));
   if (entry === undefined)
     throw new CniError(errorCodes.internal, `Cannot set up ${call.workload.title}: it has no entry`);
-  return { pod, namespace, entry, held };
+  return { pod, namespace, entry };
 }
 
 async function readReady(client: CniDeps['client']): Promise<boolean> {
@@ -55,7 +53,10 @@ export async function findEntry(deps: CniDeps, call: CniCall): Promise<EndpointE
   if (deps.datastoreType === 'etcdv3') return await storedEntry(deps, endpointKey(deps, call));
   const name = call.workload.pod;
   if (name === undefined) return undefined;
-  const pod = await apiOf(deps).get(Pod, name).catch(absent);
+  const seen = deps.seenPod?.(name)?.pod;
+  // What the watch shows may be older than what was noted last, but not if it is about this very container.
+  const isNoted = seen !== undefined && podEntry(deps, seen).containerId === call.parameters.containerId;
+  const pod = isNoted ? seen : await apiOf(deps).get(Pod, name).catch(absent);
   return pod?.spec.nodeName === deps.nodeName ? podEntry(deps, pod) : undefined;
 }
 

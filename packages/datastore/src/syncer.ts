@@ -31,6 +31,11 @@ export interface SyncerHandler {
   onUpdates(updates: ResourceUpdate[]): void | Promise<void>;
   /** Every object that there was at the start has been told. Once. */
   onInSync(): void;
+  /**
+   * Told of each object as the datastore has it, before what the model makes of it; undefined for one that is gone. `kind` is
+   * the datastore's.
+   */
+  onObject?(kind: string, key: ObjectKey, object: Resource | undefined): void;
   /** The view of a kind got lost or came back. */
   onStatus?(status: KindStatus): void;
 }
@@ -91,8 +96,10 @@ class Feed {
   }
 
   change(event: ReflectorEvent<Resource>, more: boolean): void | Promise<void> {
-    if (event.type === 'delete') this.#forget(event.key);
-    else this.#set(event.key, event.object);
+    if (event.type === 'delete') {
+      this.#handler.onObject?.(this.#source.kind.kind, event.key, undefined);
+      this.#forget(event.key);
+    } else this.#set(event.key, event.object);
     if (!more || this.#pending.length >= SLICE) return this.#flush();
   }
 
@@ -104,6 +111,7 @@ class Feed {
   }
 
   #set(key: ObjectKey, object: Resource): void {
+    this.#handler.onObject?.(this.#source.kind.kind, key, object);
     const converted = this.#convert(key, object);
     const before = this.#names.get(printKey(key));
     if (converted === undefined) {

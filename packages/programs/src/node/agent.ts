@@ -35,6 +35,7 @@ import { type MtuWatch, mtuWatch } from './mtu-watch.ts';
 import { completeStartup, nodeObjectService } from './node-services.ts';
 import { NodeView } from './node-view.ts';
 import { type OpenNode, openNode } from './open-node.ts';
+import { PodView } from './pod-view.ts';
 import { RuleHits } from './rule-hits.ts';
 import { statusReporter } from './status.ts';
 import { watchViewHealth } from './view-health.ts';
@@ -98,6 +99,7 @@ export async function runNodeAgent(
   if (environment.bird) bgpMetrics(metrics, openBird(join(environment.runFolder, 'bird.ctl')), systemClock);
   const loopDelay = watchLoopDelay(systemClock, health, metrics);
   const view = new NodeView(environment.nodeName);
+  const pods = new PodView(environment.nodeName);
   const mtu = mtuWatch(node, view, parameters);
   const settings = watchedSettings(client, { clock: systemClock, random: systemRandom, log, signal: end.signal });
   const ipam = new Ipam({
@@ -114,7 +116,7 @@ export async function runNodeAgent(
     onChanged: call => view.onChanged(call),
     fail: error => end.abort(error),
   });
-  const felixPart = felixComponent({ felix, node, view, health, metrics, end, after: object.started });
+  const felixPart = felixComponent({ felix, node, view, pods, health, metrics, end, after: object.started });
   const components: Component[] = [
     healthPage,
     metricsPage,
@@ -123,7 +125,7 @@ export async function runNodeAgent(
     { name: 'rule hits', start: () => hits.start(), stop: () => hits.stop() },
     debugComponent({ node, felix, hits, view: felixPart.status, health, loop: loopDelay }),
     mtu,
-    cniComponent({ node, ipam, felix, view, mtu, hooks }),
+    cniComponent({ node, ipam, felix, view, pods, kinds: felixPart.status, mtu, hooks }),
     completeStartup(node, async () => health.readiness().causes[0]),
     heartbeat(node, health),
     statusReporter(node),
@@ -146,12 +148,13 @@ function felixComponent(parts: {
   felix: Felix;
   node: OpenNode;
   view: NodeView;
+  pods: PodView;
   health: HealthAggregator;
   metrics: Metrics;
   end: AbortController;
   after: Promise<void>;
 }): Component & { status(): readonly KindStatus[] } {
-  const { felix, node, view, health, metrics, end, after } = parts;
+  const { felix, node, view, pods, health, metrics, end, after } = parts;
   const { client, type } = node.datastore;
   const stop = new AbortController();
   let syncer: Syncer | undefined;
@@ -170,6 +173,7 @@ function felixComponent(parts: {
           view.onInSync();
           felix.onInSync();
         },
+        onObject: (kind, key, object) => pods.onObject(kind, key, object),
         onStatus: () => reportHealth(),
       },
       { clock: systemClock, random: systemRandom, log: node.log, signal: stop.signal },
@@ -219,10 +223,12 @@ function cniComponent(parts: {
   ipam: Ipam;
   felix: Felix;
   view: NodeView;
+  pods: PodView;
+  kinds: () => readonly KindStatus[];
   mtu: MtuWatch;
   hooks: NodeAgentHooks;
 }): Component {
-  const { node, ipam, felix, view, mtu, hooks } = parts;
+  const { node, ipam, felix, view, pods, kinds, mtu, hooks } = parts;
   const { environment, datastore, kubernetes, kernel } = node;
   const log = node.log.child({ component: 'cni' });
   let server: { stop(): Promise<void> } | undefined;
@@ -235,6 +241,7 @@ function cniComponent(parts: {
         datastoreType: datastore.type,
         kubernetes,
         datastoreReady: () => view.datastoreReady,
+        seenPod: name => (pods.isShownBy(kinds()) ? pods.pod(name) : undefined),
         ipam,
         kernel,
         openKernel: namespace => openKernel({ namespace }),

@@ -169,8 +169,10 @@ export class Felix {
     return false;
   }
 
-  /** Takes an endpoint of this node out. */
-  async endpointRemoved(endpoint: Pick<WorkloadEndpoint, 'metadata'>): Promise<void> {
+  /** Takes an endpoint of this node out; with `containerId` given not if it has come again with another container. */
+  async endpointRemoved(endpoint: Pick<WorkloadEndpoint, 'metadata'>, containerId?: string): Promise<void> {
+    const own = this.#fromCni.get(keyOfEndpoint(endpoint))?.spec.containerID;
+    if (containerId !== undefined && own !== undefined && own !== containerId) return;
     this.#fromCni.delete(keyOfEndpoint(endpoint));
     await this.#work.request({ kind: 'WorkloadEndpoint', ...nameOf(endpoint), resource: undefined });
   }

@@ -25,7 +25,7 @@ async function watch(parameters: Record<string, string> = {}) {
   const view = new NodeView('n');
   const mtu = mtuWatch({ kernel, environment, log }, view, parameters);
   await mtu.start();
-  return { view, mtu, lines, file: () => readFileSync(join(folder, 'mtu'), 'utf8') };
+  return { kernel, view, mtu, lines, file: () => readFileSync(join(folder, 'mtu'), 'utf8') };
 }
 
 const vxlan: IPPool = {
@@ -36,13 +36,16 @@ const vxlan: IPPool = {
 };
 
 test('the file and the log follow the pools, and say which interface it was', async () => {
-  const { view, mtu, lines, file } = await watch();
+  const { kernel, view, mtu, lines, file } = await watch();
   expect(file).toThrow('ENOENT');
   view.onInSync();
   expect(file()).toBe('1500');
   expect(lines.join('')).toContain('eth0 has 1500, the smallest');
   view.onUpdates([{ kind: 'IPPool', name: 'p', resource: vxlan } as ResourceUpdate]);
   expect([file(), mtu.mtu()]).toEqual(['1450', 1450]);
+  kernel.setLink(kernel.link('eth0')?.index ?? 0, { mtu: 1400 });
+  await Promise.resolve();
+  expect([file(), mtu.mtu()]).toEqual(['1350', 1350]);
   expect(lines.join('')).toContain('vxlan takes 50');
   await mtu.stop();
 });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Subscription } from '@calico/kernel';
 import { defaultMtuPattern, hostInterfaces, type MtuChoice, podMtu, replaceFile } from '@calico/node';
 import type { Component } from '@calico/process';
 import { systemClock } from '@calico/process';
@@ -26,6 +27,7 @@ export function mtuWatch(
   const file = join(environment.libFolder, 'mtu');
   let said: number | undefined;
   let timer: { cancel(): void } | undefined;
+  let links: Subscription | undefined;
   const local = new Map(Object.entries(parameters).map(([name, text]) => [name.toLowerCase(), text]));
   const own = (parameter: string) => local.get(parameter.toLowerCase());
   const number = (
@@ -76,13 +78,18 @@ export function mtuWatch(
   };
   return {
     name: 'MTU watch',
-    mtu: () => choose().mtu,
+    mtu: () => said ?? choose().mtu,
     start() {
       view.onChanged(look);
+      // Pods' own interfaces come and go all the time, and none of them counts.
+      links = kernel.subscribe(['link'], event => {
+        if (event.kind === 'overrun' || (event.kind === 'link' && event.link.kind !== 'veth')) look();
+      });
       timer = systemClock.setInterval(look, interval);
     },
     stop() {
       timer?.cancel();
+      links?.close();
     },
   };
 }
