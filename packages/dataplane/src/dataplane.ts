@@ -7,7 +7,7 @@ import type { DataplaneConfig } from './dataplane-config.ts';
 import { bytesKey } from './policy/address-sets.ts';
 import { baseChains, baseSets } from './policy/base-chains.ts';
 import { interfaceNameBytes } from './policy/expressions.ts';
-import { workloadMap } from './policy/names.ts';
+import { tableName, workloadMap } from './policy/names.ts';
 import { NftablesWriter } from './policy/nftables-writer.ts';
 import { PolicyCompiler, type PolicyCompilerOptions } from './policy/policy-compiler.ts';
 import { Ruleset } from './policy/ruleset.ts';
@@ -24,6 +24,12 @@ export interface Applied {
   readonly rules: number;
   /** Routes written or removed. */
   readonly routes: number;
+}
+
+/** How rules are compiled and written, for tests and measurements. */
+export interface DataplaneOptions extends PolicyCompilerOptions {
+  /** Largest batch in bytes of what can be cut. */
+  readonly batchLimit?: number;
 }
 
 /**
@@ -50,14 +56,14 @@ export class Dataplane {
   #inSync = false;
   #forwards = false;
 
-  constructor(kernel: Kernel, config: DataplaneConfig, options: PolicyCompilerOptions = {}) {
+  constructor(kernel: Kernel, config: DataplaneConfig, options: DataplaneOptions = {}) {
     this.#kernel = kernel;
     this.#config = config;
     for (const spec of baseSets()) this.#ruleset.addSet(spec, []);
     this.#cluster = new ClusterSets(this.#ruleset);
     this.#sources = new AllowedSources(this.#ruleset);
     this.#compiler = new PolicyCompiler(this.#ruleset, options);
-    this.#writer = new NftablesWriter(kernel.nftables, this.#ruleset);
+    this.#writer = new NftablesWriter(kernel.nftables, this.#ruleset, options.batchLimit);
     this.#routing = new Routing(kernel, config);
     this.#connections = new StaleConnections(kernel.conntrack);
     this.#setBaseChains();
@@ -169,14 +175,23 @@ export class Dataplane {
   }
 
   /**
-   * Compares everything with the kernel, in steps of a few milliseconds at most, between which changes are applied as
+   * Compares everything, or a part of it, with the kernel, in steps of a few milliseconds at most, between which changes are applied as
    * always; no step while an `apply` is under way. Gives how many objects were other than we knew: the next `apply` mends
    * them. KernelError when the kernel cannot be asked.
    */
-  *resyncInSteps(): Generator<void, number> {
+  *resyncInSteps(what: 'all' | 'rules' | 'routes' = 'all'): Generator<void, number> {
     this.#forwards = false;
-    const rules = yield* this.#writer.resyncInSteps();
-    return rules + (yield* this.#routing.resyncInSteps());
+    const rules = what === 'routes' ? 0 : yield* this.#writer.resyncInSteps();
+    return what === 'rules' ? rules : rules + (yield* this.#routing.resyncInSteps());
+  }
+
+  /** Whether the kernel drops all packets of a workload's interface, because it has no rules for it. KernelError. */
+  isClosed(name: string): boolean {
+    const key = bytesKey(interfaceNameBytes(name));
+    return (
+      this.#kernel.nftables.tables().some(table => table.name === tableName) &&
+      !workloadMaps.some(map => this.#writer.hasElement(map, key))
+    );
   }
 
   /** Has the next `apply` compare everything, or a part of it, with the kernel. */

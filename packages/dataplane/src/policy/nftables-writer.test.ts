@@ -3,6 +3,7 @@ import type { Message } from '@calico/calc';
 import { addr } from '@calico/ip';
 import { batchSize, errnoNumber, KernelError, type Nftables, type Op, type TableName } from '@calico/kernel';
 import { type FakeNftables, fakeNftables } from '@calico/kernel/fake';
+import { finished } from '@calico/reconcile';
 import { defaultDataplaneConfig } from '../dataplane-config.ts';
 import { endpoint, ipSet, policy, ports, program, protocol, rule, tier } from '../testing/builders.ts';
 import { tableText } from '../testing/ruleset-text.ts';
@@ -237,6 +238,40 @@ describe('a resync', () => {
     node.writer.resync();
     expect(node.apply()).toBeGreaterThan(0);
     expect(tableText(fake.dump(table))).toEqual(before);
+  });
+
+  test.each(damages)('in the background repairs: $name, and not what was written meanwhile', ({ ops }) => {
+    node.apply(...world);
+    const chain = fake.dump(table)?.chains.find(c => c.chain.name.startsWith('ingress/4/gnp/a/'))?.chain.name ?? '';
+    fake.transaction(table, ops(chain));
+    const resync = node.writer.resyncInSteps();
+    resync.next();
+    node.apply(podIs('calib'));
+    resync.next();
+    node.apply({ kind: 'ipSetDelta', id: 's:a', added: ['10.0.0.9/32'], removed: [] });
+    finished(resync);
+    node.apply();
+    const now = [members('10.0.0.1/32', '10.0.0.9/32', '10.1.0.0/16'), ...world.slice(1), podIs('calib')];
+    expect(tableText(fake.dump(table))).toEqual(freshTable(...now));
+    expect(finished(node.writer.resyncInSteps())).toBe(0);
+  });
+
+  test('in the background takes nothing for damage that was written meanwhile', () => {
+    node.apply(...world);
+    const resync = node.writer.resyncInSteps();
+    let count = 0;
+    for (let step = resync.next(); ; step = resync.next()) {
+      if (step.done) {
+        expect(step.value).toBe(0);
+        break;
+      }
+      count++;
+      node.apply(podIs(`cali${count}`), policyIs(rule('allow', [ipSet('source', 's:a')], count)));
+    }
+    expect(count).toBeGreaterThan(3);
+    node.nftables.take();
+    node.apply();
+    expect(node.nftables.take()).toEqual([]);
   });
 
   test('of an undamaged table writes nothing', () => {

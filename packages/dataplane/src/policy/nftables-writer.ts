@@ -10,8 +10,8 @@ const table: TableName = { family: 'inet', name: tableName };
 /** Largest batch in bytes of what can be cut. It must fit a socket's send buffer, without privileges about 212,992 bytes. */
 export const batchLimit = 128 * 1024;
 
-/** More operations than that never fit a batch. */
-const mostOperations = batchLimit / 32;
+/** Bytes that every operation takes in a batch, at least. */
+const leastOperation = 32;
 
 /** When elements are written: before, while or after what packets meet first changes. */
 type Phase = 'before' | 'during' | 'after';
@@ -30,9 +30,12 @@ export class NftablesWriter {
   /** Of a resync under way. */
   #written: WrittenSince | undefined;
 
-  constructor(nftables: Nftables, ruleset: Ruleset) {
+  readonly #limit: number;
+
+  constructor(nftables: Nftables, ruleset: Ruleset, limit: number = batchLimit) {
     this.#nftables = nftables;
     this.#ruleset = ruleset;
+    this.#limit = limit;
   }
 
   /** All steps of `applyInSteps` at once. */
@@ -70,7 +73,12 @@ export class NftablesWriter {
   missingElement(maps: readonly string[], key: string): boolean {
     const wanted = maps.filter(map => this.#ruleset.sets.get(map)?.elements.has(key));
     if (wanted.length === 0) return true;
-    return wanted.some(map => !this.#nftables.elements(table, map).some(element => bytesKey(element.key) === key));
+    return wanted.some(map => !this.hasElement(map, key));
+  }
+
+  /** Whether the kernel has the key in the map. Throws KernelError. */
+  hasElement(map: string, key: string): boolean {
+    return this.#nftables.elements(table, map).some(element => bytesKey(element.key) === key);
   }
 
   /** Has the next `apply` read the table and write the difference. */
@@ -107,7 +115,7 @@ export class NftablesWriter {
     const switchOver = yield* this.#switching(changes, view);
     const cleanUp = this.#cleaning(changes, view);
     const rest = [...switchOver.flat(), ...cleanUp];
-    if (rest.length <= mostOperations && prepared.size + batchSize(rest) <= batchLimit) {
+    if (rest.length * leastOperation <= this.#limit && prepared.size + batchSize(rest) <= this.#limit) {
       this.#send([...prepared.batch, ...rest]);
     } else {
       this.#send(prepared.batch);
@@ -140,7 +148,7 @@ export class NftablesWriter {
         continue;
       }
       const bytes = batchSize([op]);
-      if (size + bytes > batchLimit) {
+      if (size + bytes > this.#limit) {
         this.#send(batch);
         yield;
         [batch, size] = [[], 0];
@@ -161,7 +169,7 @@ export class NftablesWriter {
       this.#send(groups.flat());
     } catch (error) {
       if (!(error instanceof KernelError && error.code === 'EMSGSIZE')) throw error;
-      for (const batch of joinGroups(groups, batchLimit)) this.#send(batch);
+      for (const batch of joinGroups(groups, this.#limit)) this.#send(batch);
     }
   }
 

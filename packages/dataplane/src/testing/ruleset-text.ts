@@ -25,6 +25,34 @@ export function tableText(dump: TableDump | undefined): string[] {
   ].sort();
 }
 
+/** The part of a table that packets can meet, as text: the chains that the kernel calls, and what these lead to. */
+export function reachableText(dump: TableDump | undefined): string[] {
+  const chains = new Map(dump?.chains.map(each => [each.chain.name, each]));
+  const sets = new Map(dump?.sets.map(each => [each.set.name, each]));
+  const lines = new Map<string, string>();
+  const waiting = [...chains.values()].filter(({ chain }) => chain.hook !== undefined).map(({ chain }) => chain.name);
+  for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
+    const found = chains.get(name);
+    if (found === undefined || lines.has(`chain ${name}`)) continue;
+    const exprs = found.rules.map(rule => rule.exprs);
+    lines.set(`chain ${name}`, JSON.stringify([found.chain, exprs], bytesAsText));
+    for (const expr of exprs.flat()) {
+      if (expr.kind === 'verdict' && 'chain' in expr.verdict) waiting.push(expr.verdict.chain);
+      const set = expr.kind === 'lookup' ? sets.get(expr.set) : undefined;
+      if (set === undefined) continue;
+      lines.set(
+        `set ${set.set.name}`,
+        set.elements
+          .map(e => JSON.stringify(e, bytesAsText))
+          .sort()
+          .join(),
+      );
+      for (const { data } of set.elements) if (data !== undefined && 'chain' in data) waiting.push(data.chain);
+    }
+  }
+  return [...lines].map(line => line.join(' ')).sort();
+}
+
 function bytesAsText(_: string, value: unknown): unknown {
   return value instanceof Uint8Array ? bytesKey(value) : value;
 }

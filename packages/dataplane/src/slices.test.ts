@@ -1,0 +1,124 @@
+import { expect, test } from 'bun:test';
+import type { Message } from '@calico/calc';
+import { cidr } from '@calico/ip';
+import type { FakeKernel } from '@calico/kernel/fake';
+import { fakeKernel } from '@calico/kernel/fake';
+import { seededRandom } from '@calico/reconcile';
+import fc from 'fast-check';
+import { Dataplane } from './dataplane.ts';
+import { defaultDataplaneConfig } from './dataplane-config.ts';
+import { reachableText, tableText } from './testing/ruleset-text.ts';
+import { anyMessage } from './testing/worlds.ts';
+
+const table = { family: 'inet', name: 'calico' } as const;
+const config = { ...defaultDataplaneConfig, nodeName: 'node1' };
+
+/** The overlay, of which the rest of a history changes other nodes' ends only. */
+const ground: Message[] = [
+  { kind: 'hostUpdate', host: { name: 'node1', ipv4: '172.16.0.1' } },
+  {
+    kind: 'poolUpdate',
+    pool: {
+      cidr: '10.244.0.0/16',
+      vxlanMode: 'Always',
+      ipipMode: 'Never',
+      natOutgoing: true,
+      allowedUses: ['Workload'],
+    },
+  },
+  vtep(1, 1),
+  { kind: 'inSync' },
+];
+
+function vtep(node: number, number: number): Message {
+  const ends = { ipv4: `10.244.${number}.1`, parentIpv4: `172.16.0.${number}` };
+  return { kind: 'vtepUpdate', vtep: { node: `node${node}`, mac: `66:00:00:00:00:0${number}`, ...ends } };
+}
+
+const node = fc.integer({ min: 2, max: 4 });
+const block = fc.integer({ min: 2, max: 5 }).map(i => `10.244.${i}.0/26`);
+const ofNodes: fc.Arbitrary<Message> = fc.oneof(
+  fc.tuple(node, fc.integer({ min: 2, max: 4 })).map(([name, number]) => vtep(name, number)),
+  node.map((name): Message => ({ kind: 'vtepRemove', node: `node${name}` })),
+  node.map((name): Message => ({ kind: 'hostUpdate', host: { name: `node${name}`, ipv4: `172.16.0.${name}` } })),
+  node.map((name): Message => ({ kind: 'hostRemove', name: `node${name}` })),
+  fc.tuple(block, node).map(
+    ([cidr, name]): Message => ({
+      kind: 'routeUpdate',
+      route: {
+        ...{ cidr, type: 'remoteWorkload', poolType: 'vxlan', node: `node${name}`, nodeIp: `172.16.0.${name}` },
+        ...{ sameSubnet: false, natOutgoing: false, borrowed: false, block: false },
+      },
+    }),
+  ),
+  block.map((cidr): Message => ({ kind: 'routeRemove', cidr })),
+);
+const history = fc.array(fc.array(fc.oneof(anyMessage, ofNodes), { minLength: 1, maxLength: 8 }), {
+  minLength: 1,
+  maxLength: 6,
+});
+
+function newKernel(): FakeKernel {
+  const kernel = fakeKernel();
+  const eth0 = kernel.createLink({ kind: 'dummy', name: 'eth0', mtu: 1500, up: true });
+  kernel.replaceAddress({ link: eth0.index, address: cidr('172.16.0.1/24'), scope: 'universe' });
+  for (const name of ['calia', 'calib', 'calic']) kernel.createLink({ kind: 'dummy', name, up: true });
+  return kernel;
+}
+
+/** All that a kernel has after one write of the whole history. */
+function atOnce(history: readonly Message[]): string[] {
+  const kernel = newKernel();
+  const dataplane = new Dataplane(kernel, config);
+  dataplane.handle(history);
+  dataplane.apply();
+  return [kernel.dump(), ...tableText(kernel.nftables.dump(table))];
+}
+
+test('changes in slices, with more coming and comparisons in between, switch once each and end as all at once', () => {
+  let [batches, switches] = [0, 0];
+  fc.assert(
+    fc.property(history, fc.integer(), fc.constantFrom(500, 2_000, 1 << 20), (history, seed, batchLimit) => {
+      const random = seededRandom(seed);
+      const chance = (share: number) => random.next() < share;
+      const kernel = newKernel();
+      const dataplane = new Dataplane(kernel, config, { batchLimit });
+      // What packets can meet after each transaction.
+      let seen: string[] = [];
+      const { transaction } = kernel.nftables;
+      kernel.nftables.transaction = (name, ops) => {
+        transaction.call(kernel.nftables, name, ops);
+        seen.push(reachableText(kernel.nftables.dump(table)).join('\n'));
+      };
+      const coming = [ground, ...history];
+      let comparison: Generator<void, number> | undefined;
+      const compare = () => {
+        comparison ??= dataplane.resyncInSteps();
+        const { done, value } = comparison.next();
+        if (!done) return;
+        comparison = undefined;
+        expect(value).toBe(0);
+      };
+      for (let isChanged = true; isChanged; ) {
+        isChanged = coming.length > 0;
+        dataplane.handle(coming.shift() ?? []);
+        const before = reachableText(kernel.nftables.dump(table)).join('\n');
+        seen = [];
+        for (const _ of dataplane.applyInSteps()) {
+          if (!chance(0.02) || coming.length === 0) continue;
+          dataplane.handle(coming.shift() ?? []);
+          isChanged = true;
+        }
+        const states = [before, ...seen].filter((state, i, all) => state !== all[i - 1]);
+        expect(states.length).toBeLessThanOrEqual(2);
+        batches += seen.length;
+        switches += states.length - 1;
+        while (chance(0.8)) compare();
+      }
+      expect([kernel.dump(), ...tableText(kernel.nftables.dump(table))]).toEqual(atOnce([ground, ...history].flat()));
+    }),
+    { numRuns: 40 },
+  );
+  // Else the limits were none.
+  expect(batches).toBeGreaterThan(3 * switches);
+}, 60_000);
