@@ -1,39 +1,15 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import type { ResourceUpdate } from '@calico/api';
 import { CalcGraph, type Message } from '@calico/calc';
-import { type Clock, ClockFake, type Timer } from '@calico/reconcile';
 import { FelixWork } from './felix-work.ts';
+import { TurnClockFake } from './turn-clock-fake.ts';
 
-/** A clock on which every look takes time, so that work on it fills turns; these come one by one when asked for. */
-class TurnClock extends ClockFake implements Clock {
-  busyMs = 0;
-  #worked = 0;
-  readonly #turns: (() => void)[] = [];
-
-  override now(): number {
-    this.#worked += this.busyMs;
-    return super.now() + this.#worked;
-  }
-
-  override setTimeout(call: () => void): Timer {
-    this.#turns.push(call);
-    return { cancel: () => void this.#turns.splice(this.#turns.indexOf(call), 1) };
-  }
-
-  /** Lets one turn pass; gives whether there was one. */
-  turn(): boolean {
-    const call = this.#turns.shift();
-    call?.();
-    return call !== undefined;
-  }
-}
-
-let clock: TurnClock;
+let clock: TurnClockFake;
 let said: string[];
 let work: FelixWork;
 
 beforeEach(() => {
-  clock = new TurnClock();
+  clock = new TurnClockFake();
   said = [];
   work = new FelixWork(new CalcGraph({ nodeName: 'node-1' }), clock, {
     onMessages: messages => void said.push(...messages.map(words)),
@@ -58,15 +34,7 @@ function endpoint(name: string, present = true): ResourceUpdate {
 
 const endpoints = (count: number) => Array.from({ length: count }, (_, i) => endpoint(`pod${i}`));
 
-/** Lets turns pass until nothing waits; gives how many there were. */
-async function turns(): Promise<number> {
-  let count = 0;
-  while (clock.turn()) {
-    count++;
-    await Promise.resolve();
-  }
-  return count;
-}
+const turns = () => clock.turns();
 
 describe('FelixWork', () => {
   test('does what fits into a turn before the call returns', () => {

@@ -3,10 +3,11 @@ import { CalcGraph, type CalcOutput, type CalcSizes, type Message, mergeParamete
 import { Dataplane, type DataplaneTables, tableName } from '@calico/dataplane';
 import type { Kernel, KernelEvent, Subscription } from '@calico/kernel';
 import type { HealthAggregator, Logger } from '@calico/process';
-import { type Backoff, backoff, type Clock, type Random, type Timer } from '@calico/reconcile';
+import type { Clock, Random, Timer } from '@calico/reconcile';
 import { type AgentConfig, felixSettings } from './felix-config.ts';
 import { countBy, countMessages, type FelixMetrics } from './felix-metrics.ts';
 import { FelixWork } from './felix-work.ts';
+import { FelixWriter } from './felix-writer.ts';
 import { PacketLog } from './packet-log.ts';
 
 /** What Felix works with. */
@@ -26,32 +27,30 @@ export interface FelixOptions {
 
 /** How long connections of addresses that nobody has may stay, in milliseconds. */
 const forgetDelay = 250;
-/** How long a new pod waits for the first view of the cluster where the rules of an earlier run keep it closed, in ms. */
-const firstViewPatience = 500;
+/** How long a new pod waits for its rules where those in the kernel keep it closed, in milliseconds. */
+const patienceMs = 500;
 const calcReporter = 'CalculationGraph';
 const dataplaneReporter = 'InternalDataplaneMainLoop';
 
 /**
  * Policy and routes of one node: what the syncer and the CNI server say goes through the calculation into the kernel, at once
- * where it is little, else in turns of the event loop. A write that the kernel refuses is tried again with growing delays.
+ * where it is little, else in turns of the event loop.
  */
 export class Felix {
   readonly #options: FelixOptions;
   readonly #calc: CalcGraph;
   readonly #work: FelixWork;
-  readonly #retry: Backoff;
   /** Endpoints as the CNI server made them, until the watch shows them too. */
   readonly #fromCni = new Map<string, WorkloadEndpoint>();
   #dataplane: Dataplane | undefined;
+  #writer: FelixWriter | undefined;
   #config: AgentConfig;
   /** What was said of parameters that are not followed: once is enough. */
   readonly #noted = new Set<string>();
-  /** The flush under way has changed something. */
-  #hasMessages = false;
-  #messagesOfFlush = 0;
+  /** Of the flush under way, which the dataplane is to see whole. */
+  #messages: Message[] = [];
   /** The first write to the kernel has been done. */
   #applied = false;
-  #retryTimer: Timer | undefined;
   readonly #resyncTimers = new Map<'routes' | 'rules', Timer>();
   #forgetTimer: Timer | undefined;
   #subscription: Subscription | undefined;
@@ -66,17 +65,14 @@ export class Felix {
     this.#calc = new CalcGraph({ nodeName: options.nodeName });
     this.#work = new FelixWork(this.#calc, options.clock, {
       onMessages: messages => {
-        this.#hasMessages = true;
-        this.#messagesOfFlush += messages.length;
+        for (const message of messages) this.#messages.push(message);
         countMessages(options.metrics, messages);
         this.#configure(messages);
         this.#keepTiers(messages);
-        this.#dataplane?.handle(messages);
       },
       onFlushed: since => this.#onFlushed(since),
       isOutdated: update => update.kind === 'WorkloadEndpoint' && this.#isOlderThanCni(update),
     });
-    this.#retry = backoff({ base: 20, max: 5_000, factor: 2, jitter: 0.3 }, options.random);
     options.health.register({ name: calcReporter });
     options.health.register({ name: dataplaneReporter });
     options.health.report(calcReporter, {
@@ -119,7 +115,7 @@ export class Felix {
     this.#work.stop();
     this.#subscription?.close();
     for (const timer of this.#resyncTimers.values()) timer.cancel();
-    this.#retryTimer?.cancel();
+    this.#writer?.stop();
     this.#forgetTimer?.cancel();
     this.#packetLog?.close();
   }
@@ -141,32 +137,48 @@ export class Felix {
 
   /**
    * Takes in an endpoint of this node from the request that makes it, and resolves when its rules and routes are in the
-   * kernel. Rejects when the kernel refuses them: then the pod must not start. While the cluster is being seen for the first
-   * time in a large cluster, it also resolves where what an earlier run left in the kernel drops all packets of interfaces
-   * that it does not know: the pod starts closed, and is opened with the first view.
+   * kernel. Rejects when the kernel refuses them: then the pod must not start. While a large cluster is being seen for the
+   * first time, or a large change is being written, it also resolves where what is in the kernel drops all packets of the
+   * interface: the pod starts closed, and is opened with the rest.
    */
   async endpointAdded(endpoint: WorkloadEndpoint): Promise<void> {
-    const known = await this.#isReadyOrClosed(endpoint);
+    const known = await this.#inTime(this.whenReady, () => this.#hasTable);
+    if (!known) this.#logClosed(endpoint, 'the whole cluster has not been seen yet');
     this.#fromCni.set(keyOfEndpoint(endpoint), endpoint);
-    await this.#work.request({ kind: 'WorkloadEndpoint', ...nameOf(endpoint), resource: endpoint });
-    if (known && this.#retryTimer !== undefined) {
+    const taken = this.#work.request({ kind: 'WorkloadEndpoint', ...nameOf(endpoint), resource: endpoint });
+    if (!known) return;
+    const isClosed = () => this.#dataplane?.isClosed(endpoint.spec.interfaceName ?? '') === true;
+    if (
+      !(await this.#inTime(
+        taken.then(() => this.#writer?.written),
+        isClosed,
+      ))
+    ) {
+      this.#logClosed(endpoint, 'a large change is being written');
+    } else if (this.#writer?.isRefused === true) {
       throw new Error(
         `Rules and routes of ${endpoint.metadata.name} are not in the kernel yet; the cause is in the log`,
       );
     }
   }
 
-  /** Waits for the first view; gives whether it is there. */
-  async #isReadyOrClosed(endpoint: WorkloadEndpoint): Promise<boolean> {
-    const { clock, kernel, log } = this.#options;
+  /** Waits for the end; false when it takes long, and the pod is closed until then. */
+  async #inTime(end: Promise<unknown>, isClosed: () => boolean): Promise<boolean> {
     const patience = Promise.withResolvers<void>();
-    const timer = clock.setTimeout(() => patience.resolve(), firstViewPatience);
-    const ready = this.whenReady.then(() => true);
-    const inTime = await Promise.race([ready, patience.promise.then(() => false)]);
+    const timer = this.#options.clock.setTimeout(() => patience.resolve(), patienceMs);
+    const inTime = await Promise.race([end.then(() => true), patience.promise.then(() => false)]);
     timer.cancel();
-    if (inTime || !kernel.nftables.tables().some(({ name }) => name === tableName)) return await ready;
-    log.warn({ endpoint: endpoint.metadata.name }, 'Pod starts closed: the whole cluster has not been seen yet');
-    return false;
+    if (!inTime && isClosed()) return false;
+    await end;
+    return true;
+  }
+
+  get #hasTable(): boolean {
+    return this.#options.kernel.nftables.tables().some(({ name }) => name === tableName);
+  }
+
+  #logClosed({ metadata }: WorkloadEndpoint, cause: string): void {
+    this.#options.log.warn({ endpoint: metadata.name }, `Pod starts closed: ${cause}`);
   }
 
   /** Takes an endpoint of this node out; with `containerId` given not if it has come again with another container. */
@@ -175,11 +187,12 @@ export class Felix {
     if (containerId !== undefined && own !== undefined && own !== containerId) return;
     this.#fromCni.delete(keyOfEndpoint(endpoint));
     await this.#work.request({ kind: 'WorkloadEndpoint', ...nameOf(endpoint), resource: undefined });
+    await this.#writer?.written;
   }
 
   /** Why the rules of a workload's interface are not in force, in words; undefined when they are. */
   interfaceProblem(hostName: string): string | undefined {
-    if (this.#retryTimer !== undefined) return 'the kernel refuses changes of the rules; the cause is in the log';
+    if (this.#writer?.isRefused === true) return 'the kernel refuses changes of the rules; the cause is in the log';
     return this.#dataplane === undefined
       ? 'the whole cluster has not been seen yet'
       : this.#dataplane.interfaceProblem(hostName);
@@ -197,14 +210,15 @@ export class Felix {
   }
 
   #onFlushed(since: number): void {
-    if (!this.#hasMessages) return;
-    this.#hasMessages = false;
+    const messages = this.#messages;
+    if (messages.length === 0) return;
+    this.#messages = [];
     const { metrics, clock } = this.#options;
     metrics.updateTime.observe((clock.now() - since) / 1000);
-    metrics.messageBatch.observe(this.#messagesOfFlush);
-    this.#messagesOfFlush = 0;
-    this.#write();
-    metrics.changeTime.observe((clock.now() - since) / 1000);
+    metrics.messageBatch.observe(messages.length);
+    this.#dataplane?.handle(messages);
+    this.#writer?.write();
+    void this.#writer?.written.then(() => metrics.changeTime.observe((clock.now() - since) / 1000));
   }
 
   /** Follows the newest configuration: the first makes the dataplane, a later one is written with what else has changed. */
@@ -222,6 +236,7 @@ export class Felix {
     this.#config = settings.agent;
     if (this.#dataplane === undefined) {
       this.#dataplane = new Dataplane(kernel, settings.dataplane);
+      this.#writer = this.#writerOf(this.#dataplane);
       this.#packetLog = new PacketLog({
         ...{ kernel, clock, random, log, dropped: metrics.droppedPacketLines },
         prefix: () => this.#config.logPrefix,
@@ -239,11 +254,10 @@ export class Felix {
     this.#resyncTimers.get(what)?.cancel();
     this.#resyncTimers.delete(what);
     if (interval === 0) return;
-    const resync = () => {
-      this.#dataplane?.resync(what);
-      this.#write();
-    };
-    this.#resyncTimers.set(what, this.#options.clock.setInterval(resync, interval));
+    this.#resyncTimers.set(
+      what,
+      this.#options.clock.setInterval(() => this.#writer?.resync(what), interval),
+    );
   }
 
   #keepTiers(messages: readonly Message[]): void {
@@ -253,31 +267,28 @@ export class Felix {
     }
   }
 
-  /** Not in the middle of a flush, which is to be seen whole or not at all: its end writes. */
-  #write(): void {
-    const dataplane = this.#dataplane;
-    if (dataplane === undefined || this.#work.flushing) return;
-    this.#retryTimer?.cancel();
-    this.#retryTimer = undefined;
-    try {
-      const begun = this.#options.clock.now();
-      const applied = dataplane.apply();
-      this.#countApply(begun);
-      this.#options.metrics.programsOverBudget.set(dataplane.programsOverBudget);
-      this.#retry.reset();
-      if (!dataplane.inSync) return;
-      this.#options.health.report(dataplaneReporter, { live: true, ready: true });
-      this.#ready.resolve();
-      this.#options.log.debug({ ...applied }, 'Wrote to the kernel');
-      this.#forgetConnectionsSoon();
-    } catch (error) {
-      const delay = this.#retry.next();
-      const detail = error instanceof Error ? error.message : String(error);
-      this.#options.log.error({ err: error, retryMs: delay }, 'Kernel refused a change; trying again');
-      this.#options.metrics.failures.inc();
-      this.#options.health.report(dataplaneReporter, { live: true, ready: false, detail });
-      this.#retryTimer = this.#options.clock.setTimeout(() => this.#write(), delay);
-    }
+  #writerOf(dataplane: Dataplane): FelixWriter {
+    const { clock, random, log, metrics, health } = this.#options;
+    return new FelixWriter(dataplane, clock, random, {
+      applied: (applied, begun) => {
+        this.#countApply(begun);
+        metrics.programsOverBudget.set(dataplane.programsOverBudget);
+        if (!dataplane.inSync) return;
+        health.report(dataplaneReporter, { live: true, ready: true });
+        this.#ready.resolve();
+        log.debug({ ...applied }, 'Wrote to the kernel');
+        this.#forgetConnectionsSoon();
+      },
+      refused: (err, retryMs) => {
+        log.error({ err, retryMs }, 'Kernel refused a change; trying again');
+        metrics.failures.inc();
+        const detail = err instanceof Error ? err.message : String(err);
+        health.report(dataplaneReporter, { live: true, ready: false, detail });
+      },
+      compared: (part, drift) => {
+        if (drift > 0) log.warn({ part, drift }, 'The kernel was not as it should be; mending it');
+      },
+    });
   }
 
   #countApply(begun: number): void {
@@ -309,7 +320,7 @@ export class Felix {
   #onKernelEvent(event: KernelEvent): void {
     this.#options.metrics.interfaceBatch.observe(1);
     this.#dataplane?.handleEvent(event);
-    this.#write();
+    this.#writer?.write();
   }
 }
 
