@@ -3,7 +3,7 @@ import type { Message } from '@calico/calc';
 import { addr } from '@calico/ip';
 import { batchSize, errnoNumber, KernelError, type Nftables, type Op, type TableName } from '@calico/kernel';
 import { type FakeNftables, fakeNftables } from '@calico/kernel/fake';
-import { finished } from '@calico/reconcile';
+import { finished, seededRandom } from '@calico/reconcile';
 import { defaultDataplaneConfig } from '../dataplane-config.ts';
 import { endpoint, ipSet, policy, ports, program, protocol, rule, tier } from '../testing/builders.ts';
 import { tableText } from '../testing/ruleset-text.ts';
@@ -111,9 +111,10 @@ function freshTable(...messages: readonly Message[]): string[] {
 }
 
 describe('writing', () => {
-  test('everything goes in one transaction, the second time nothing', () => {
+  test('everything goes in two transactions, what the kernel calls in the second; the second time nothing', () => {
     expect(node.apply(...world)).toBeGreaterThan(0);
-    expect(node.nftables.transactions).toHaveLength(1);
+    const calls = node.nftables.transactions.map(ops => ops.some(op => op.op === 'addChain' && 'hook' in op.chain));
+    expect(calls).toEqual([false, true]);
     expect(fake.dump(table)).toMatchObject({ owner: 'us', persist: true });
     node.nftables.take();
     expect(node.apply()).toBe(0);
@@ -128,18 +129,61 @@ describe('writing', () => {
     expect(node.nftables.take().map(op => op.op)).toEqual(['deleteElements', 'addElements']);
   });
 
-  test('a new policy of a pod leads its interface elsewhere in one transaction, in which the old chains go', () => {
+  test('a new policy of a pod leads its interface elsewhere in one transaction, after the new chains and before the old go', () => {
     node.apply(...world);
     const before = fake.dump(table)?.chains.length;
     node.nftables.take();
     node.apply(policyIs(rule('deny')));
-    expect(node.nftables.transactions).toHaveLength(1);
-    const ops = node.nftables.take();
-    const replaced = ops.filter(op => 'set' in op && op.set === 'to-workload-4');
-    expect(replaced.map(op => op.op as string)).toEqual(['deleteElements', 'addElements']);
+    const [first = [], during = [], after = [], ...more] = node.nftables.transactions;
+    expect(first.map(op => op.op as string)).toContain('addChain');
+    const switched = during.map(op => `${op.op} ${'set' in op ? op.set : ''}`);
+    expect(new Set(switched.map(each => each.replace(/ (from|to)-workload-[46]$/, '')))).toEqual(
+      new Set(['deleteElements', 'addElements']),
+    );
+    expect(switched).toContain('addElements to-workload-4');
+    expect(after.map(op => op.op as string)).toContain('deleteChain');
+    expect(more).toEqual([]);
     expect(fake.dump(table)?.chains).toHaveLength(before ?? 0);
     expect(fake.check()).toEqual([]);
   });
+
+  // A packet under way would find a new chain empty, or an old map.
+  test('no transaction that changes what packets meet makes what they are led to, or takes away what they were', () => {
+    const random = seededRandom(1);
+    node.apply(...world);
+    node.nftables.take();
+    const selectors = ['s:a', 's:b', 's:c'];
+    for (let i = 0; i < 60; i++) {
+      const set = selectors[i % selectors.length] ?? '';
+      const port = 1 + Math.trunc(random.next() * 1000);
+      const rules = Array.from({ length: 1 + Math.trunc(random.next() * 12) }, (_, j) =>
+        rule('allow', [protocol(6), ports('destination', [`${port + 2 * j}`]), ipSet('source', set)], j),
+      );
+      const peers = Array.from({ length: 3 }, () => `10.0.0.${Math.trunc(random.next() * 9)}/32`);
+      const sets: Message[] = selectors.map(id => ({ kind: 'ipSetUpdate', id, type: 'net', members: peers }));
+      node.apply(...sets, policyIs(...rules));
+    }
+    expect(node.nftables.transactions.length).toBeGreaterThan(120);
+    for (const ops of node.nftables.transactions) {
+      const kinds = new Set(ops.map(kindOfChange));
+      kinds.delete('');
+      expect([...kinds].length).toBeLessThanOrEqual(1);
+    }
+  });
+
+  /** What an operation does to packets: makes what nothing leads to, leads elsewhere, or removes what nothing leads to. */
+  function kindOfChange(op: Op): string {
+    switch (op.op) {
+      case 'addChain':
+      case 'addSet':
+        return op.op === 'addChain' && op.chain.hook !== undefined ? 'switch' : 'make';
+      case 'deleteSet':
+      case 'deleteChain':
+        return 'remove';
+      default:
+        return 'set' in op && typeof op.set === 'string' && op.set.startsWith('to-workload') ? 'switch' : '';
+    }
+  }
 
   test('counters of rules that stay keep their numbers', () => {
     node.apply(...world);

@@ -10,9 +10,6 @@ const table: TableName = { family: 'inet', name: tableName };
 /** Largest batch in bytes of what can be cut. It must fit a socket's send buffer, without privileges about 212,992 bytes. */
 export const batchLimit = 128 * 1024;
 
-/** Bytes that every operation takes in a batch, at least. */
-const leastOperation = 32;
-
 /** When elements are written: before, while or after what packets meet first changes. */
 type Phase = 'before' | 'during' | 'after';
 
@@ -20,8 +17,8 @@ type Phase = 'before' | 'during' | 'after';
 const elementsAtOnce = 128;
 
 /**
- * Writes a ruleset into our table, in steps. What packets meet changes in one transaction; where that would not fit a
- * batch, new chains and sets are filled beforehand, unreferenced, and old ones removed afterwards.
+ * Writes a ruleset into our table, in steps. What packets meet changes in one transaction: new chains and sets are filled
+ * beforehand, unreferenced, and old ones removed afterwards.
  */
 export class NftablesWriter {
   readonly #nftables: Nftables;
@@ -107,27 +104,30 @@ export class NftablesWriter {
     }
   }
 
-  /** Sends what can be filled unreferenced in batches of its own, as soon as one is full; the rest in one if it fits. */
+  /**
+   * Three transactions: what nothing refers to yet, the switch, what nothing refers to any more. They must not be one: a
+   * packet under way takes the rules of a chain from the ruleset that it began with, but each map that it asks from the
+   * present one. So it would meet new chains that are still empty for it, and old maps that are empty already.
+   */
   *#write(view: TableView): Generator<void, number> {
     const changes = this.#ruleset.takeChanges();
     const claim: Op[] = view.claimed ? [] : [{ op: 'addTable', owner: true, persist: true }];
     const prepared = yield* this.#sendFull(claim, this.#preparing(changes, view));
-    const switchOver = yield* this.#switching(changes, view);
-    const cleanUp = this.#cleaning(changes, view);
-    const rest = [...switchOver.flat(), ...cleanUp];
-    if (rest.length * leastOperation <= this.#limit && prepared.size + batchSize(rest) <= this.#limit) {
-      this.#send([...prepared.batch, ...rest]);
-    } else {
-      this.#send(prepared.batch);
-      yield;
-      this.#switchOver(switchOver);
-      yield;
-      this.#send((yield* this.#sendFull([], inPieces(cleanUp, elementsAtOnce))).batch);
-    }
+    const { before, during, after } = yield* this.#switching(changes, view);
+    const first = yield* this.#sendFull(prepared.batch, before.flat());
+    this.#send(first.batch);
+    yield;
+    this.#switchOver(during);
+    yield;
+    const old = yield* this.#sendFull(
+      [],
+      inPieces([...after.flat(), ...this.#cleaning(changes, view)], elementsAtOnce),
+    );
+    this.#send(old.batch);
     view.claimed = true;
     yield* this.#remember(changes, view);
     this.#written?.add(changes);
-    return prepared.operations + rest.length;
+    return prepared.operations + first.operations + during.flat().length + old.operations;
   }
 
   #send(batch: readonly Op[]): void {
@@ -193,20 +193,20 @@ export class NftablesWriter {
     }
   }
 
-  /** What changes for packets; the operations of one group belong into one transaction. */
-  *#switching(changes: Changes, view: TableView): Generator<void, Op[][]> {
-    const groups: Op[][] = [];
+  /** What changes in sets and chains that are there; the operations of one group belong into one transaction. */
+  *#switching(changes: Changes, view: TableView): Generator<void, Record<Phase, Op[][]>> {
+    const groups: Record<Phase, Op[][]> = { before: [], during: [], after: [] };
     for (const name of changes.sets) yield* this.#markElements(name, view, changes.elements);
     const byDepth = [...changes.elements.keys()].sort((a, b) => this.#depth(a) - this.#depth(b));
     const keysOf = (name: string, phase: Phase) => this.#keysOf(name, phase, changes.elements, view);
     const inPhase = (name: string, phase: Phase) => this.#elementChanges(name, keysOf(name, phase), view);
-    for (const name of byDepth.toReversed()) groups.push(...inPhase(name, 'before'));
-    for (const name of byDepth) groups.push(...inPhase(name, 'during'));
+    for (const name of byDepth.toReversed()) groups.before.push(...inPhase(name, 'before'));
+    for (const name of byDepth) groups.during.push(...inPhase(name, 'during'));
     for (const name of inPieces(changes.chains, elementsAtOnce)) {
       if (name === undefined) yield;
-      else groups.push(this.#rewriting(name, view));
+      else groups.during.push(this.#rewriting(name, view));
     }
-    for (const name of byDepth) groups.push(...inPhase(name, 'after'));
+    for (const name of byDepth) groups.after.push(...inPhase(name, 'after'));
     return groups;
   }
 
