@@ -86,3 +86,16 @@ test('stop aborts the round that runs, waits for it, and lets nothing start agai
   expect(rounds).toBe(1);
   expect(clock.timers).toBe(0);
 });
+
+test('stop waits a second for a round that does not heed its signal, and no longer', async () => {
+  const { clock, repeated } = start(() => new Promise(() => {}));
+  let stopped = false;
+  const stopping = repeated.stop().then(() => {
+    stopped = true;
+  });
+  await clock.advance(999);
+  expect(stopped).toBe(false);
+  await clock.advance(1);
+  await stopping;
+  expect(clock.timers).toBe(0);
+});

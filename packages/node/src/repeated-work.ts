@@ -14,6 +14,9 @@ export interface RepeatedWorkOptions {
   readonly random: Random;
 }
 
+/** How long a round may go on after it has been told to stop. */
+const stopPatienceMs = 1_000;
+
 const DELAYS = { base: 50, max: 30_000 };
 
 /** Does work at once, at an interval, whenever it is asked, and after failures with growing delays; never two rounds at a time. */
@@ -52,11 +55,18 @@ export class RepeatedWork {
     this.#timer = this.#options.clock.setTimeout(() => this.ask(), ms);
   }
 
-  /** Lets no further round start and waits for the one that runs, whose signal is aborted. */
+  /**
+   * Lets no further round start and waits a second for the one that runs, whose signal is aborted: a request that a server
+   * does not answer keeps no process from its end.
+   */
   async stop(): Promise<void> {
     this.#stop.abort(new Error('the work is to stop'));
     this.#timer?.cancel();
-    await this.#running;
+    if (this.#running === undefined) return;
+    const patience = Promise.withResolvers<void>();
+    const timer = this.#options.clock.setTimeout(() => patience.resolve(), stopPatienceMs);
+    await Promise.race([this.#running, patience.promise]);
+    timer.cancel();
   }
 
   async #round(): Promise<void> {
