@@ -84,6 +84,7 @@ describe('CalcGraph says', () => {
       orchestrator: 'k8s',
       namespace: 'shop',
       workload: 'cart',
+      key: { orchestrator: 'k8s', workload: 'shop/cart', endpoint: 'eth0' },
       mac: '02:00:00:00:00:01',
       ipv4: ['10.0.0.1/32'],
       ipv6: ['fd00::1/128'],

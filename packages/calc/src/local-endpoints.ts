@@ -1,4 +1,4 @@
-import type { WorkloadEndpoint } from '@calico/api';
+import { endpointKey, type WorkloadEndpoint } from '@calico/api';
 import type { EndpointPolicies } from './endpoint-policies.ts';
 import type { EndpointId, LocalEndpoint } from './messages.ts';
 import { eachNet, netKeys, netText } from './net-key.ts';
@@ -57,6 +57,7 @@ export class LocalEndpoints {
       orchestrator: spec.orchestrator ?? '',
       namespace: metadata.namespace ?? '',
       workload: spec.pod || spec.workload || '',
+      key: endpointKey(metadata.namespace ?? 'default', spec),
       ...(spec.mac ? { mac: spec.mac } : {}),
       ipv4: nets.filter(net => !net.includes(':')),
       ipv6: nets.filter(net => net.includes(':')),

@@ -1,3 +1,4 @@
+import type { EndpointKey } from '@calico/api';
 import type { DirectionProgram, PolicyId, PolicyProgram, ProfileProgram, SetId } from '@calico/policy';
 
 /** Name of a local endpoint: `<namespace>/<name of the WorkloadEndpoint>`. */
@@ -16,6 +17,8 @@ export interface LocalEndpoint {
   readonly orchestrator: string;
   readonly namespace: string;
   readonly workload: string;
+  /** Always there in what the calculation tells. */
+  readonly key?: EndpointKey;
   readonly mac?: string;
   /** CIDRs as text, always /32. */
   readonly ipv4: readonly string[];

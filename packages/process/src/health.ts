@@ -12,7 +12,7 @@ export interface HealthReport {
 
 export interface ReporterOptions {
   readonly name: string;
-  /** How long a report holds, in milliseconds; for ever when left out. */
+  /** How long a report holds, in milliseconds; for ever when left out, or 0. */
   readonly timeoutMs?: number;
 }
 
@@ -56,6 +56,12 @@ export class HealthAggregator {
   /** Takes a reporter away, when its part ends for good. */
   unregister(name: string): void {
     this.#reporters.delete(name);
+  }
+
+  /** The last report still holds: the part is there. Nothing happens before the first one. */
+  renew(name: string): void {
+    const reporter = this.#reporters.get(name);
+    if (reporter?.report !== undefined) reporter.since = this.#clock.now();
   }
 
   /** Takes a report. Throws when nobody registered under the name. */
@@ -122,7 +128,8 @@ export class HealthAggregator {
   }
 
   #timeout({ name, timeoutMs }: Pick<Reporter, 'name' | 'timeoutMs'>): number | undefined {
-    return this.#overrides[name] ?? timeoutMs;
+    const timeout = this.#overrides[name] ?? timeoutMs;
+    return timeout === 0 ? undefined : timeout;
   }
 }
 

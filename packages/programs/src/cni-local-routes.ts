@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
-import type { WorkloadEndpoint } from '@calico/api';
+import { endpointKey, type WorkloadEndpoint } from '@calico/api';
 import type { CniFelix, PolicyWait } from '@calico/cni';
 import { cidrEquals, parseCidr } from '@calico/ip';
 import type { Kernel } from '@calico/kernel';
 import type { Clock } from '@calico/reconcile';
+import { statusFileName } from './endpoint-status-file.ts';
 
 const MAIN_TABLE = 254;
 /** RTPROT_BOOT: as Calico's plugin writes its routes. */
@@ -27,7 +28,7 @@ export class LocalRoutes implements CniFelix {
   async endpointAdded(endpoint: WorkloadEndpoint, wait: PolicyWait | undefined): Promise<void> {
     this.#addRoutes(endpoint);
     if (wait === undefined) return;
-    const path = `${wait.statusFolder}/${statusFileName(endpoint)}`;
+    const path = `${wait.statusFolder}/${statusFileName(endpointKey(endpoint.metadata.namespace ?? 'default', endpoint.spec))}`;
     // The caller gives up at the timeout, and says so; this only ends the waiting.
     const end = this.#clock.now() + wait.timeoutMs + pollMs;
     while (!existsSync(path) && this.#clock.now() < end) await this.#clock.sleep(pollMs);
@@ -61,10 +62,4 @@ export class LocalRoutes implements CniFelix {
       });
     }
   }
-}
-
-/** `<orchestrator> <workload> <endpoint>`, each part with its special characters escaped: `k8s shop%2Fweb eth0`. */
-export function statusFileName({ metadata, spec }: Pick<WorkloadEndpoint, 'metadata' | 'spec'>): string {
-  const workload = spec.pod === undefined ? (spec.containerID ?? '') : `${metadata.namespace}/${spec.pod}`;
-  return [spec.orchestrator, workload, spec.endpoint ?? ''].map(part => encodeURIComponent(part)).join(' ');
 }

@@ -2,6 +2,8 @@ export { clusterNetworkPolicyToPolicy } from './cluster-network-policy.ts';
 export { kubernetesNetworkPolicyToPolicy, stagedKubernetesNetworkPolicyToPolicy } from './kubernetes-network-policy.ts';
 export {
   type EndpointIdentity,
+  type EndpointKey,
+  endpointKey,
   endpointNameBySpec,
   NAME_LABEL,
   NAMESPACE_LABEL,

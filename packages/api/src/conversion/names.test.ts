@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { WorkloadEndpoint } from '../kinds/calico/workload-endpoint.ts';
-import { type EndpointIdentity, endpointNameBySpec } from './names.ts';
+import { type EndpointIdentity, endpointKey, endpointNameBySpec } from './names.ts';
 
 const cases: { name: string; spec: EndpointIdentity; want: ReturnType<typeof endpointNameBySpec> }[] = [
   {
@@ -33,6 +33,16 @@ const cases: { name: string; spec: EndpointIdentity; want: ReturnType<typeof end
 ];
 test.each(cases)('endpointNameBySpec names $name', ({ spec, want }) => {
   expect(endpointNameBySpec(spec)).toEqual(want);
+});
+
+test.each([
+  [{ orchestrator: 'k8s', pod: 'web', containerID: 'abc', endpoint: 'eth0' }, 'k8s shop/web eth0'],
+  [{ orchestrator: 'cni', containerID: 'abc', endpoint: 'eth0' }, 'cni abc eth0'],
+  [{ orchestrator: 'libnetwork', endpoint: 'e' }, 'libnetwork libnetwork e'],
+  [{ orchestrator: 'openstack', workload: 'vm-1', endpoint: 'e' }, 'openstack vm-1 e'],
+] as const)('endpointKey of %j is %s', (spec, want) => {
+  const { orchestrator, workload, endpoint } = endpointKey('shop', spec);
+  expect(`${orchestrator} ${workload} ${endpoint}`).toBe(want);
 });
 
 test('an endpoint with another name than its spec says is not valid', () => {

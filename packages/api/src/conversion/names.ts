@@ -35,13 +35,31 @@ export type EndpointIdentity = Readonly<
 export function endpointNameBySpec(
   spec: EndpointIdentity,
 ): { readonly name: string } | { readonly field: keyof EndpointIdentity } {
-  const third = { k8s: 'pod', cni: 'containerID', libnetwork: 'orchestrator' } as const;
-  const { orchestrator = '' } = spec;
-  const middle = Object.hasOwn(third, orchestrator) ? third[orchestrator as keyof typeof third] : 'workload';
-  const fields = ['node', 'orchestrator', middle, 'endpoint'] as const;
+  const fields = ['node', 'orchestrator', workloadField(spec), 'endpoint'] as const;
   const field = fields.find(name => !/^[^-](.*[^-])?$/s.test(spec[name] ?? ''));
   if (field !== undefined) return { field };
   return { name: fields.map(name => escapeSegment(spec[name] ?? '')).join('-') };
+}
+
+/** The field that names the workload among those of its orchestrator. */
+function workloadField({ orchestrator = '' }: EndpointIdentity): 'pod' | 'containerID' | 'orchestrator' | 'workload' {
+  const fields = { k8s: 'pod', cni: 'containerID', libnetwork: 'orchestrator' } as const;
+  return Object.hasOwn(fields, orchestrator) ? fields[orchestrator as keyof typeof fields] : 'workload';
+}
+
+/** How Calico's keys and files name an endpoint: `k8s`, `shop/web`, `eth0`. */
+export interface EndpointKey {
+  readonly orchestrator: string;
+  /** `<namespace>/<pod>` of Kubernetes, else the container's id or the orchestrator's own name. */
+  readonly workload: string;
+  readonly endpoint: string;
+}
+
+/** How Calico's keys and files name the endpoint of a namespace; what its spec does not say is empty. */
+export function endpointKey(namespace: string, spec: EndpointIdentity): EndpointKey {
+  const { orchestrator = '', endpoint = '' } = spec;
+  const name = spec[workloadField(spec)] ?? '';
+  return { orchestrator, workload: orchestrator === 'k8s' ? `${namespace}/${name}` : name, endpoint };
 }
 
 /** The profile derived from a namespace. */

@@ -24,7 +24,7 @@ import { bgpMetrics } from './bgp-metrics.ts';
 import { cniTokenService } from './cni-token.ts';
 import { debugComponent } from './debug.ts';
 import { Felix } from './felix.ts';
-import { type AgentConfig, felixSettings } from './felix-config.ts';
+import { type AgentConfig, felixSettings, timeoutsOf } from './felix-config.ts';
 import { countNftCalls, felixGauges } from './felix-gauges.ts';
 import { felixMetrics } from './felix-metrics.ts';
 import { localParameters } from './felix-sources.ts';
@@ -38,6 +38,7 @@ import { type OpenNode, openNode } from './open-node.ts';
 import { PodView } from './pod-view.ts';
 import { RuleHits } from './rule-hits.ts';
 import { statusReporter } from './status.ts';
+import { StatusFiles } from './status-files.ts';
 import { watchViewHealth } from './view-health.ts';
 
 /** Where tests look in. */
@@ -78,6 +79,12 @@ export async function runNodeAgent(
     at => metricsServer(at, metrics.registry),
     log,
   );
+  const statusPrefix = (now: AgentConfig) => now.endpointStatusPrefix ?? environment.runFolder;
+  const statusFiles = new StatusFiles({
+    ...{ prefix: statusPrefix(config), clock: systemClock, random: systemRandom },
+    log: log.child({ component: 'endpoint-status' }),
+  });
+  health.overrideTimeouts(timeoutsOf(config));
   const felix = new Felix({
     nodeName: environment.nodeName,
     kernel,
@@ -87,10 +94,13 @@ export async function runNodeAgent(
     log: log.child({ component: 'felix' }),
     health,
     metrics: felixMetrics(metrics),
+    statusListeners: [statusFiles],
     onConfig(now) {
       setLevel(now.logLevel);
       healthPage.listen(healthAt(now));
       metricsPage.listen(metricsAt(now));
+      statusFiles.setPrefix(statusPrefix(now));
+      health.overrideTimeouts(timeoutsOf(now));
     },
   });
   const hits = new RuleHits({ kernel, clock: systemClock, log: log.child({ component: 'felix' }) });
@@ -122,6 +132,7 @@ export async function runNodeAgent(
     metricsPage,
     object,
     felixPart,
+    statusFiles,
     { name: 'rule hits', start: () => hits.start(), stop: () => hits.stop() },
     debugComponent({ node, felix, hits, view: felixPart.status, health, loop: loopDelay }),
     mtu,
@@ -140,6 +151,8 @@ export async function runNodeAgent(
   node.close();
   return Number(process.exitCode ?? 0);
 }
+
+const startupReporter = 'FelixStartup';
 
 /**
  * Felix with its view of the cluster, which it takes once the cluster has what this node puts there at its start. Ends the process when the view is lost for good.
@@ -189,7 +202,12 @@ function felixComponent(parts: {
     status: () => syncer?.status() ?? [],
     start() {
       felix.start();
-      void after.then(watch);
+      health.register({ name: startupReporter });
+      health.report(startupReporter, { live: true, ready: false, detail: 'this node is not in the datastore yet' });
+      void after.then(() => {
+        health.report(startupReporter, { live: true, ready: true });
+        watch();
+      });
     },
     async stop() {
       timer?.cancel();

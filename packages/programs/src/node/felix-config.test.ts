@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { felixSettings } from './felix-config.ts';
+import { felixSettings, timeoutsOf } from './felix-config.ts';
 
 const notes = (raw: Record<string, string>) => felixSettings('node1', raw).notes;
 
@@ -19,6 +19,17 @@ describe('felixSettings', () => {
   ])('notes $raw', ({ raw, want: { why, ...want } }) => {
     expect(notes(raw)).toMatchObject([want]);
     expect(notes(raw)[0]?.why).toContain(why);
+  });
+
+  test('reads how long reporters may be silent; what names no span is not valid', () => {
+    const timeouts = (raw: Record<string, string>) => timeoutsOf(felixSettings('node1', raw).agent);
+    expect(timeouts({})).toEqual({ InternalDataplaneMainLoop: 90_000 });
+    expect(
+      timeouts({ DataplaneWatchdogTimeout: '120', HealthTimeoutOverrides: 'CalculationGraph=1m, BGP=0s' }),
+    ).toEqual({
+      ...{ InternalDataplaneMainLoop: 120_000, CalculationGraph: 60_000, BGP: 0 },
+    });
+    expect(notes({ HealthTimeoutOverrides: 'CalculationGraph' })).toMatchObject([{ value: 'CalculationGraph' }]);
   });
 
   test('notes nothing of what is followed, read elsewhere, or usual', () => {

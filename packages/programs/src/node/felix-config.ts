@@ -1,3 +1,4 @@
+import { parseDuration } from '@calico/api';
 import { anyText, flag, integer, type Parameters, parsed, readParameters, span } from '@calico/calc';
 import { type DataplaneConfig, dataplaneConfigFrom, dataplaneParameters } from '@calico/dataplane';
 import { type LogLevel, parseLogLevel } from '@calico/process';
@@ -20,6 +21,12 @@ export interface AgentConfig {
   /** How often routes, and rules, are compared with the kernel, in milliseconds; 0: never. */
   readonly routeRefreshInterval: number;
   readonly rulesRefreshInterval: number;
+  /** Below this folder are files for endpoints that are up; undefined: below the run folder, empty: there are none. */
+  readonly endpointStatusPrefix: string | undefined;
+  /** For how long the dataplane may be silent about its health, in milliseconds. */
+  readonly dataplaneWatchdog: number;
+  /** The same of any reporter, by its name. */
+  readonly healthTimeouts: Readonly<Record<string, number>>;
 }
 
 const ports = [0, 65535] as const;
@@ -53,6 +60,24 @@ export const agentParameters: Parameters<AgentConfig> = {
   metricsPort: integer('PrometheusMetricsPort', ports, 9091, 'the port of metrics'),
   routeRefreshInterval: span('RouteRefreshInterval', 90_000, 'how often routes are compared with the kernel'),
   rulesRefreshInterval: span('NftablesRefreshInterval', 180_000, 'how often rules are compared with the kernel'),
+  endpointStatusPrefix: parsed<string | undefined>('EndpointStatusPathPrefix', text => text, {
+    fallback: undefined,
+    none: '',
+    allowed: 'a folder',
+    effect:
+      'below it, in `endpoint-status`, is a file for each pod whose rules are in force; `CALICO_RUN_DIR` if empty, no files if `none`',
+  }),
+  dataplaneWatchdog: span(
+    'DataplaneWatchdogTimeout',
+    90_000,
+    'after so much silence of the dataplane the agent is not live; never if 0',
+  ),
+  healthTimeouts: parsed('HealthTimeoutOverrides', parseTimeouts, {
+    fallback: {},
+    none: {},
+    allowed: 'names of reporters with spans of time, such as CalculationGraph=1m,InternalDataplaneMainLoop=3m',
+    effect: 'the same of any reporter',
+  }),
 };
 
 const units = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
@@ -60,6 +85,18 @@ const units = { second: 1_000, minute: 60_000, hour: 3_600_000, day: 86_400_000 
 function parseRate(text: string): AgentConfig['logRate'] {
   const [, lines, unit] = /^([1-9]\d{0,3})\/(second|minute|hour|day)$/.exec(text) ?? [];
   return unit === undefined ? undefined : { lines: Number(lines), per: units[unit as keyof typeof units] };
+}
+
+/** `CalculationGraph=1m,InternalDataplaneMainLoop=3m`, in milliseconds; undefined where it is something else. */
+function parseTimeouts(text: string): Record<string, number> | undefined {
+  const timeouts: Record<string, number> = {};
+  for (const part of text.split(',')) {
+    const [, name = '', span = ''] = /^\s*([^=\s]+)\s*=\s*(\S+)\s*$/.exec(part) ?? [];
+    const ms = parseDuration(span);
+    if (name === '' || ms === undefined) return undefined;
+    timeouts[name] = ms;
+  }
+  return timeouts;
 }
 
 /** Everything that Felix's parameters say, with what is wrong or without effect in them. */
@@ -105,4 +142,9 @@ function withoutEffect(raw: Readonly<Record<string, string>>): ParameterNote[] {
     if (known.usual.some(text => text.toLowerCase() === value.toLowerCase())) return [];
     return { parameter: known.name, value, why: `it has no effect: ${known.why}` };
   });
+}
+
+/** How long the reports of reporters hold, by name, in milliseconds; 0: for ever. */
+export function timeoutsOf({ dataplaneWatchdog, healthTimeouts }: AgentConfig): Readonly<Record<string, number>> {
+  return { InternalDataplaneMainLoop: dataplaneWatchdog, ...healthTimeouts };
 }

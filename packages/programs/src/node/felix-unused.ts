@@ -97,7 +97,6 @@ const byReason: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     UseInternalDataplaneDriver: 'true',
     EndpointReportingEnabled: 'false',
     EndpointReportingDelaySecs: '1',
-    EndpointStatusPathPrefix: '/var/run/calico',
     FlowLogsFlushInterval: '300|300s|5m0s|15s',
     FlowLogsGoldmaneServer: '',
     FlowLogsLocalReporter: 'Disabled',
@@ -146,8 +145,6 @@ const byReason: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     RequireMTUFile: 'false',
   },
   'it speaks of how Calico’s own program works': {
-    DataplaneWatchdogTimeout: '90|90s|1m30s',
-    HealthTimeoutOverrides: '',
     InterfaceRefreshInterval: '90|90s|1m30s',
     NetlinkTimeoutSecs: '10',
     GoGCThreshold: '40',

@@ -6,6 +6,8 @@ export type ResyncPart = 'rules' | 'routes';
 
 /** Whom the writer tells. */
 export interface FelixWriterHandler {
+  /** A write begins, of everything that the dataplane was told so far. */
+  begun?(): void;
   /** All that had changed is in the kernel; `begun` is the clock when the writing of it began. */
   applied(applied: Applied, begun: number): void;
   /** The kernel refused; what it refused is tried again after so many milliseconds, or with the next change. */
@@ -82,6 +84,7 @@ export class FelixWriter {
     this.#applying = true;
     const asked = this.#asked;
     const begun = this.#clock.now();
+    this.#on.begun?.();
     const ended = () => {
       this.#applying = false;
       this.#answered = asked;

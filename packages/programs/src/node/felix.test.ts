@@ -234,6 +234,20 @@ describe('Felix', () => {
     expect(podRoutes()).toEqual([]);
   });
 
+  test('renews its health while it runs; silence is noticed after as long as Calico waits', async () => {
+    getReady();
+    await clock.advance(600_000);
+    expect(health.liveness()).toMatchObject({
+      ok: true,
+      text: expect.stringMatching(/InternalDataplaneMainLoop +\| 90s/),
+    });
+    felix.stop();
+    await clock.advance(31_000);
+    expect(health.liveness().causes.join()).toStartWith('CalculationGraph is not live: no report for 3');
+    await clock.advance(60_000);
+    expect(health.liveness().causes).toHaveLength(2);
+  });
+
   test('forgets the connections of an address a moment after its endpoint has gone', async () => {
     getReady();
     await felix.endpointAdded(endpoint('c1', '10.0.0.1'));

@@ -4,6 +4,7 @@ import { Dataplane, type DataplaneTables, tableName } from '@calico/dataplane';
 import type { Kernel, KernelEvent, Subscription } from '@calico/kernel';
 import type { HealthAggregator, Logger } from '@calico/process';
 import type { Clock, Random, Timer } from '@calico/reconcile';
+import { EndpointStatuses, type StatusListener } from './endpoint-statuses.ts';
 import { type AgentConfig, felixSettings } from './felix-config.ts';
 import { countBy, countMessages, type FelixMetrics } from './felix-metrics.ts';
 import { FelixWork } from './felix-work.ts';
@@ -21,6 +22,8 @@ export interface FelixOptions {
   readonly log: Logger;
   readonly health: HealthAggregator;
   readonly metrics: FelixMetrics;
+  /** Who is told how the pods of this node stand. */
+  readonly statusListeners?: readonly StatusListener[];
   /** What the agent beside Felix is to follow is this now. */
   onConfig?(config: AgentConfig): void;
 }
@@ -31,6 +34,9 @@ const forgetDelay = 250;
 const patienceMs = 500;
 const calcReporter = 'CalculationGraph';
 const dataplaneReporter = 'InternalDataplaneMainLoop';
+/** How long a report of the calculation holds, and how often reports are renewed, in milliseconds. */
+const calcTimeout = 30_000;
+const renewInterval = 5_000;
 
 /**
  * Policy and routes of one node: what the syncer and the CNI server say goes through the calculation into the kernel, at once
@@ -42,6 +48,7 @@ export class Felix {
   readonly #work: FelixWork;
   /** Endpoints as the CNI server made them, until the watch shows them too. */
   readonly #fromCni = new Map<string, WorkloadEndpoint>();
+  readonly #statuses: EndpointStatuses;
   #dataplane: Dataplane | undefined;
   #writer: FelixWriter | undefined;
   #config: AgentConfig;
@@ -51,6 +58,7 @@ export class Felix {
   #messages: Message[] = [];
   /** The first write to the kernel has been done. */
   #applied = false;
+  #renewTimer: Timer | undefined;
   readonly #resyncTimers = new Map<'routes' | 'rules', Timer>();
   #forgetTimer: Timer | undefined;
   #subscription: Subscription | undefined;
@@ -62,6 +70,7 @@ export class Felix {
   constructor(options: FelixOptions) {
     this.#options = options;
     this.#config = felixSettings(options.nodeName, options.parameters).agent;
+    this.#statuses = new EndpointStatuses(options.kernel, options.statusListeners ?? []);
     this.#calc = new CalcGraph({ nodeName: options.nodeName });
     this.#work = new FelixWork(this.#calc, options.clock, {
       onMessages: messages => {
@@ -73,8 +82,8 @@ export class Felix {
       onFlushed: since => this.#onFlushed(since),
       isOutdated: update => update.kind === 'WorkloadEndpoint' && this.#isOlderThanCni(update),
     });
-    options.health.register({ name: calcReporter });
-    options.health.register({ name: dataplaneReporter });
+    options.health.register({ name: calcReporter, timeoutMs: calcTimeout });
+    options.health.register({ name: dataplaneReporter, timeoutMs: this.#config.dataplaneWatchdog });
     options.health.report(calcReporter, {
       live: true,
       ready: false,
@@ -106,6 +115,10 @@ export class Felix {
   /** Starts to listen to the kernel. */
   start(): void {
     this.#subscription = this.#options.kernel.subscribe(['link'], event => this.#onKernelEvent(event));
+    const { clock, health } = this.#options;
+    this.#renewTimer = clock.setInterval(() => {
+      for (const reporter of [calcReporter, dataplaneReporter]) health.renew(reporter);
+    }, renewInterval);
     this.#resyncEvery('routes', this.#config.routeRefreshInterval);
     this.#resyncEvery('rules', this.#config.rulesRefreshInterval);
   }
@@ -114,6 +127,7 @@ export class Felix {
   stop(): void {
     this.#work.stop();
     this.#subscription?.close();
+    this.#renewTimer?.cancel();
     for (const timer of this.#resyncTimers.values()) timer.cancel();
     this.#writer?.stop();
     this.#forgetTimer?.cancel();
@@ -217,6 +231,7 @@ export class Felix {
     metrics.updateTime.observe((clock.now() - since) / 1000);
     metrics.messageBatch.observe(messages.length);
     this.#dataplane?.handle(messages);
+    this.#statuses.handle(messages);
     this.#writer?.write();
     void this.#writer?.written.then(() => metrics.changeTime.observe((clock.now() - since) / 1000));
   }
@@ -270,11 +285,13 @@ export class Felix {
   #writerOf(dataplane: Dataplane): FelixWriter {
     const { clock, random, log, metrics, health } = this.#options;
     return new FelixWriter(dataplane, clock, random, {
+      begun: () => this.#statuses.writing(),
       applied: (applied, begun) => {
         this.#countApply(begun);
         metrics.programsOverBudget.set(dataplane.programsOverBudget);
         if (!dataplane.inSync) return;
         health.report(dataplaneReporter, { live: true, ready: true });
+        this.#statuses.written();
         this.#ready.resolve();
         log.debug({ ...applied }, 'Wrote to the kernel');
         this.#forgetConnectionsSoon();
@@ -320,6 +337,7 @@ export class Felix {
   #onKernelEvent(event: KernelEvent): void {
     this.#options.metrics.interfaceBatch.observe(1);
     this.#dataplane?.handleEvent(event);
+    if (event.kind === 'link') this.#statuses.linkChanged(event.link.name);
     this.#writer?.write();
   }
 }
