@@ -295,6 +295,9 @@ export function kernelContract(name: string, open: () => ContractSetting): void 
         expect(kernel.conntrack.list()).toEqual([]);
         expect(kernel.conntrack.deleteByAddresses([addr('10.65.0.1')])).toBe(0);
         expect(kernel.conntrack.deleteByAddresses([addr('fd00::1')])).toBe(0);
+        expect(kernel.conntrack.listInSteps([addr('10.65.0.1')]).next()).toEqual({ done: true, value: [] });
+        expect(kernel.conntrack.delete([])).toBe(0);
+        expect(kernel.conntrack.fixTimeout([], 1)).toBe(0);
         kernel.conntrack.flush();
       });
     });

@@ -192,6 +192,17 @@ export interface ConntrackEntry {
   readonly reply: ConntrackTuple;
 }
 
+/** A connection as the kernel listed it, by which it can be named again. */
+export interface ListedConnection extends ConntrackEntry {
+  /** Its timeout is fixed: packets do not renew it, and rules can tell (`ct status`, linux IPS_FIXED_TIMEOUT). */
+  readonly fixedTimeout: boolean;
+  /** What the kernel knows it by. */
+  readonly key: unknown;
+}
+
+/** Of `ct status`: the connection's timeout is fixed. linux/netfilter/nf_conntrack_common.h IPS_FIXED_TIMEOUT */
+export const fixedTimeoutStatus = 1 << 10;
+
 export interface Conntrack {
   /** The connections whose original or reply source is the address, or all of them. */
   list(address?: Addr): ConntrackEntry[];
@@ -200,6 +211,15 @@ export interface Conntrack {
    * whole table once, 8 ms on a large machine, whatever the number of addresses; nothing while it is empty.
    */
   deleteByAddresses(addresses: readonly Addr[]): number;
+  /**
+   * What `list` gives for any of the addresses, in steps of a millisecond or two, so that a turn of the event loop can end in
+   * between. Connections that come or go meanwhile may be missing, or be listed though they are gone.
+   */
+  listInSteps(addresses: readonly Addr[]): Generator<void, readonly ListedConnection[]>;
+  /** Fixes the timeout of connections, in seconds from now. Answers how many; those that are gone are passed over. */
+  fixTimeout(connections: readonly ListedConnection[], seconds: number): number;
+  /** Forgets connections. Answers how many; those that are gone are passed over. */
+  delete(connections: readonly ListedConnection[]): number;
   /** Forgets all connections of the namespace. */
   flush(): void;
 }

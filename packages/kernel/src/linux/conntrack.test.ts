@@ -72,4 +72,38 @@ privileged(import.meta.path, () => {
       setting.close();
     }
   });
+
+  test('connections are listed in steps, given a fixed timeout that stays, and forgotten one by one', () => {
+    const setting = freshNamespaces();
+    const socket = inNamespace(setting.namespace, () => new NetlinkSocket(NETLINK_NETFILTER));
+    try {
+      const { conntrack } = setting.kernel;
+      const [pod, peer, pod6, peer6] = [addr('10.65.0.1'), addr('10.65.0.2'), addr('fd00::1'), addr('fd00::2')];
+      for (let port = 1; port <= 2000; port++) track(socket, peer, addr('10.65.0.3'), port);
+      track(socket, pod, peer, 1000);
+      track(socket, peer, pod, 1001);
+      track(socket, peer6, pod6, 1002);
+      let steps = 0;
+      const listed = () => {
+        const listing = conntrack.listInSteps([pod, pod6]);
+        for (steps = 0; ; steps++) {
+          const { done, value } = listing.next();
+          if (done) return value;
+        }
+      };
+      const at = (port: number) => listed().filter(({ original }) => original.sourcePort === port);
+      expect(listed().map(({ fixedTimeout }) => fixedTimeout)).toEqual([false, false, false]);
+      expect(steps).toBeGreaterThan(2);
+      expect(conntrack.fixTimeout([...at(1000), ...at(1002)], 600)).toBe(2);
+      expect([1000, 1001, 1002].map(port => at(port)[0]?.fixedTimeout)).toEqual([true, false, true]);
+      const gone = at(1001);
+      expect(conntrack.delete(gone)).toBe(1);
+      expect([conntrack.delete(gone), conntrack.fixTimeout(gone, 1)]).toEqual([0, 0]);
+      expect(listed()).toHaveLength(2);
+      expect(conntrack.list()).toHaveLength(2002);
+    } finally {
+      socket.close();
+      setting.close();
+    }
+  });
 });

@@ -1,6 +1,12 @@
 import { type Addr, addrFromBytes, addrToBytes, type Family, printAddr } from '@calico/ip';
 import { isAbsent } from '../error.ts';
-import type { Conntrack, ConntrackEntry, ConntrackTuple } from '../kernel.ts';
+import {
+  type Conntrack,
+  type ConntrackEntry,
+  type ConntrackTuple,
+  fixedTimeoutStatus,
+  type ListedConnection,
+} from '../kernel.ts';
 import { Attributes } from '../netlink/attributes.ts';
 import type { NetlinkSocket } from '../netlink/socket.ts';
 import { MessageWriter } from '../netlink/writer.ts';
@@ -9,12 +15,15 @@ import { AF_INET, AF_INET6, AF_UNSPEC } from './constants.ts';
 // linux/netfilter/nfnetlink.h: the message type is subsystem << 8 | message
 const NFNL_SUBSYS_CTNETLINK = 1;
 // linux/netfilter/nfnetlink_conntrack.h
+const IPCTNL_MSG_CT_NEW = (NFNL_SUBSYS_CTNETLINK << 8) | 0;
 const IPCTNL_MSG_CT_GET = (NFNL_SUBSYS_CTNETLINK << 8) | 1;
 const IPCTNL_MSG_CT_DELETE = (NFNL_SUBSYS_CTNETLINK << 8) | 2;
 const IPCTNL_MSG_CT_GET_STATS = (NFNL_SUBSYS_CTNETLINK << 8) | 5;
 const CTA_STATS_GLOBAL_ENTRIES = 1;
 const CTA_TUPLE_ORIG = 1;
 const CTA_TUPLE_REPLY = 2;
+const CTA_STATUS = 3;
+const CTA_TIMEOUT = 7;
 const CTA_ID = 12;
 const CTA_ZONE = 18;
 const CTA_FILTER = 25;
@@ -42,11 +51,22 @@ const FEW = 4096;
 
 type Direction = 'original' | 'reply';
 
-interface RawEntry extends ConntrackEntry {
-  /** The nests that name the entry to IPCTNL_MSG_CT_DELETE, as the kernel gave them. */
-  readonly key: readonly (readonly [type: number, bytes: Uint8Array])[];
+/** What names an entry to the kernel: the nests as it gave them. */
+interface Key {
   readonly family: Family;
+  readonly nests: readonly (readonly [type: number, bytes: Uint8Array])[];
+  /** IPS_* bits when it was read. */
+  readonly status: number;
 }
+
+interface RawEntry extends ListedConnection {
+  readonly key: Key;
+}
+
+// linux/netfilter/nf_conntrack_common.h enum ip_conntrack_status
+const IPS_EXPECTED = 1 << 0;
+/** Seen reply, assured, confirmed: an update that lacks one of them is refused once the connection has it. */
+const IPS_SETTLED = (1 << 1) | (1 << 2) | (1 << 3);
 
 /**
  * Connection tracking over nfnetlink. The kernel filters its dumps by IPv4 address (CTA_FILTER, since 5.8); an older one
@@ -55,9 +75,12 @@ interface RawEntry extends ConntrackEntry {
  */
 export class LinuxConntrack implements Conntrack {
   readonly #socket: () => NetlinkSocket;
+  readonly #openSocket: () => NetlinkSocket;
 
-  constructor(socket: () => NetlinkSocket) {
+  /** `socket` gives the one for short requests, `openSocket` one that the caller closes. */
+  constructor(socket: () => NetlinkSocket, openSocket: () => NetlinkSocket) {
     this.#socket = socket;
+    this.#openSocket = openSocket;
   }
 
   list(address?: Addr): ConntrackEntry[] {
@@ -66,21 +89,59 @@ export class LinuxConntrack implements Conntrack {
   }
 
   deleteByAddresses(addresses: readonly Addr[]): number {
-    let deleted = 0;
-    for (const entry of this.#listFrom(addresses)) {
+    return this.delete(this.#listFrom(addresses));
+  }
+
+  *listInSteps(addresses: readonly Addr[]): Generator<void, RawEntry[]> {
+    if (addresses.length === 0 || this.#count() === 0) return [];
+    const wanted = new Set(addresses.map(printAddr));
+    const socket = this.#openSocket();
+    try {
+      return yield* socket.dumpInSteps(getMessage(undefined), 'list conntrack', ({ payload }) => {
+        const entry = decodeEntry(payload);
+        const sources = entry === undefined ? [] : [entry.original.source, entry.reply.source];
+        return sources.some(source => wanted.has(printAddr(source))) ? entry : undefined;
+      });
+    } finally {
+      socket.close();
+    }
+  }
+
+  fixTimeout(connections: readonly ListedConnection[], seconds: number): number {
+    return this.#forEach(connections, 'fix the timeout of a conntrack entry', IPCTNL_MSG_CT_NEW, (w, { status }) => {
+      w.attrU32be(CTA_STATUS, (status & IPS_EXPECTED) | IPS_SETTLED | fixedTimeoutStatus);
+      w.attrU32be(CTA_TIMEOUT, seconds);
+    });
+  }
+
+  delete(connections: readonly ListedConnection[]): number {
+    return this.#forEach(connections, 'delete conntrack entry', IPCTNL_MSG_CT_DELETE);
+  }
+
+  /** Sends a message for each entry; answers how many were still there. */
+  #forEach(
+    entries: readonly ListedConnection[],
+    op: string,
+    type: number,
+    write?: (w: MessageWriter, key: Key) => void,
+  ): number {
+    let done = 0;
+    for (const entry of entries) {
+      const key = entry.key as Key;
       const w = new MessageWriter();
-      w.message(IPCTNL_MSG_CT_DELETE, 0, () => {
-        nfgenmsg(w, entry.family);
-        for (const [type, bytes] of entry.key) w.attr(type, bytes);
+      w.message(type, 0, () => {
+        nfgenmsg(w, key.family);
+        for (const [nest, bytes] of key.nests) w.attr(nest, bytes);
+        write?.(w, key);
       });
       try {
-        this.#socket().request(w.bytes(), 'delete conntrack entry');
-        deleted++;
+        this.#socket().request(w.bytes(), op);
+        done++;
       } catch (error) {
         if (!isAbsent(error)) throw error; // it ended by itself meanwhile
       }
     }
-    return deleted;
+    return done;
   }
 
   flush(): void {
@@ -117,18 +178,18 @@ export class LinuxConntrack implements Conntrack {
   }
 
   #dump(family: Family | undefined, writeFilter?: (w: MessageWriter) => void): RawEntry[] {
-    const w = new MessageWriter();
-    w.message(IPCTNL_MSG_CT_GET, 0, () => {
-      nfgenmsg(w, family);
-      writeFilter?.(w);
-    });
-    const entries: RawEntry[] = [];
-    for (const { payload } of this.#socket().dump(w.bytes(), 'list conntrack')) {
-      const entry = decodeEntry(payload);
-      if (entry !== undefined) entries.push(entry);
-    }
-    return entries;
+    const replies = this.#socket().dump(getMessage(family, writeFilter), 'list conntrack');
+    return replies.flatMap(({ payload }) => decodeEntry(payload) ?? []);
   }
+}
+
+function getMessage(family: Family | undefined, writeFilter?: (w: MessageWriter) => void): Uint8Array {
+  const w = new MessageWriter();
+  w.message(IPCTNL_MSG_CT_GET, 0, () => {
+    nfgenmsg(w, family);
+    writeFilter?.(w);
+  });
+  return w.bytes();
 }
 
 function nfgenmsg(w: MessageWriter, family: Family | undefined): void {
@@ -158,7 +219,9 @@ function decodeEntry(payload: Uint8Array): RawEntry | undefined {
     const bytes = attributes.bytes(type);
     if (bytes !== undefined) key.push([type === CTA_TUPLE_ORIG ? type | 0x8000 : type, bytes]); // NLA_F_NESTED
   }
-  return { original, reply, key, family };
+  const status = attributes.u32be(CTA_STATUS) ?? 0;
+  const fixedTimeout = (status & fixedTimeoutStatus) !== 0;
+  return { original, reply, fixedTimeout, key: { family, nests: key, status } };
 }
 
 /** Addresses and ports are in network order. */

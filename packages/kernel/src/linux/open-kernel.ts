@@ -80,10 +80,13 @@ class LinuxKernel implements Kernel {
     if (owned !== undefined) this.#others.add(owned);
     this.#route = inNamespace(namespace, () => new NetlinkSocket(NETLINK_ROUTE));
     this.nftables = openLinuxNftables({ openSocket: () => this.#netfilterSocket() });
-    this.conntrack = new LinuxConntrack(() => {
-      this.#conntrackSocket ??= this.#netfilterSocket();
-      return this.#conntrackSocket;
-    });
+    this.conntrack = new LinuxConntrack(
+      () => {
+        this.#conntrackSocket ??= this.#netfilterSocket();
+        return this.#conntrackSocket;
+      },
+      () => this.#netfilterSocket(),
+    );
   }
 
   links(): Link[] {
