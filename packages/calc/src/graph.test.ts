@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { ResourceUpdate } from '@calico/api';
 import { CalcGraph } from './graph.ts';
+import { CUT_ANNOTATION } from './policy-entry.ts';
 import type { NodeState } from './state.ts';
 import { given, gone, namespaceProfile, slice, workload } from './testing/builders.ts';
 import { NODE, play } from './testing/replay.ts';
@@ -26,6 +27,22 @@ const ALLOW_FROM_WEB = given('NetworkPolicy', 'shop/p', {
   selector: "app == 'cart'",
   types: ['Ingress'],
   ingress: [{ action: 'Allow', source: { selector: "app == 'web'" } }],
+});
+
+describe('a policy', () => {
+  test.each([
+    {
+      name: 'cuts live connections where its annotation says so',
+      annotations: { [CUT_ANNOTATION]: 'true' },
+      cuts: true,
+    },
+    { name: 'does not where the annotation says no', annotations: { [CUT_ANNOTATION]: 'false' }, cuts: undefined },
+    { name: 'does not without the annotation', annotations: {}, cuts: undefined },
+  ])('$name', ({ annotations, cuts }) => {
+    const annotated = given('NetworkPolicy', 'shop/p', { selector: 'all()' }, { annotations });
+    const { policies } = play([LOCAL, annotated, 'inSync', 'flush']);
+    expect(policies.get('np/shop/p')?.cutsConnections).toBe(cuts);
+  });
 });
 
 describe('CalcGraph says', () => {

@@ -24,6 +24,6 @@ export { CalcGraph, type CalcGraphOptions, type CalcSizes } from './graph.ts';
 export { defaultMac } from './hosts.ts';
 export type { SetOutput } from './ip-sets.ts';
 export type * from './messages.ts';
-export { POLICY_KINDS, policyId } from './policy-entry.ts';
+export { CUT_ANNOTATION, POLICY_KINDS, policyId } from './policy-entry.ts';
 export { unsupportedFields } from './unsupported.ts';
 export { worldOf } from './world.ts';

@@ -35,6 +35,9 @@ export function readPolicyId(id: PolicyId): { kind: PolicyKind; namespace: strin
   return { kind, namespace: path[0], name };
 }
 
+/** On a policy: connections that it no longer allows end at once. */
+export const CUT_ANNOTATION = 'projectcalico.org/cut-live-connections';
+
 /** One text for the tier that nearly all policies are in. */
 const DEFAULT_TIER = 'default';
 
@@ -49,6 +52,8 @@ export interface PolicyForm {
   readonly egress: boolean;
   /** Wanted on every node, also where it matches no endpoint. */
   readonly everywhere: boolean;
+  /** Live connections are held to it: `CUT_ANNOTATION` is `true`. */
+  readonly cutsConnections: boolean;
   /** The rules of both directions as JSON. Most policies of a cluster are never active on a node: theirs stay text. */
   readonly rules: string;
 }
@@ -59,7 +64,7 @@ export interface PolicyForm {
  */
 export function readPolicy(
   namespace: string | undefined,
-  { spec }: NetworkPolicy | GlobalNetworkPolicy,
+  { metadata, spec }: NetworkPolicy | GlobalNetworkPolicy,
 ): PolicyForm | undefined {
   if ('stagedAction' in spec && spec.stagedAction === 'Delete') return undefined;
   if (('doNotTrack' in spec && spec.doNotTrack) || ('preDNAT' in spec && spec.preDNAT)) return undefined;
@@ -72,6 +77,7 @@ export function readPolicy(
     ingress: types === undefined || types.includes('Ingress'),
     egress: types === undefined || types.includes('Egress'),
     everywhere: spec.performanceHints?.includes('AssumeNeededOnEveryNode') ?? false,
+    cutsConnections: metadata.annotations?.[CUT_ANNOTATION]?.toLowerCase() === 'true',
     rules: JSON.stringify({ ingress, egress }),
   };
 }
@@ -84,6 +90,7 @@ export class PolicyEntry {
   readonly ingress: boolean;
   readonly egress: boolean;
   readonly everywhere: boolean;
+  readonly cutsConnections: boolean;
   readonly subject: Subject;
   /** As in `PolicyForm`. */
   readonly rules: SharedText;
@@ -96,6 +103,7 @@ export class PolicyEntry {
     this.ingress = form.ingress;
     this.egress = form.egress;
     this.everywhere = form.everywhere;
+    this.cutsConnections = form.cutsConnections;
     this.subject = subject;
     this.rules = rules;
   }

@@ -17,7 +17,14 @@ interface Rules {
 }
 
 /** Translates a policy's rules. Throws InvalidResource or SelectorError when they cannot be read. */
-export function translatePolicy({ id, tier, rules, ingress, egress }: PolicyEntry): Translated<PolicyProgram> {
+export function translatePolicy({
+  id,
+  tier,
+  cutsConnections,
+  rules,
+  ingress,
+  egress,
+}: PolicyEntry): Translated<PolicyProgram> {
   const { kind, namespace } = readPolicyId(id);
   const read = JSON.parse(rules.text) as Rules;
   const sets = new Map<string, SetDefinition>();
@@ -25,6 +32,7 @@ export function translatePolicy({ id, tier, rules, ingress, egress }: PolicyEntr
     id,
     tier,
     staged: kind.startsWith('Staged'),
+    ...(cutsConnections ? { cutsConnections: true as const } : {}),
     ingress: ingress ? translateRules(read.ingress, namespace, sets) : [],
     egress: egress ? translateRules(read.egress, namespace, sets) : [],
   };

@@ -18,6 +18,8 @@ export type DataplaneConfig = Omit<BaseChainConfig, 'vxlanPort'> &
   RoutingConfig & {
     /** Whether the node is told to forward packets: IPForwarding. */
     readonly ipForwarding: boolean;
+    /** Whether live connections are held to policy as it is now, whatever policies say of it: CutLiveConnections. */
+    readonly cutLiveConnections: boolean;
   };
 
 /** What Felix takes as metrics. */
@@ -87,6 +89,12 @@ export const dataplaneParameters: Parameters<Omit<DataplaneConfig, 'nodeName'>> 
     fallback: true,
     allowed: 'Enabled, Disabled',
     effect: 'whether forwarding is switched on; what is on stays on',
+  }),
+  cutLiveConnections: parsed('CutLiveConnections', parseEnabled, {
+    fallback: false,
+    allowed: 'Enabled, Disabled',
+    effect:
+      'whether connections that policy no longer allows end at once, instead of living on (ours; Calico has no such parameter)',
   }),
   routePriority: integer('IPv4NormalRoutePriority', priorities, 1024, 'metric of our IPv4 routes'),
   routePriorityV6: integer('IPv6NormalRoutePriority', priorities, 1024, 'metric of our IPv6 routes'),

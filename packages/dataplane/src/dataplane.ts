@@ -4,6 +4,7 @@ import { finished } from '@calico/reconcile';
 import { AllowedSources } from './allowed-sources.ts';
 import { ClusterSets } from './cluster-sets.ts';
 import type { DataplaneConfig } from './dataplane-config.ts';
+import { LiveConnections } from './live-connections.ts';
 import { bytesKey } from './policy/address-sets.ts';
 import { baseChains, baseSets } from './policy/base-chains.ts';
 import { interfaceNameBytes } from './policy/expressions.ts';
@@ -45,6 +46,7 @@ export class Dataplane {
   readonly #writer: NftablesWriter;
   readonly #routing: Routing;
   readonly #connections: StaleConnections;
+  readonly #live: LiveConnections;
   readonly #cluster: ClusterSets;
   readonly #sources: AllowedSources;
   /** Whether the base chains let the overlay's packets in. */
@@ -66,12 +68,18 @@ export class Dataplane {
     this.#writer = new NftablesWriter(kernel.nftables, this.#ruleset, options.batchLimit);
     this.#routing = new Routing(kernel, config);
     this.#connections = new StaleConnections(kernel.conntrack);
+    this.#live = new LiveConnections(kernel, this.#compiler.world, config.cutLiveConnections);
     this.#setBaseChains();
   }
 
   /** Whether the first state of the cluster has been written. */
   get inSync(): boolean {
     return this.#inSync;
+  }
+
+  /** Whether an `apply` is under way. */
+  get applying(): boolean {
+    return this.#applying;
   }
 
   /** Takes the messages of whole flushes in, also while an `apply` is under way: the next one begins with them. */
@@ -163,6 +171,19 @@ export class Dataplane {
     this.#connections.apply();
   }
 
+  /** Whether `cutConnections` has something to judge, now that the rules are written. */
+  get hasConnectionsToJudge(): boolean {
+    return this.#inSync && !this.#applying && this.#live.pending;
+  }
+
+  /**
+   * Ends live connections that policy no longer allows, where a policy or the configuration asks for it, in pieces; gives how
+   * many. To be gone through to the end, with no step while an `apply` is under way. KernelError when the kernel refuses; the next run judges them again.
+   */
+  cutConnections(): Generator<void, number> {
+    return this.#live.judge();
+  }
+
   /**
    * Why the rules of a workload's interface are not in force, in words; undefined when they are. Asks the kernel, so it
    * also finds what somebody else has taken away. KernelError when the kernel cannot be asked.
@@ -219,6 +240,7 @@ export class Dataplane {
     if (config === undefined || JSON.stringify(config) === JSON.stringify(this.#config)) return;
     this.#config = config;
     this.#routing.reconfigure(config);
+    this.#live.setEverywhere(config.cutLiveConnections);
     this.#setBaseChains();
   }
 
@@ -244,6 +266,7 @@ export class Dataplane {
     this.#compiler.handle(message);
     this.#routing.handle(message);
     this.#connections.handle(message);
+    this.#live.handle(message);
     this.#cluster.handle(message);
     this.#sources.handle(message);
     if (message.kind === 'inSync') this.#inSync = true;

@@ -93,6 +93,8 @@ export interface PolicyProgram {
   readonly tier: string;
   /** A staged policy never decides a packet; it is evaluated only to tell what it would have done. */
   readonly staged: boolean;
+  /** Live connections of the endpoints it governs are held to policy as it is now, not as it was when they began. */
+  readonly cutsConnections?: true;
   readonly ingress: readonly Rule[];
   readonly egress: readonly Rule[];
 }

@@ -1,5 +1,15 @@
 import type { SetType } from '@calico/calc';
-import { type Addr, addrToBytes, type Cidr, type Family, firstAddr, lastAddr, parseAddr, parseCidr } from '@calico/ip';
+import {
+  type Addr,
+  addrToBytes,
+  type Cidr,
+  type Family,
+  firstAddr,
+  hostCidr,
+  lastAddr,
+  parseAddr,
+  parseCidr,
+} from '@calico/ip';
 import type { SetId } from '@calico/policy';
 import { CoverFilter, type Shown } from './cover-filter.ts';
 import { kernelSetName, type SetPart } from './names.ts';
@@ -102,6 +112,15 @@ export class AddressSets {
   /** The networks of the family that the set has, none of which covers another. */
   nets(id: SetId, family: Family): Iterable<Cidr> {
     return this.#sets.get(id)?.filters[family].shown ?? [];
+  }
+
+  /** Whether a member covers the address or, with protocol and port, is all three, as `Sets` of the evaluator asks. */
+  contains(id: SetId, address: Addr, protocol?: number, port?: number): boolean {
+    const { family } = address;
+    const has = (part: SetPart, key: string) => this.elements(kernelSetName(id, family, part)).has(key);
+    if (protocol !== undefined && port !== undefined) return has('ports', portKey(address, protocol, port));
+    if (has('hosts', bytesKey(addrToBytes(address)))) return true;
+    return this.#sets.get(id)?.filters[family].covers(hostCidr(address)) ?? false;
   }
 
   /** The elements that the kernel set of this name must have now. */

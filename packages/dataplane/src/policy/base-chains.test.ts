@@ -107,6 +107,19 @@ const cases: Case[] = [
       verdict: 'accept',
     };
   }),
+  ...(['forward', 'input'] as const).flatMap(hook =>
+    [0x400, 0x40e].map((conntrackStatus): Case => {
+      const context = {
+        iif: 'calia',
+        oif: 'eth0',
+        conntrackState: 'established',
+        conntrackStatus,
+        fib: local,
+      } as const;
+      const name = `a packet of a connection that was cut (${conntrackStatus.toString(16)}) in ${hook}`;
+      return { name, hook, packet: web, context, verdict: 'drop' };
+    }),
+  ),
   {
     name: 'an invalid packet from a workload',
     hook: 'forward',
@@ -342,6 +355,12 @@ describe('base chains', () => {
     expect(node().classify('forward', web, context)).not.toHaveProperty('reject');
     const { verdict, reject } = node({ denyAction: 'reject' }).classify('forward', web, context);
     expect({ verdict, reject }).toEqual({ verdict: 'drop', reject: { type: 'icmpx', code: 1 } });
+  });
+
+  test('both ends of a TCP connection that was cut are told, others are not', () => {
+    const context = { iif: 'calia', oif: 'eth0', conntrackState: 'established', conntrackStatus: 0x400 } as const;
+    expect(node().classify('forward', web, context).reject).toEqual({ type: 'tcpReset' });
+    expect(node().classify('forward', { ...web, protocol: 17 }, context)).not.toHaveProperty('reject');
   });
 
   test('the overlay’s own packets are not tracked', () => {

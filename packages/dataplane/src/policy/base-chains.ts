@@ -1,7 +1,7 @@
 import { addrToBytes, type Family, maskCidr, parseCidr } from '@calico/ip';
 import type { Expr, SetSpec } from '@calico/kernel';
 import * as nft from './expressions.ts';
-import { allowedSourceSet, denyChain, natSourceSet, poolSet, vxlanHostSet, workloadMap } from './names.ts';
+import { allowedSourceSet, cutChain, denyChain, natSourceSet, poolSet, vxlanHostSet, workloadMap } from './names.ts';
 import { type NatConfig, natPostrouting } from './nat-outgoing.ts';
 import type { Chain } from './ruleset.ts';
 
@@ -31,6 +31,7 @@ export type DenyAction = 'drop' | 'reject';
 
 const addressType = (family: Family) => (family === 4 ? 'ipv4_addr' : 'ipv6_addr');
 const families = [4, 6] as const;
+const tcp = 6;
 const udp = 17;
 const ipip = 4;
 /** Code of `reject with icmpx`, for both families: nft's own choice. linux/netfilter/nf_tables.h NFT_REJECT_ICMPX_PORT_UNREACH */
@@ -60,8 +61,15 @@ export function baseChains(config: BaseChainConfig): Chain[] {
     inputAction(config),
     natPostrouting(config),
     denying(config.denyAction),
+    cutConnection,
   ];
 }
+
+/** Both ends of a TCP connection that was cut are told so with the next packet that they send. */
+const cutConnection: Chain = {
+  spec: { name: cutChain },
+  rules: [[...nft.protocolIs(tcp), { kind: 'reject', type: 'tcpReset' }], [nft.deny()]],
+};
 
 /** The chain that denied packets end in. */
 export function denying(action: DenyAction): Chain {
@@ -104,7 +112,7 @@ function invalidDenied(key: 'iifname' | 'oifname', config: BaseChainConfig): Exp
 }
 
 function forwardEgress(config: BaseChainConfig): Chain {
-  const rules = [followedPass(), ...workloadGuards(config), ...fromWorkload(config)];
+  const rules = [cutEnds(), followedPass(), ...workloadGuards(config), ...fromWorkload(config)];
   return { spec: { name: 'forward-egress', hook: 'forward', priority: 0 }, rules };
 }
 
@@ -123,6 +131,7 @@ function forwardIngress(config: BaseChainConfig): Chain {
 
 function inputPolicy(config: BaseChainConfig): Chain {
   const rules = [
+    cutEnds(),
     followedPass(),
     ...vxlanFromHosts(config),
     ...neighbourDiscovery(config),
@@ -139,6 +148,11 @@ function inputAction(config: BaseChainConfig): Chain {
     ...byWorkloads('iifname', config, [nft.verdict(config.endpointToHostAction)]),
   ];
   return { spec: { name: 'input-action', hook: 'input', priority: 1 }, rules };
+}
+
+/** Before all else: a connection that was cut is not followed any more. */
+function cutEnds(): Expr[] {
+  return [...nft.connectionIsCut(), nft.toChain('goto', cutChain)];
 }
 
 /** Policy decides the first packet of a connection; those that follow pass. */

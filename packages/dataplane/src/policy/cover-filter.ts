@@ -19,6 +19,11 @@ export class CoverFilter {
     return this.#shown.values();
   }
 
+  /** Whether a member covers the network. */
+  covers(net: Cidr): boolean {
+    return !this.#members.covering(net)[Symbol.iterator]().next().done;
+  }
+
   /** Adds a member that is not in the set yet. */
   add(net: Cidr): Shown {
     const covered = [...this.#members.covering(net)].length > 0;

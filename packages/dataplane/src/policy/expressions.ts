@@ -1,5 +1,5 @@
 import type { Family } from '@calico/ip';
-import type { Expr, Verdict } from '@calico/kernel';
+import { type Expr, fixedTimeoutStatus, type Verdict } from '@calico/kernel';
 import type { PortRange, Side } from '@calico/policy';
 import { denyChain } from './names.ts';
 
@@ -64,6 +64,22 @@ export function conntrackStateIn(...states: readonly (keyof typeof conntrackStat
   return [
     { kind: 'ct', key: 'state', dreg: scratch },
     { kind: 'bitwise', sreg: scratch, dreg: scratch, length: 4, mask: hostOrder(bits), xor: hostOrder(0) },
+    { kind: 'cmp', op: 'neq', sreg: scratch, data: hostOrder(0) },
+  ];
+}
+
+/** Holds for packets of connections whose timeout is fixed: those that were cut. */
+export function connectionIsCut(): Expr[] {
+  return [
+    { kind: 'ct', key: 'status', dreg: scratch },
+    {
+      kind: 'bitwise',
+      sreg: scratch,
+      dreg: scratch,
+      length: 4,
+      mask: hostOrder(fixedTimeoutStatus),
+      xor: hostOrder(0),
+    },
     { kind: 'cmp', op: 'neq', sreg: scratch, data: hostOrder(0) },
   ];
 }

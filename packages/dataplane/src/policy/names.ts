@@ -8,6 +8,9 @@ export const tableName = 'calico';
 /** The chain that denied packets end in. It alone says what they get, so that this is changed in one place. */
 export const denyChain = 'deny';
 
+/** The chain that packets of connections that were cut end in. */
+export const cutChain = 'cut-connection';
+
 /** Sets of the base chains: networks that are translated when they leave the pools, all pools, all nodes. */
 export const natSourceSet = (family: Family): string => `nat-outgoing-${family}`;
 export const poolSet = (family: Family): string => `ip-pools-${family}`;

@@ -1,7 +1,10 @@
 import type { EndpointId, LocalEndpoint, Message } from '@calico/calc';
 import type { Family } from '@calico/ip';
-import type { Direction, DirectionProgram, PolicyProgram, ProfileProgram } from '@calico/policy';
+
+import type { Direction, DirectionProgram, PolicyProgram, ProfileProgram, World } from '@calico/policy';
+
 import { finished } from '@calico/reconcile';
+
 import type { ProgramState } from '../tables.ts';
 import { AddressSets, bytesKey, type ElementChange } from './address-sets.ts';
 import { denying } from './base-chains.ts';
@@ -122,6 +125,16 @@ export class PolicyCompiler {
       const form = lookup !== undefined ? 'lookup' : tooLarge ? 'in order, over budget' : 'in order';
       yield { name, direction, family, rules, form, chain, endpoints: endpoints.size };
     }
+  }
+
+  /** Everything handled so far as the evaluator asks it; what is unknown has no rules. */
+  get world(): World {
+    const none = { tier: '', staged: false, ingress: [], egress: [] };
+    return {
+      policy: id => (this.#book.get(id) as PolicyProgram | undefined) ?? { id, ...none },
+      profile: id => this.#book.get(profileOwner(id)) ?? { id, ...none },
+      setContains: (id, address, protocol, port) => this.#sets.contains(id, address, protocol, port),
+    };
   }
 
   /** Takes one message of the calculation in; nothing is compiled before `compile`. Other kinds are ignored. */

@@ -55,6 +55,11 @@ export class RuleBook {
     return owners;
   }
 
+  /** What the owner is known by; undefined while it is unknown. */
+  get(owner: string): PolicyProgram | ProfileProgram | undefined {
+    return this.#owners.get(owner);
+  }
+
   /** The rules of an owner; none while it is unknown. */
   rules(owner: string, direction: Direction): readonly Rule[] {
     return this.#owners.get(owner)?.[direction] ?? [];

@@ -4,7 +4,7 @@ import { tableName } from '@calico/dataplane';
 import { cidr, printCidr } from '@calico/ip';
 import { type FakeKernel, fakeKernel } from '@calico/kernel/fake';
 import { createLogger, createMetrics, HealthAggregator } from '@calico/process';
-import { ClockFake, seededRandom } from '@calico/reconcile';
+import { ClockFake, finished, seededRandom } from '@calico/reconcile';
 import { Felix } from './felix.ts';
 import type { AgentConfig } from './felix-config.ts';
 import { felixMetrics } from './felix-metrics.ts';
@@ -262,4 +262,38 @@ describe('Felix', () => {
     await clock.advance(250);
     expect(kernel.conntrack.list()).toEqual([]);
   });
+
+  test('cuts a connection that policy no longer allows, where the cluster asks for it, and not where it does not', async () => {
+    getReady();
+    await felix.endpointAdded(endpoint('c1', '10.0.0.1'));
+    const peer = { family: 4, value: 1n } as const;
+    const own = { family: 4, value: 0x0a000001n } as const;
+    const [ports, back] = [
+      { sourcePort: 40000, destinationPort: 80 },
+      { sourcePort: 80, destinationPort: 40000 },
+    ];
+    kernel.track({
+      original: { source: peer, destination: own, protocol: 6, ...ports },
+      reply: { source: own, destination: peer, protocol: 6, ...back },
+    });
+    const isCut = () => finished(kernel.conntrack.listInSteps([own])).map(({ fixedTimeout }) => fixedTimeout);
+    const closed = { ...profile, resource: { ...profile.resource, spec: {} } } as ResourceUpdate;
+    felix.onUpdates([closed]);
+    await clock.advance(0);
+    expect(isCut()).toEqual([false]);
+    felix.onUpdates(
+      [config({})].map(update => annotated(update, { 'config.projectcalico.org/CutLiveConnections': 'Enabled' })),
+    );
+    await clock.advance(0);
+    expect(isCut()).toEqual([true]);
+    felix.onUpdates([profile]);
+    await clock.advance(0);
+    expect(isCut()).toEqual([]);
+  });
 });
+
+function annotated(update: ResourceUpdate, annotations: Record<string, string>): ResourceUpdate {
+  const { resource } = update;
+  const metadata = { ...resource?.metadata, annotations };
+  return { ...update, resource: { ...resource, metadata } } as ResourceUpdate;
+}

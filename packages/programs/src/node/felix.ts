@@ -4,6 +4,7 @@ import { Dataplane, type DataplaneTables, tableName } from '@calico/dataplane';
 import type { Kernel, KernelEvent, Subscription } from '@calico/kernel';
 import type { HealthAggregator, Logger } from '@calico/process';
 import type { Clock, Random, Timer } from '@calico/reconcile';
+import { ConnectionCutter } from './connection-cutter.ts';
 import { EndpointStatuses, type StatusListener } from './endpoint-statuses.ts';
 import { type AgentConfig, felixSettings } from './felix-config.ts';
 import { countBy, countMessages, type FelixMetrics } from './felix-metrics.ts';
@@ -61,6 +62,7 @@ export class Felix {
   #renewTimer: Timer | undefined;
   readonly #resyncTimers = new Map<'routes' | 'rules', Timer>();
   #forgetTimer: Timer | undefined;
+  #cutter: ConnectionCutter | undefined;
   #subscription: Subscription | undefined;
   #packetLog: PacketLog | undefined;
   /** Of the policies in force, for the lines of the packet log. */
@@ -131,6 +133,7 @@ export class Felix {
     for (const timer of this.#resyncTimers.values()) timer.cancel();
     this.#writer?.stop();
     this.#forgetTimer?.cancel();
+    this.#cutter?.stop();
     this.#packetLog?.close();
   }
 
@@ -252,6 +255,7 @@ export class Felix {
     if (this.#dataplane === undefined) {
       this.#dataplane = new Dataplane(kernel, settings.dataplane);
       this.#writer = this.#writerOf(this.#dataplane);
+      this.#cutter = new ConnectionCutter(this.#dataplane, clock, log);
       this.#packetLog = new PacketLog({
         ...{ kernel, clock, random, log, dropped: metrics.droppedPacketLines },
         prefix: () => this.#config.logPrefix,
@@ -295,6 +299,7 @@ export class Felix {
         this.#ready.resolve();
         log.debug({ ...applied }, 'Wrote to the kernel');
         this.#forgetConnectionsSoon();
+        this.#cutter?.written();
       },
       refused: (err, retryMs) => {
         log.error({ err, retryMs }, 'Kernel refused a change; trying again');
