@@ -11,6 +11,13 @@ import { nodeAddress } from './private-network.ts';
 export const executable = join(import.meta.dir, '..', '..', 'dist', 'calico');
 export const nodeName = 'node1';
 
+/** Where profiles go of agents that end in order; they run from source then. */
+const profiles = process.env.CALICO_BENCH_PROFILE;
+const source = join(import.meta.dir, '..', '..', 'packages', 'programs', 'src', 'main.ts');
+const agentCommand = profiles
+  ? [process.execPath, '--cpu-prof', `--cpu-prof-dir=${profiles}`, source]
+  : [executable];
+
 /** A pod of the node as its runtime knows it. */
 export interface BenchPod {
   readonly name: string;
@@ -129,7 +136,7 @@ export class BenchNode {
   /** Starts the agent and waits until it is ready. `onStarted` is told its process at once. */
   async startAgent(onStarted: (pid: number) => void = () => {}): Promise<BenchAgent> {
     const startedAt = performance.now();
-    const child = Bun.spawn([executable, 'component', 'node'], {
+    const child = Bun.spawn([...agentCommand, 'component', 'node'], {
       env: {
         PATH: process.env.PATH ?? '',
         NODENAME: nodeName,
