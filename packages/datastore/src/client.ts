@@ -84,6 +84,7 @@ export interface Client {
   /**
    * The same for long lists: `take` is given the objects as they arrive and is waited for, while more are on their way. When the
    * list has to begin anew, it is given all once more, and what it had before counts no longer. Gives the version of the list.
+   * The objects have what views of the cluster are made of, which may be less than what `get` gives: they are not for writing.
    */
   listPages<R extends Resource>(kind: Kind<R>, options: Selection, take: TakePage<R>): Promise<string>;
   /** Stores a new object and gives it as stored, with defaults, uid and resourceVersion. AlreadyExists, Invalid. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { GlobalNetworkSet, Namespace, NetworkSet, Pod } from '@calico/api';
+import { GlobalNetworkSet, Namespace, NetworkSet, Pod, podToWorkloadEndpoint } from '@calico/api';
 import type { Client } from '../client.ts';
 import { type ContractOptions, type ContractStore, codeOf, kubernetesTest, type OpenStore } from './harness.ts';
 import { globalNetworkSet, NAMESPACE, namespace, networkSet, pod } from './objects.ts';
@@ -43,6 +43,31 @@ export function listContract(open: OpenStore, options: ContractOptions): void {
     expect(items).toEqual(whole.items);
     expect(items).toHaveLength(12);
     expect(version).toBe(whole.resourceVersion);
+  });
+
+  testOfKubernetes('listPages gives pods from which the same endpoints come', async () => {
+    await makeNamespace(NAMESPACE);
+    const shape = pod('a', 'node-1');
+    shape.metadata.labels = { app: 'web', empty: '' };
+    shape.metadata.annotations = { 'qos.projectcalico.org/ingressBandwidth': '10M', note: 'größer {"a": 1}' };
+    shape.spec.containers = [
+      { name: 'c', image: 'i', ports: [{ name: 'dns', containerPort: 53, hostPort: 5353, protocol: 'UDP' }] },
+    ];
+    await client.create(Pod, shape);
+    await client.create(Pod, { ...pod('b', 'node-2'), spec: { ...pod('b', 'node-2').spec, hostNetwork: true } });
+    const [a] = (await client.list(Pod)).items;
+    if (a === undefined) throw new Error('Cannot list the pod that was created');
+    await client.updateStatus(Pod, {
+      ...a,
+      status: { phase: 'Running', podIP: '10.0.0.1', podIPs: [{ ip: '10.0.0.1' }, { ip: 'fd00::1' }] },
+    });
+    const whole = await client.list(Pod);
+    const items: Pod[] = [];
+    await client.listPages(Pod, {}, page => void items.push(...page));
+    expect(items.map(each => podToWorkloadEndpoint(each))).toEqual(
+      whole.items.map(each => podToWorkloadEndpoint(each)),
+    );
+    expect(items.map(each => `${each.apiVersion} ${each.kind}`)).toEqual(['v1 Pod', 'v1 Pod']);
   });
 
   test('listPages ends with what the taker throws', async () => {

@@ -285,7 +285,7 @@ export function calicoClient(config: KubernetesConfig, options: CalicoClientOpti
   const form = (): Promise<GroupForm> => {
     if (found === undefined) {
       const transport = new Transport(config, clock);
-      const asked = discoverApiGroup(request => transport.json(request), requestTimeoutMs).then(group => FORMS[group]);
+      const asked = discoverApiGroup(request => transport.ask(request), requestTimeoutMs).then(group => FORMS[group]);
       found = asked;
       asked.catch(() => {
         found = undefined;

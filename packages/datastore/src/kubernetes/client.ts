@@ -16,6 +16,7 @@ import { keyOf } from '../client.ts';
 import { DatastoreError, isGone, printResource } from '../error.ts';
 import type { KubernetesConfig } from './config.ts';
 import { collectionPath, objectPath } from './path.ts';
+import { readsProtobuf } from './protobuf.ts';
 import { processClock, processRandom } from './system-time.ts';
 import { type ApiRequest, Transport } from './transport.ts';
 import { KubernetesWatch } from './watch-stream.ts';
@@ -87,7 +88,7 @@ class KubernetesClient implements Client {
   }
 
   async listPages<R extends Resource>(kind: Kind<R>, selection: Selection, take: TakePage<R>): Promise<string> {
-    return await this.#anewWhenGone(limit => this.#pages(kind, selection, limit, take));
+    return await this.#anewWhenGone(limit => this.#pages(kind, selection, limit, take, readsProtobuf(kind)));
   }
 
   async #anewWhenGone<T>(list: (limit: number) => Promise<T>): Promise<T> {
@@ -107,15 +108,13 @@ class KubernetesClient implements Client {
     selection: Selection,
     limit: number,
     take: TakePage<R>,
+    protobuf = false,
   ): Promise<string> {
     const { namespace, labelSelector, fieldSelector } = selection;
     const ask = (from?: string): Promise<unknown> => {
-      const answer = this.#read('list', listOf(kind, namespace), collectionPath(kind, namespace), {
-        labelSelector,
-        fieldSelector,
-        limit: limit === 0 ? undefined : String(limit),
-        continue: from,
-      });
+      const query = { labelSelector, fieldSelector, limit: limit === 0 ? undefined : String(limit), continue: from };
+      const path = collectionPath(kind, namespace);
+      const answer = this.#read('list', listOf(kind, namespace), path, query, protobuf);
       // Its failure is met when it is waited for, which may be later.
       answer.catch(() => undefined);
       return answer;
@@ -218,7 +217,7 @@ class KubernetesClient implements Client {
     body: unknown,
     contentType?: string,
   ) {
-    return this.#transport.json({
+    return this.#transport.ask({
       op,
       resource,
       write: true,
@@ -231,12 +230,19 @@ class KubernetesClient implements Client {
   }
 
   /** A read; tried again after trouble on the way, with growing delays, or when the server asks for it. */
-  async #read(op: string, resource: string, path: string, query: ApiRequest['query'] = {}): Promise<unknown> {
+  async #read(
+    op: string,
+    resource: string,
+    path: string,
+    query: ApiRequest['query'] = {},
+    protobuf = false,
+  ): Promise<unknown> {
     const delays = backoff(RETRY_DELAYS, this.#random);
     for (;;) {
       try {
         const timeoutMs = this.#timeoutMs;
-        return await this.#transport.json({ op, resource, write: false, method: 'GET', path, query, timeoutMs });
+        const request = { op, resource, write: false, method: 'GET', path, query, timeoutMs, protobuf } as const;
+        return await this.#transport.ask(request);
       } catch (err) {
         if (!(err instanceof DatastoreError) || err.code !== 'Unavailable' || delays.failures >= this.#retries)
           throw err;

@@ -31,7 +31,7 @@ export async function requestServiceAccountToken(
   { seconds, clock = processClock, requestTimeoutMs = 30_000 }: TokenRequestOptions,
 ): Promise<ServiceAccountToken> {
   const resource = printResource('ServiceAccount', namespace, name);
-  const answer = (await new Transport(config, clock).json({
+  const answer = (await new Transport(config, clock).ask({
     op: 'request a token of',
     resource,
     write: true,

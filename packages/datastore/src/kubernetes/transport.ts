@@ -2,6 +2,7 @@ import { parseJson } from '@calico/api';
 import type { Clock } from '@calico/reconcile';
 import { DatastoreError } from '../error.ts';
 import type { Credential, KubernetesConfig } from './config.ts';
+import { PROTOBUF, readProtobuf } from './protobuf.ts';
 import { requestTurns } from './request-limit.ts';
 import { connectionError, type Operation, statusError } from './status-error.ts';
 
@@ -12,6 +13,8 @@ export interface ApiRequest extends Operation {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: string;
   readonly contentType?: string;
+  /** The answer may be in protobuf, as far as `readProtobuf` reads it. */
+  readonly protobuf?: boolean;
   /** Until the headers of the answer are there, in ms. */
   readonly timeoutMs: number;
   /** Ends the wait for the headers; later it is for the caller to abort the answer. */
@@ -24,6 +27,8 @@ export interface ApiResponse {
   /** Ends the exchange, whatever is still to come. */
   abort(): void;
 }
+
+type Body = string | Uint8Array;
 
 /** What Bun's fetch takes over and above the standard: its TLS settings, unix sockets, proxies, no idle limit of its own. */
 type FetchOptions = BunFetchRequestInit & { readonly timeout?: false };
@@ -74,7 +79,7 @@ export class Transport {
     return {
       method: request.method,
       headers: {
-        accept: 'application/json',
+        accept: request.protobuf === true ? `${PROTOBUF}, application/json` : 'application/json',
         // Compressing costs more than it saves where API servers and nodes are near each other.
         'accept-encoding': 'identity',
         'user-agent': 'calico',
@@ -138,18 +143,21 @@ export class Transport {
   async #checked(request: ApiRequest, answer: ApiResponse): Promise<ApiResponse> {
     const { response } = answer;
     if (response.ok) return answer;
-    const text = await this.#text(request, answer);
-    throw statusError(request, response.status, tryParse(text), response.headers.get('retry-after'));
+    const body = await this.#body(request, answer);
+    throw statusError(request, response.status, tryParse(body), response.headers.get('retry-after'));
   }
 
-  async #text(request: ApiRequest, answer: ApiResponse): Promise<string> {
+  /** The whole body: bytes when it is in protobuf, else text. */
+  async #body(request: ApiRequest, answer: ApiResponse): Promise<Body> {
     let timedOut = false;
     const timer = this.#clock.setTimeout(() => {
       timedOut = true;
       answer.abort();
     }, request.timeoutMs);
     try {
-      return await answer.response.text();
+      const { response } = answer;
+      const isProtobuf = response.headers.get('content-type')?.startsWith(PROTOBUF) === true;
+      return isProtobuf ? await response.bytes() : await response.text();
     } catch (err) {
       throw connectionError(request, this.server, err, timedOut);
     } finally {
@@ -158,16 +166,19 @@ export class Transport {
   }
 
   /** Sends a request and gives the parsed body of a 2xx answer; throws a DatastoreError otherwise. */
-  async json(request: ApiRequest): Promise<unknown> {
-    const text = await this.#text(request, await this.open(request));
+  async ask(request: ApiRequest): Promise<unknown> {
+    const body = await this.#body(request, await this.open(request));
     try {
-      return parseJson(text);
+      return parse(body);
     } catch (err) {
       throw new DatastoreError({
         code: 'Internal',
         op: request.op,
         resource: request.resource,
-        reason: `the answer of ${this.server} is no JSON: "${text.slice(0, 100)}"`,
+        reason:
+          typeof body === 'string'
+            ? `the answer of ${this.server} is no JSON: "${body.slice(0, 100)}"`
+            : `the answer of ${this.server} cannot be read as protobuf: ${err instanceof Error ? err.message : err}`,
         outcomeUnknown: request.write,
         cause: err,
       });
@@ -200,10 +211,14 @@ function printQuery(query: ApiRequest['query']): string {
 }
 
 /** The parsed body of an error; a server or proxy that speaks plain text gives the text as message. */
-function tryParse(text: string): unknown {
+function tryParse(body: Body): unknown {
   try {
-    return parseJson(text);
+    return parse(body);
   } catch {
-    return { message: text.slice(0, 500).trim() };
+    return { message: typeof body === 'string' ? body.slice(0, 500).trim() : '' };
   }
+}
+
+function parse(body: Body): unknown {
+  return typeof body === 'string' ? parseJson(body) : readProtobuf(body);
 }
