@@ -14,9 +14,7 @@ export const nodeName = 'node1';
 /** Where profiles go of agents that end in order; they run from source then. */
 const profiles = process.env.CALICO_BENCH_PROFILE;
 const source = join(import.meta.dir, '..', '..', 'packages', 'programs', 'src', 'main.ts');
-const agentCommand = profiles
-  ? [process.execPath, '--cpu-prof', `--cpu-prof-dir=${profiles}`, source]
-  : [executable];
+const agentCommand = profiles ? [process.execPath, '--cpu-prof', `--cpu-prof-dir=${profiles}`, source] : [executable];
 
 /** A pod of the node as its runtime knows it. */
 export interface BenchPod {
