@@ -67,3 +67,62 @@ test('every metric that a source of the agent registers is on the page', async (
   const known = new Set(documented.map(line => line.split(' ')[0]));
   expect(named.filter(name => !known.has(name))).toEqual([]);
 });
+
+interface Dashboard {
+  readonly uid: string;
+  readonly templating: { readonly list: readonly { readonly name: string; readonly query: unknown }[] };
+  readonly panels: readonly {
+    readonly id: number;
+    readonly type: string;
+    readonly title: string;
+    readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+    readonly targets?: readonly { readonly expr: string }[];
+  }[];
+}
+
+/** What can be asked of the documented metrics: their series. */
+function knownSeries(): Set<string> {
+  const ours = documented.flatMap(line => {
+    const [name = '', kind = ''] = line.split(' ');
+    const parts = { histogram: ['_bucket', '_sum', '_count'], summary: ['', '_sum', '_count'] }[kind] ?? [''];
+    return parts.map(part => name + part);
+  });
+  const ipam = [...read('docs/controllers.md').matchAll(/`(ipam_[a-z_]+)`/g)].map(([, name = '']) => name);
+  return new Set([...ours, ...ipam]);
+}
+
+test.each(['felix', 'ipam', 'bgp'])('the dashboard %s asks for documented metrics alone', name => {
+  const dashboard: Dashboard = JSON.parse(read(`packaging/grafana/${name}.json`));
+  const asked = [
+    ...dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr)),
+    ...dashboard.templating.list.map(({ query }) => JSON.stringify(query)),
+  ].flatMap(expr => expr.match(/\b(?:felix|calico|bgp|process|ipam)_[a-z_]+/g) ?? []);
+  expect(asked.length).toBeGreaterThan(4);
+  const known = knownSeries();
+  expect(asked.filter(series => !known.has(series))).toEqual([]);
+});
+
+test.each(['felix', 'ipam', 'bgp'])(
+  'the panels of the dashboard %s have a place, a title and something to show each',
+  name => {
+    const { panels, templating }: Dashboard = JSON.parse(read(`packaging/grafana/${name}.json`));
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    const variables = new Set([...templating.list.map(each => each.name), '__rate_interval']);
+    const places = new Set<string>();
+    for (const { type, title, targets = [], gridPos } of panels) {
+      expect(title).not.toBe('');
+      expect(`${title}: ${targets.length > 0 || type === 'row'}`).toBe(`${title}: true`);
+      expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24);
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x++) {
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y++) {
+          expect(`${title} at ${x},${y}: ${places.has(`${x},${y}`)}`).toEndWith('false');
+          places.add(`${x},${y}`);
+        }
+      }
+      const used = targets.flatMap(({ expr }) =>
+        [...expr.matchAll(/\$([a-z_]+)/g)].map(([, variable = '']) => variable),
+      );
+      expect(used.filter(variable => !variables.has(variable))).toEqual([]);
+    }
+  },
+);
