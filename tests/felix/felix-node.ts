@@ -1,4 +1,4 @@
-import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kindOf, type Resource, workloadInterfaceName } from '@calico/api';
 import { tableName } from '@calico/dataplane';
@@ -12,6 +12,7 @@ import { type EmbeddedServer, startEmbedded } from '../faults/embedded-server.ts
 import { NodeHost } from '../node/node-host.ts';
 import { Probe } from './probe.ts';
 import type { ProbeReport } from './prober.ts';
+import type { Suffering } from './suffering-agent.ts';
 import type { TcpFlow } from './tcp-flow.ts';
 import {
   type Flow,
@@ -31,6 +32,8 @@ import {
 /** The executable under test; `npm test` builds it. */
 const executable = join(import.meta.dir, '../../dist/calico');
 const agentCommand: readonly string[] = [executable, 'component', 'node'];
+/** An agent from its sources that does to itself what it is told: see suffering-agent.ts. */
+const sufferingAgent = [process.execPath, join(import.meta.dir, 'suffering-agent.ts')];
 /** What a probed packet's connection is remembered for, in seconds: source ports come again after two minutes. */
 const connectionSeconds = '1';
 const waitMs = 30_000;
@@ -124,7 +127,12 @@ export class FelixNode {
   }
 
   /** Starts an agent and waits for nothing. */
-  launchAgent({ env = {}, command = agentCommand, output }: AgentOptions = {}): void {
+  launchAgent({
+    env = {},
+    suffering,
+    output,
+    command = suffering ? sufferingAgent : agentCommand,
+  }: AgentOptions = {}): void {
     for (const folder of ['run', 'lib']) mkdirSync(join(this.host.folder, folder), { recursive: true });
     const log = openSync(output ?? this.logFile, 'a');
     this.#agent = inNamespace(this.host.namespace, () =>
@@ -143,14 +151,28 @@ export class FelixNode {
           ...env,
         },
         stdio: ['ignore', log, log],
+        ...(suffering === undefined ? {} : { ipc: () => undefined }),
       }),
     );
+    closeSync(log);
+    if (suffering !== undefined) this.agent.send(suffering);
+  }
+
+  /** Tells a suffering agent what it has to suffer from now on. */
+  suffer(suffering: Suffering): void {
+    this.agent.send(suffering);
   }
 
   /** The agent's process. */
   get agent(): Subprocess {
     if (this.#agent === undefined) throw new Error('Cannot find the agent: none was started');
     return this.#agent;
+  }
+
+  /** Ends the agent, if one runs, and starts another. */
+  async restartAgent(): Promise<void> {
+    if (this.agent.exitCode === null && this.agent.signalCode === null) await this.endAgent();
+    await this.startAgent();
   }
 
   /** Ends the agent, `kill -9` unless told, and waits for its end. */
@@ -217,11 +239,23 @@ export class FelixNode {
     return workloadInterfaceName('default', pod);
   }
 
+  /** Makes a pod's namespace and interface anew. */
+  reconnect(pod: string): void {
+    deleteNamespace(this.#machines.get(pod) ?? '');
+    this.#connect(pod);
+  }
+
   /** Sends packets of flows while `fault` runs; gives what became of them. */
   async probe(fault: (probe: Probe) => Promise<void>, options: ProbeOptions = {}): Promise<ProbeReport> {
-    const { flows: chosen = flows, tcp = [], everyMs = 2 } = options;
+    const { flows: chosen = flows, tcp = [], everyMs = 2, burst = 1 } = options;
     this.kernel.conntrack.flush();
-    const probe = await Probe.start({ machines: Object.fromEntries(this.#machines), flows: chosen, tcp, everyMs });
+    const probe = await Probe.start({
+      machines: Object.fromEntries(this.#machines),
+      flows: chosen,
+      tcp,
+      everyMs,
+      burst,
+    });
     try {
       await fault(probe);
       return await probe.end();
@@ -293,6 +327,8 @@ export class FelixNode {
 export interface AgentOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly command?: readonly string[];
+  /** What it does to itself from its start on; it runs from its sources then. */
+  readonly suffering?: Suffering;
   /** The file that it writes its log to. */
   readonly output?: string;
 }
@@ -302,6 +338,7 @@ export interface ProbeOptions {
   readonly flows?: readonly Flow[];
   readonly tcp?: readonly TcpFlow[];
   readonly everyMs?: number;
+  readonly burst?: number;
 }
 
 function kindOfResource(resource: Resource) {

@@ -14,6 +14,8 @@ export interface ProbeTask {
   readonly tcp: readonly TcpFlow[];
   /** Between two packets of a flow. */
   readonly everyMs: number;
+  /** How many packets of a flow are sent at a time. */
+  readonly burst: number;
 }
 
 /** A packet with the wrong fate. */
@@ -226,7 +228,9 @@ async function main(task: ProbeTask): Promise<void> {
   const prober = new Prober(task);
   await prober.warmUp();
   const tcp = task.tcp.length === 0 ? undefined : await openTcpFlow(task.tcp, name => prober.machine(name));
-  const timer = setInterval(() => prober.tick(), task.everyMs);
+  const timer = setInterval(() => {
+    for (let i = 0; i < task.burst; i++) prober.tick();
+  }, task.everyMs);
   tell({ kind: 'probing' });
   await new Promise<void>(resolve => process.once('message', () => resolve()));
   clearInterval(timer);

@@ -5,6 +5,7 @@ import { createCniHandler, startCniServer } from '@calico/cni';
 import type { Client } from '@calico/datastore';
 import { type KindStatus, type Syncer, startFelixSyncer } from '@calico/datastore';
 import { Ipam, watchedSettings } from '@calico/ipam';
+import type { Kernel } from '@calico/kernel';
 import { fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
 import {
   type Component,
@@ -47,6 +48,8 @@ export interface NodeAgentHooks {
   onCniPhase?(phase: string): void;
   /** Wraps what addresses are read and written with. */
   ipamClient?(client: Client): Client;
+  /** Gives the kernel to work with in place of the real one. */
+  wrapKernel?(kernel: Kernel): Kernel;
 }
 
 /**
@@ -61,7 +64,7 @@ export async function runNodeAgent(
   const parameters = localParameters(env);
   const { agent: config } = felixSettings('', parameters);
   const { logger: log, setLevel } = createLog({ component: 'node', level: config.logLevel });
-  const node = await openNode(env, log);
+  const node = await openNode(env, log, hooks.wrapKernel);
   const { environment, datastore, kernel } = node;
   const { client } = datastore;
   for (const folder of [environment.runFolder, environment.libFolder]) mkdirSync(folder, { recursive: true });

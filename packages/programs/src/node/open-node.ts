@@ -27,14 +27,21 @@ export interface OpenNode {
   close(): void;
 }
 
-/** Opens what the environment names. No connection is made yet. Rejects with an Error that names the variable. */
-export async function openNode(env: Environment, log: Logger): Promise<OpenNode> {
+/**
+ * Opens what the environment names, and gives the kernel as `wrapKernel` makes it. No connection is made yet. Rejects with an
+ * Error that names the variable.
+ */
+export async function openNode(
+  env: Environment,
+  log: Logger,
+  wrapKernel: (kernel: Kernel) => Kernel = kernel => kernel,
+): Promise<OpenNode> {
   const environment = readNodeEnvironment(env);
   const options = { env, clock: systemClock, random: systemRandom, log };
   const config = felixDatastoreConfig(environmentConfig(env), localParameters(env));
   const datastore = await openDatastore(config, options);
   const kubernetes = await openKubernetesBeside(datastore, config, options);
-  const kernel = openKernel();
+  const kernel = wrapKernel(openKernel());
   return {
     env,
     environment,
