@@ -11,6 +11,7 @@ export { checkIpam, type Finding, type IpamState } from './check.ts';
 export { IpamError, type IpamErrorCode, isIpamError } from './error.ts';
 export { Ipam, type IpamDeps } from './ipam.ts';
 export type { Logger } from './log.ts';
+export { affinityLabels, handleName } from './names.ts';
 export { type Owner, parseOwner, printOwner } from './owner.ts';
 export type { OwnerAttributes, OwnerChange } from './owner-attributes.ts';
 export { type IntendedUse, type Pool, poolOfAddress, poolOfBlock, readPools, selectsNode } from './pools.ts';

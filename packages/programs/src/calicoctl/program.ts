@@ -9,6 +9,7 @@ import { errorText } from './error-text.ts';
 import { Failure } from './failure.ts';
 import type { FileFlags } from './files/load-resources.ts';
 import { addIpamCommands } from './ipam/commands.ts';
+import { addDatastoreCommands } from './migrate/commands.ts';
 import { addPolicyCommands } from './policy/commands.ts';
 import type { ConnectionFlags } from './session.ts';
 import type { World } from './world.ts';
@@ -19,7 +20,7 @@ type WriteFlags = FileFlags & ConnectionFlags;
 const MISSING: Readonly<Record<string, string>> = {
   ipam: 'ipam show, ipam check, ipam release, ipam configure, ipam split',
   node: 'node status',
-  datastore: 'datastore migrate lock, datastore migrate unlock',
+  datastore: 'datastore migrate lock, unlock, export, import',
   cluster: 'none of its commands',
 };
 
@@ -121,22 +122,9 @@ function program(world: World): Command {
     .command('status')
     .description('show whether Calico runs here, and its BGP sessions')
     .action(async () => (await import('./commands/node-status.ts')).runNodeStatus(world));
-  addDatastore(groups.datastore, world);
+  const datastore = groups.datastore?.description('the datastore as a whole');
+  if (datastore !== undefined) addDatastoreCommands(datastore, world, withConfig);
   return root;
-}
-
-function addDatastore(datastore: Command | undefined, world: World): void {
-  const migrate = datastore?.description('the datastore as a whole').command('migrate').description('lock, unlock');
-  for (const [name, lock, about] of [
-    ['lock', true, 'say that the datastore is not ready: addresses stay as they are, and no pods start'],
-    ['unlock', false, 'say that it is ready again'],
-  ] as const) {
-    if (migrate === undefined) continue;
-    withConfig(migrate.command(name).description(about)).action(async (_flags: unknown, command: Command) => {
-      const { runDatastoreLock } = await import('./commands/datastore-lock.ts');
-      await runDatastoreLock(lock, command.optsWithGlobals<ConnectionFlags>(), world);
-    });
-  }
 }
 
 /** A group of commands; what it does not have is refused with what it has. */
