@@ -30,17 +30,16 @@ export async function deleteNetwork(deps: CniDeps, trash: LinkTrash, call: CniCa
 /** Interfaces of this container only: a newer container of the same pod has the same names. */
 function discardLinks(deps: CniDeps, trash: LinkTrash, call: CniCall): void {
   const mark = ownerMark(call);
+  if (discardHostEnd(deps.kernel, call.workload.hostName, trash, mark)) return;
   const podNamespace = openPodNamespace(deps, call.parameters.netns);
-  if (podNamespace !== undefined) {
-    try {
-      const podKernel = deps.openKernel(podNamespace);
-      discardPodEnd(deps.kernel, podKernel, call.parameters.ifname, trash, mark);
-      podKernel.close();
-    } finally {
-      podNamespace.close();
-    }
+  if (podNamespace === undefined) return;
+  try {
+    const podKernel = deps.openKernel(podNamespace);
+    discardPodEnd(deps.kernel, podKernel, call.parameters.ifname, trash, mark);
+    podKernel.close();
+  } finally {
+    podNamespace.close();
   }
-  discardHostEnd(deps.kernel, call.workload.hostName, trash, mark);
 }
 
 /** Takes the endpoint's rules and routes away, unless a newer container has it; gives what clears its note. */

@@ -114,8 +114,8 @@ describe.skipIf(refusal !== '')(`on Linux${refusal}`, () => {
     const check = request('CHECK', { ...first, config: { ...config, prevResult } });
     expect(await outputOf(world.handler(check))).toBeNull();
     for (const call of calls) await outputOf(world.handler(request('DEL', call)));
-    expect(pods[0].kernel.link('eth0')).toBeUndefined();
     await world.clock.advance(trashGatherMs);
+    expect(pods[0].kernel.link('eth0')).toBeUndefined();
     expect(node.kernel.links().map(({ name }) => name)).toEqual(before);
     expect(pods.map(({ kernel }) => kernel.links().map(({ name }) => name))).toEqual([['lo'], ['lo']]);
     expect(node.kernel.routes({ table: 254 }).filter(({ protocol }) => protocol !== 2)).toEqual([]);
