@@ -20,7 +20,13 @@ import type {
   Subscription,
 } from '../kernel.ts';
 import type { NetlinkMessage } from '../netlink/message.ts';
-import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
+import {
+  NETLINK_NETFILTER,
+  NETLINK_ROUTE,
+  NetlinkSocket,
+  type NetlinkSocketOptions,
+  STEP_BYTES,
+} from '../netlink/socket.ts';
 import { MessageWriter } from '../netlink/writer.ts';
 import { openLinuxNftables } from '../nftables/linux.ts';
 import type { Nftables } from '../nftables/types.ts';
@@ -79,7 +85,7 @@ class LinuxKernel implements Kernel {
     this.#namespace = namespace;
     if (owned !== undefined) this.#others.add(owned);
     this.#route = inNamespace(namespace, () => new NetlinkSocket(NETLINK_ROUTE));
-    this.nftables = openLinuxNftables({ openSocket: () => this.#netfilterSocket() });
+    this.nftables = openLinuxNftables({ openSocket: options => this.#netfilterSocket(options) });
     this.conntrack = new LinuxConntrack(
       () => {
         this.#conntrackSocket ??= this.#netfilterSocket();
@@ -243,13 +249,13 @@ class LinuxKernel implements Kernel {
 
   close(): void {
     for (const closable of this.#others) closable.close();
+    this.nftables.close();
+    this.#conntrackSocket?.close();
     this.#route.close();
   }
 
-  #netfilterSocket(): NetlinkSocket {
-    const socket = inNamespace(this.#namespace, () => new NetlinkSocket(NETLINK_NETFILTER));
-    this.#others.add(socket);
-    return socket;
+  #netfilterSocket(options: NetlinkSocketOptions = {}): NetlinkSocket {
+    return inNamespace(this.#namespace, () => new NetlinkSocket(NETLINK_NETFILTER, options));
   }
 
   #ask(op: string, encode: Encode): NetlinkMessage[] {
@@ -275,7 +281,7 @@ class LinuxKernel implements Kernel {
 
   /** Between its steps other requests are answered on the kernel's own socket. */
   *#onOwnSocket<T>(work: (socket: NetlinkSocket) => Generator<void, T>): Generator<void, T> {
-    const socket = inNamespace(this.#namespace, () => new NetlinkSocket(NETLINK_ROUTE));
+    const socket = inNamespace(this.#namespace, () => new NetlinkSocket(NETLINK_ROUTE, { receiveBytes: STEP_BYTES }));
     try {
       return yield* work(socket);
     } finally {

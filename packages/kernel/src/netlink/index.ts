@@ -7,5 +7,6 @@ export {
   type NetlinkAnswer,
   NetlinkSocket,
   type NetlinkSocketOptions,
+  STEP_BYTES,
 } from './socket.ts';
 export { MessageWriter } from './writer.ts';

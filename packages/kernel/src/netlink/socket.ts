@@ -45,8 +45,10 @@ const MSG_DONTWAIT = 0x40;
 const NLMSGERR_ATTR_MSG = 1;
 const NLMSGERR_ATTR_OFFS = 2;
 
-/** What one received datagram may be at most; the kernel's dumps come in pieces of up to 32 kB. */
+/** The kernel's dumps come in pieces of up to 32 kB, where the receiver takes as much. */
 const RECEIVE_BYTES = 256 * 1024;
+/** For dumps in steps: some hundred objects. The kernel's smallest pieces are of 8 kB less what its own header takes. */
+export const STEP_BYTES = 8192;
 /** A dump that is torn by changes this many times in a row is given up with EINTR. */
 const DUMP_ATTEMPTS = 20;
 
@@ -59,6 +61,11 @@ export interface NetlinkSocketOptions {
   /** Wanted socket buffers in bytes, cut by the kernel to wmem_max/rmem_max where we lack CAP_NET_ADMIN in the first user namespace. */
   readonly sendBuffer?: number;
   readonly receiveBuffer?: number;
+  /**
+   * What one received datagram may be at most, in bytes: the kernel's pieces of a dump are not larger, so that each takes
+   * little time. Default 256 kB, of which dumps use 32.
+   */
+  readonly receiveBytes?: number;
   /** Milliseconds to wait for an answer before ETIMEDOUT. */
   readonly receiveTimeout?: number;
 }
@@ -78,11 +85,13 @@ export interface NetlinkAnswer {
  */
 export class NetlinkSocket {
   readonly fd: number;
+  readonly #receiveBytes: number;
   #sequence = 0;
   #open = true;
 
   /** `family` is NETLINK_ROUTE, NETLINK_NETFILTER or NETLINK_GENERIC. Throws KernelError. */
   constructor(family: number, options: NetlinkSocketOptions = {}) {
+    this.#receiveBytes = options.receiveBytes ?? RECEIVE_BYTES;
     this.fd = checked(libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, family), 'open netlink socket');
     try {
       // struct sockaddr_nl: u16 family, u16 padding, u32 port (0: the kernel chooses), u32 groups
@@ -238,9 +247,9 @@ export class NetlinkSocket {
   #receive(op: string, flags: number): NetlinkMessage[] {
     receiveBuffer ??= new Uint8Array(RECEIVE_BYTES);
     for (;;) {
-      const length = libc.recv(this.fd, receiveBuffer, receiveBuffer.length, MSG_TRUNC | flags);
-      if (length > receiveBuffer.length) {
-        throw new KernelError(op, 90, `an answer of ${length} bytes exceeds the buffer of ${receiveBuffer.length}`);
+      const length = libc.recv(this.fd, receiveBuffer, this.#receiveBytes, MSG_TRUNC | flags);
+      if (length > this.#receiveBytes) {
+        throw new KernelError(op, 90, `an answer of ${length} bytes exceeds the buffer of ${this.#receiveBytes}`);
       }
       if (length >= 0) return splitMessages(receiveBuffer.slice(0, length));
       const code = errno();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { Attributes, splitMessages } from '../netlink/index.ts';
-import { batchSize, describeOp, encodeBatch, splitOps } from './batch.ts';
+import { batchSize, describeOp, encodeBatch, opSize, splitOps } from './batch.ts';
 import { NFGENMSG_LEN, NFTA_SET_ELEM_LIST_ELEMENTS } from './constants.ts';
 import { base, caseGround, caseRules, cidrs, manyAddresses, rule, table, v4, verdict } from './testing.ts';
 import type { Op } from './types.ts';
@@ -76,5 +76,25 @@ describe('describeOp', () => {
       'add rule to chain "x"',
       'flush set "s"',
     ]);
+  });
+});
+
+describe('opSize', () => {
+  const keys = [Uint8Array.of(10, 0, 0, 1), new Uint8Array(16), new Uint8Array(9)];
+  const data = [
+    undefined,
+    verdict('drop').verdict,
+    { kind: 'goto', chain: 'c'.repeat(200) },
+    new Uint8Array(4),
+  ] as const;
+  const lists = keys.flatMap(key => data.flatMap(data => [1, 7, 2_000].map(count => ({ key, data, count }))));
+  test.each(lists)('is no less than what an operation takes, and not three times as much', ({ key, data, count }) => {
+    const element = { key, ...(data !== undefined && { data }) };
+    const op: Op = { op: 'addElements', set: 's'.repeat(100), elements: Array.from({ length: count }, () => element) };
+    const size = encodeBatch(table, [op], { formOf: () => 'single' }).bytes.length;
+    const interval = encodeBatch(table, [op], { formOf: () => 'interval' }).bytes.length;
+    expect(opSize(op)).toBeGreaterThanOrEqual(size);
+    expect(opSize(op)).toBeGreaterThanOrEqual(interval);
+    expect(opSize(op)).toBeLessThan(3 * size);
   });
 });

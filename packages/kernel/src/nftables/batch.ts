@@ -1,5 +1,5 @@
 import { errnoNumber, KernelError } from '../error.ts';
-import { MessageWriter } from '../netlink/index.ts';
+import { align4, MessageWriter } from '../netlink/index.ts';
 import * as nft from './constants.ts';
 import { type ElementForm, elementForm, encodeElements } from './encode-elements.ts';
 import {
@@ -155,6 +155,23 @@ const SOME_TABLE: TableName = { family: 'inet', name: 'a-table-of-thirty-two-cha
  */
 export function batchSize(ops: readonly Op[], table: TableName = SOME_TABLE): number {
   return encodeBatch(table, ops, { formOf: () => 'interval' }).bytes.length;
+}
+
+/**
+ * Bytes that an operation takes in a batch, rather too many than too few. For elements without encoding them.
+ */
+export function opSize(op: Op): number {
+  if (!isList(op)) return batchSize([op]);
+  // Attribute headers of 4 bytes: of the element, its keys and data with their values; an interval's end is an element.
+  let size = 128 + op.set.length;
+  for (const { key, data, comment } of op.elements) {
+    size += 2 * (align4(key.length) + 16) + 8 + (comment?.length ?? 0);
+    if (data instanceof Uint8Array) size += align4(data.length) + 8;
+    else if (data !== undefined)
+      size += 28 + (data.kind === 'counter' ? data.name.length : 'chain' in data ? data.chain.length : 0);
+  }
+  // Every list of 60 kB is a message of its own.
+  return size + Math.ceil(size / 60_000) * (64 + op.set.length);
 }
 
 /**

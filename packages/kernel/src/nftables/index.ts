@@ -1,4 +1,4 @@
-export { batchSize, describeOp, splitOps } from './batch.ts';
+export { batchSize, describeOp, opSize, splitOps } from './batch.ts';
 export type {
   Classification,
   ConntrackState,

@@ -7,9 +7,11 @@ import {
   NETLINK_NETFILTER,
   type NetlinkMessage,
   NetlinkSocket,
+  type NetlinkSocketOptions,
   NLM_F_ACK,
   NLM_F_CREATE,
   NLMSG_HDRLEN,
+  STEP_BYTES,
   splitMessages,
 } from '../netlink/index.ts';
 import { type EncodedBatch, encodeBatch, refusedOp } from './batch.ts';
@@ -53,29 +55,32 @@ const DUMP_ATTEMPTS = 20;
 const PROBE: TableName = { family: 'inet', name: 'calico-probe-of-table-flags' };
 
 export interface LinuxNftablesOptions {
-  /** Called once, at the first use; the socket is closed with the handle. Default: in this thread's network namespace. */
-  readonly openSocket?: () => NetlinkSocket;
+  /**
+   * Called at the first use, and for each dump in steps; the sockets are closed with the handle. Default: in this thread's
+   * network namespace.
+   */
+  readonly openSocket?: (options: NetlinkSocketOptions) => NetlinkSocket;
 }
 
 /** nf_tables of this thread's network namespace, or of the one in which `openSocket` opens. Throws KernelError. */
 export function openLinuxNftables(options: LinuxNftablesOptions = {}): Nftables {
-  return new LinuxNftables(options.openSocket ?? (() => new NetlinkSocket(NETLINK_NETFILTER)));
+  return new LinuxNftables(options.openSocket ?? (more => new NetlinkSocket(NETLINK_NETFILTER, more)));
 }
 
 class LinuxNftables implements Nftables {
-  readonly #openSocket: () => NetlinkSocket;
+  readonly #openSocket: (options: NetlinkSocketOptions) => NetlinkSocket;
   #opened: NetlinkSocket | undefined;
   /** Whether the kernel knows the flags owner and persist together; asked at their first use. */
   #ownership: boolean | undefined;
   /** Forms of sets that were used, by table and set; forgotten at every refusal. */
   readonly #forms = new Map<string, Map<string, ElementForm>>();
 
-  constructor(openSocket: () => NetlinkSocket) {
+  constructor(openSocket: (options: NetlinkSocketOptions) => NetlinkSocket) {
     this.#openSocket = openSocket;
   }
 
   get #socket(): NetlinkSocket {
-    this.#opened ??= this.#openSocket();
+    this.#opened ??= this.#openSocket({});
     return this.#opened;
   }
 
@@ -183,7 +188,7 @@ class LinuxNftables implements Nftables {
 
   *dumpInSteps(table: TableName): Generator<void, TableDump | undefined> {
     // A socket of its own: transactions in between are answered on the other.
-    const socket = this.#openSocket();
+    const socket = this.#openSocket({ receiveBytes: STEP_BYTES });
     try {
       return yield* this.#dump(table, socket);
     } finally {
