@@ -30,6 +30,13 @@ export class ContentStore {
     return name;
   }
 
+  /** One more use of a chain by its name; false where there is none, as nothing uses it. */
+  acquireAgain(name: string): boolean {
+    if (!this.#users.has(`chain ${name}`)) return false;
+    this.#use({ kind: 'chain', name });
+    return true;
+  }
+
   /** Keeps a counter in the ruleset, whether rules refer to it or not. Every call must be met by one `releaseCounter`. */
   acquireCounter(name: string): void {
     this.#use({ kind: 'counter', name });

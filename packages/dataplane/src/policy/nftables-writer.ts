@@ -1,4 +1,4 @@
-import { batchSize, type Element, KernelError, type Nftables, type Op, type TableName } from '@calico/kernel';
+import { batchSize, type Element, KernelError, type Nftables, type Op, opSize, type TableName } from '@calico/kernel';
 import { finished, inPieces } from '@calico/reconcile';
 import { bytesKey, keyBytes } from './address-sets.ts';
 import { tableName } from './names.ts';
@@ -9,6 +9,9 @@ const table: TableName = { family: 'inet', name: tableName };
 
 /** Largest batch in bytes of what can be cut. It must fit a socket's send buffer, without privileges about 212,992 bytes. */
 export const batchLimit = 128 * 1024;
+
+/** Bytes of a batch that fills what nothing refers to yet, for a step of few milliseconds. */
+const fillSize = 32 * 1024;
 
 /** When elements are written: before, while or after what packets meet first changes. */
 type Phase = 'before' | 'during' | 'after';
@@ -147,8 +150,8 @@ export class NftablesWriter {
         yield;
         continue;
       }
-      const bytes = batchSize([op]);
-      if (size + bytes > this.#limit) {
+      const bytes = opSize(op);
+      if (batch.length > 0 && size + bytes > Math.min(this.#limit, fillSize)) {
         this.#send(batch);
         yield;
         [batch, size] = [[], 0];

@@ -15,13 +15,16 @@ import {
   withPort,
   withProtocol,
 } from './port-regions.ts';
-import { type Base, type Left, merged, type ResidualRule, reachable } from './residual.ts';
+import { type Base, type Left, merged, type Residual, type ResidualRule, reachable } from './residual.ts';
 
 /** How the rules of a policy or profile are rendered. */
 export type ContextOf = (owner: string, direction: Direction, family: Family) => RenderContext;
 
 /** The most regions of ports, and rules in them, of one chain; beyond it its rules are asked one by one. */
 const regionBudget = 8_192;
+
+/** The most lists of rules whose chains are remembered. */
+const renderedMost = 16_384;
 
 /** What is left of a program for a peer: the rules for its networks, and those for the sets that it is in. */
 export interface PeerRules {
@@ -49,6 +52,8 @@ export class ResidualChains {
   readonly #made = new Map<string, Made & { uses: number }>();
 
   readonly #ports = new WeakMap<Base, BasePorts>();
+  /** Chains of rules in order by what they were rendered from: many peers are left the same at many ports. */
+  readonly #rendered = new Map<string, Made>();
 
   /** Up to `rulesInOrder` rules are asked one by one. */
   constructor(store: ContentStore, contextOf: ContextOf, rulesInOrder: number) {
@@ -81,7 +86,15 @@ export class ResidualChains {
   }
 
   #make({ base, specific }: PeerRules, direction: Direction, family: Family): Made {
-    const rendering = new Rendering(this.#store, this.#contextOf, direction, family, this.#rulesInOrder);
+    if (this.#rendered.size > renderedMost) this.#rendered.clear();
+    const rendering = new Rendering(
+      this.#store,
+      this.#contextOf,
+      direction,
+      family,
+      this.#rulesInOrder,
+      this.#rendered,
+    );
     if (specific.length > 0 && base.rules.length > this.#rulesInOrder) {
       const ports = specialPorts(specific, this.#basePorts(base, family), family);
       if (ports !== undefined) {
@@ -184,8 +197,17 @@ class Rendering {
   readonly #direction: Direction;
   readonly #family: Family;
   readonly #rulesInOrder: number;
+  readonly #rendered: Map<string, Made>;
 
-  constructor(store: ContentStore, contextOf: ContextOf, direction: Direction, family: Family, rulesInOrder: number) {
+  constructor(
+    store: ContentStore,
+    contextOf: ContextOf,
+    direction: Direction,
+    family: Family,
+    rulesInOrder: number,
+    rendered: Map<string, Made>,
+  ) {
+    this.#rendered = rendered;
     this.#store = store;
     this.#contextOf = contextOf;
     this.#direction = direction;
@@ -247,8 +269,18 @@ class Rendering {
 
   /** A chain of the rules one after the other. */
   #inOrder(left: Left): Made {
+    const residual = reachable(left);
+    const key = `${this.#direction}/${this.#family} ${residual.key}`;
+    const known = this.#rendered.get(key);
+    if (known !== undefined && this.#store.acquireAgain(known.chain)) return known;
+    const made = this.#render(residual);
+    this.#rendered.set(key, made);
+    return made;
+  }
+
+  #render({ stages }: Residual): Made {
     const inner: Made[] = [];
-    const rules = reachable(left).stages.flatMap(({ rules, denies }) => {
+    const rules = stages.flatMap(({ rules, denies }) => {
       const rendered = rules.flatMap(({ owner, rule }) => {
         return renderRule(rule, this.#contextOf(owner, this.#direction, this.#family));
       });
