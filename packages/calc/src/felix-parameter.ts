@@ -6,6 +6,8 @@ export interface Parameter<T> {
   readonly name: string;
   /** What holds where nothing is said, and where what is said is not valid. */
   readonly fallback: T;
+  /** The same as text; empty where it is that nothing is said. */
+  readonly defaultText: string;
   /** What `none` stands for; absent where it is not allowed. */
   readonly none?: T;
   /** The texts that are allowed, in words. */
@@ -63,6 +65,7 @@ export function flag<T extends boolean | undefined>(name: string, fallback: T, e
   return {
     name,
     fallback,
+    defaultText: fallback === undefined ? '' : String(fallback),
     none: false,
     allowed: 'true or false',
     effect,
@@ -80,6 +83,7 @@ export function integer(
   return {
     name,
     fallback,
+    defaultText: String(fallback),
     ...(least <= 0 ? { none: 0 } : {}),
     allowed: `${least} to ${most}`,
     effect,
@@ -98,12 +102,12 @@ export function oneOf<T extends string>(
   effect: string,
 ): Parameter<T> {
   const parse = (text: string) => words.find(word => word.toLowerCase() === text.toLowerCase());
-  return { name, fallback, allowed: words.join(', '), effect, parse };
+  return { name, fallback, defaultText: fallback, allowed: words.join(', '), effect, parse };
 }
 
 /** Any text; `none` is the empty one. */
 export function anyText(name: string, fallback: string, effect: string): Parameter<string> {
-  return { name, fallback, none: '', allowed: 'any text', effect, parse: text => text };
+  return { name, fallback, defaultText: fallback, none: '', allowed: 'any text', effect, parse: text => text };
 }
 
 /** A span of time, in seconds or as Go writes it; its value is in milliseconds, 0 switches off. */
@@ -111,6 +115,7 @@ export function span(name: string, fallback: number, effect: string): Parameter<
   return {
     name,
     fallback,
+    defaultText: `${fallback / 1000}s`,
     none: 0,
     allowed: 'seconds, or a span of time such as 1m30s; 0 switches it off',
     effect,
@@ -118,11 +123,11 @@ export function span(name: string, fallback: number, effect: string): Parameter<
   };
 }
 
-/** Text that a reader of its own understands. */
+/** Text that a reader of its own understands. Without `defaultText` the default is told as it is. */
 export function parsed<T>(
   name: string,
   parse: (text: string) => T | undefined,
-  { fallback, ...rest }: Omit<Parameter<T>, 'name' | 'parse'>,
+  options: Omit<Parameter<T>, 'name' | 'parse' | 'defaultText'> & { readonly defaultText?: string },
 ): Parameter<T> {
-  return { name, fallback, ...rest, parse };
+  return { defaultText: options.fallback === undefined ? '' : String(options.fallback), ...options, name, parse };
 }

@@ -87,11 +87,13 @@ export const dataplaneParameters: Parameters<Omit<DataplaneConfig, 'nodeName'>> 
   ),
   ipForwarding: parsed('IPForwarding', parseEnabled, {
     fallback: true,
+    defaultText: 'Enabled',
     allowed: 'Enabled, Disabled',
     effect: 'whether forwarding is switched on; what is on stays on',
   }),
   cutLiveConnections: parsed('CutLiveConnections', parseEnabled, {
     fallback: false,
+    defaultText: 'Disabled',
     allowed: 'Enabled, Disabled',
     effect:
       'whether connections that policy no longer allows end at once, instead of living on (ours; Calico has no such parameter)',
@@ -115,6 +117,7 @@ export const dataplaneParameters: Parameters<Omit<DataplaneConfig, 'nodeName'>> 
   deviceRouteProtocol: integer('DeviceRouteProtocol', [0, 255], 3, 'protocol number of routes to pods'),
   programNoEncapRoutes: parsed('ProgramClusterRoutes', parseClusterRoutes, {
     fallback: false,
+    defaultText: 'EnabledIPIPOnly',
     allowed: 'Enabled, Disabled, EnabledIPIPOnly, EnabledNoEncapOnly',
     effect: 'whether Felix, not BIRD, makes the routes to pods of other nodes where nothing encapsulates',
   }),

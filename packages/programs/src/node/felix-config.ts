@@ -35,6 +35,7 @@ const ports = [0, 65535] as const;
 export const agentParameters: Parameters<AgentConfig> = {
   logLevel: parsed('LogSeverityScreen', parseLogLevel, {
     fallback: 'info',
+    defaultText: 'Info',
     none: 'silent',
     allowed: 'Trace, Debug, Info, Warning, Error, Fatal',
     effect: 'the least severity that the agent logs',
@@ -74,6 +75,7 @@ export const agentParameters: Parameters<AgentConfig> = {
   ),
   healthTimeouts: parsed('HealthTimeoutOverrides', parseTimeouts, {
     fallback: {},
+    defaultText: '',
     none: {},
     allowed: 'names of reporters with spans of time, such as CalculationGraph=1m,InternalDataplaneMainLoop=3m',
     effect: 'the same of any reporter',
