@@ -28,6 +28,7 @@ import { calls, type KeyValue } from './messages.ts';
 import { decodeRecord, encodeRecord, type Held } from './record.ts';
 import type { Operation } from './status-error.ts';
 import { absent, EtcdStore, unchanged } from './store.ts';
+import { EtcdValues } from './values.ts';
 import { EtcdWatch, failedWatch } from './watch-stream.ts';
 
 /** What an etcdClient can be told beside the endpoints. */
@@ -71,6 +72,8 @@ interface Preconditions {
  * here, and an update of the status is an update.
  */
 export class EtcdClient implements Client {
+  /** Keys that are no resources. */
+  readonly values: EtcdValues;
   readonly #connection: Connection;
   readonly #store: EtcdStore;
   readonly #clock: Clock;
@@ -86,6 +89,7 @@ export class EtcdClient implements Client {
     this.#random = options.random ?? processRandom;
     this.#connection = new Connection(config, this.#clock, this.#random, options.requestTimeoutMs ?? 10_000);
     this.#store = new EtcdStore(this.#connection, this.#clock, this.#random, options.readRetries ?? 3);
+    this.values = new EtcdValues(this.#connection, this.#store, this.#random);
     this.#pageSize = options.pageSize ?? 500;
     this.#progressMs = options.watchProgressMs ?? 10_000;
     this.#silenceMs = options.watchSilenceMs ?? 30_000;

@@ -25,7 +25,7 @@ const RangeRequest = message({
 });
 
 const RangeResponse = message({ header: nested(1, Header), kvs: repeated(2, KeyValue), more: flag(3) });
-const PutRequest = message({ key: text(1), value: text(2) });
+const PutRequest = message({ key: text(1), value: text(2), lease: integer(3) });
 const DeleteRangeRequest = message({ key: text(1), rangeEnd: text(2) });
 
 /** `result` 0 is "equal"; `target` 0 is version, 1 create revision, 2 modification revision. */
@@ -78,6 +78,9 @@ const WatchResponse = message({
 
 const CompactionRequest = message({ revision: integer(1) });
 const CompactionResponse = message({ header: nested(1, Header) });
+/** `id` is of the caller's choice; `ttl` is in seconds. */
+const LeaseGrantRequest = message({ ttl: integer(1), id: integer(2) });
+const LeaseGrantResponse = message({ header: nested(1, Header), id: integer(2), ttl: integer(3) });
 const AuthenticateRequest = message({ name: text(1), password: text(2) });
 const AuthenticateResponse = message({ token: text(2) });
 
@@ -101,6 +104,7 @@ export const calls = {
   range: { path: '/etcdserverpb.KV/Range', request: RangeRequest, response: RangeResponse },
   txn: { path: '/etcdserverpb.KV/Txn', request: TxnRequest, response: TxnResponse },
   compact: { path: '/etcdserverpb.KV/Compact', request: CompactionRequest, response: CompactionResponse },
+  leaseGrant: { path: '/etcdserverpb.Lease/LeaseGrant', request: LeaseGrantRequest, response: LeaseGrantResponse },
   authenticate: {
     path: '/etcdserverpb.Auth/Authenticate',
     request: AuthenticateRequest,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Client, calicoWriteRules, type Log } from '@calico/datastore';
+import type { EtcdValues } from '@calico/datastore/etcd';
 import type { KubernetesConfig } from '@calico/datastore/kubernetes';
 import type { Clock, Random } from '@calico/reconcile';
 import {
@@ -15,9 +16,14 @@ import {
 export interface Datastore {
   readonly type: DatastoreType;
   readonly client: Client;
+  /** Keys of an etcd that are no resources; absent elsewhere. */
+  readonly values?: StatusValues;
   /** Ends its connections, after what is under way on them. */
   close(): void;
 }
+
+/** Keys of an etcd that are no resources, such as Felix's status. */
+export type StatusValues = Pick<EtcdValues, 'list' | 'put' | 'delete'>;
 
 /** What opening a datastore can be told; time and chance are the process's own unless given. */
 export interface OpenOptions {
@@ -39,7 +45,7 @@ export async function openDatastore(config: DatastoreConfig, options: OpenOption
   const { env: _env, ...rest } = options;
   const { etcdClient, loadEtcdConfig } = await import('@calico/datastore/etcd');
   const client = etcdClient(await loadEtcdConfig(config), { ...rest, rules: calicoWriteRules });
-  return { type, client, close: () => client.close() };
+  return { type, client, values: client.values, close: () => client.close() };
 }
 
 /** A client of the Kubernetes cluster that the configuration names, also where Calico's datastore is an etcd. */

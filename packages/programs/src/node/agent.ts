@@ -40,6 +40,7 @@ import { PodView } from './pod-view.ts';
 import { RuleHits } from './rule-hits.ts';
 import { statusReporter } from './status.ts';
 import { StatusFiles } from './status-files.ts';
+import { StatusReports } from './status-reports.ts';
 import { watchViewHealth } from './view-health.ts';
 
 /** Where tests look in. */
@@ -87,6 +88,21 @@ export async function runNodeAgent(
     ...{ prefix: statusPrefix(config), clock: systemClock, random: systemRandom },
     log: log.child({ component: 'endpoint-status' }),
   });
+  const statusReports =
+    datastore.values === undefined
+      ? []
+      : [
+          new StatusReports({
+            ...{
+              nodeName: environment.nodeName,
+              values: datastore.values,
+              config,
+              clock: systemClock,
+              random: systemRandom,
+            },
+            log: log.child({ component: 'status-reports' }),
+          }),
+        ];
   health.overrideTimeouts(timeoutsOf(config));
   const felix = new Felix({
     nodeName: environment.nodeName,
@@ -97,12 +113,13 @@ export async function runNodeAgent(
     log: log.child({ component: 'felix' }),
     health,
     metrics: felixMetrics(metrics),
-    statusListeners: [statusFiles],
+    statusListeners: [statusFiles, ...statusReports],
     onConfig(now) {
       setLevel(now.logLevel);
       healthPage.listen(healthAt(now));
       metricsPage.listen(metricsAt(now));
       statusFiles.setPrefix(statusPrefix(now));
+      for (const reports of statusReports) reports.setConfig(now);
       health.overrideTimeouts(timeoutsOf(now));
     },
   });
@@ -136,6 +153,7 @@ export async function runNodeAgent(
     object,
     felixPart,
     statusFiles,
+    ...statusReports,
     { name: 'rule hits', start: () => hits.start(), stop: () => hits.stop() },
     debugComponent({ node, felix, hits, view: felixPart.status, health, loop: loopDelay }),
     mtu,

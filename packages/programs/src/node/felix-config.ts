@@ -23,6 +23,14 @@ export interface AgentConfig {
   readonly rulesRefreshInterval: number;
   /** Below this folder are files for endpoints that are up; undefined: below the run folder, empty: there are none. */
   readonly endpointStatusPrefix: string | undefined;
+  /** Whether etcd is told how each pod stands, and how long such a report waits for others, in milliseconds. */
+  readonly endpointReporting: boolean;
+  readonly endpointReportingDelay: number;
+  /** How often etcd is told that Felix lives, 0: never, and how long that holds, in milliseconds. */
+  readonly reportingInterval: number;
+  readonly reportingTtl: number;
+  /** A part of the keys of such reports. */
+  readonly openstackRegion: string;
   /** For how long the dataplane may be silent about its health, in milliseconds. */
   readonly dataplaneWatchdog: number;
   /** The same of any reporter, by its name. */
@@ -68,6 +76,11 @@ export const agentParameters: Parameters<AgentConfig> = {
     effect:
       'below it, in `endpoint-status`, is a file for each pod whose rules are in force; `CALICO_RUN_DIR` if empty, no files if `none`',
   }),
+  endpointReporting: flag('EndpointReportingEnabled', false, 'an etcd is told how each pod of this node stands'),
+  endpointReportingDelay: span('EndpointReportingDelaySecs', 1_000, 'how long such a report waits for others'),
+  reportingInterval: span('ReportingIntervalSecs', 30_000, 'how often an etcd is told that Felix lives'),
+  reportingTtl: span('ReportingTTLSecs', 90_000, 'how long that holds; for ever if 0'),
+  openstackRegion: anyText('OpenstackRegion', '', 'the region in the keys of such reports'),
   dataplaneWatchdog: span(
     'DataplaneWatchdogTimeout',
     90_000,
