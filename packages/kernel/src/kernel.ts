@@ -1,5 +1,5 @@
 import type { Addr, Cidr, Family, Mac } from '@calico/ip';
-import type { Nftables } from './nftables/types.ts';
+import type { Nftables, TableName } from './nftables/types.ts';
 
 /** A network namespace held open by its file descriptor. `path` is where it was opened; the current one has none. */
 export interface Namespace {
@@ -224,7 +224,8 @@ export interface Conntrack {
   flush(): void;
 }
 
-export type EventGroup = 'link' | 'address' | 'route' | 'neighbour';
+/** 'table': changes of nftables that somebody else than this kernel's own handle has made. */
+export type EventGroup = 'link' | 'address' | 'route' | 'neighbour' | 'table';
 
 /** A change that the kernel reports. After 'overrun' changes were lost: read everything again. */
 export type KernelEvent =
@@ -232,6 +233,7 @@ export type KernelEvent =
   | { readonly kind: 'address'; readonly change: 'new' | 'deleted'; readonly address: Address }
   | { readonly kind: 'route'; readonly change: 'new' | 'deleted'; readonly route: Route }
   | { readonly kind: 'neighbour'; readonly change: 'new' | 'deleted'; readonly neighbour: Neighbour }
+  | { readonly kind: 'table'; readonly table: TableName }
   | { readonly kind: 'overrun' };
 
 export interface Subscription {

@@ -44,6 +44,9 @@ class Recorder implements Nftables {
   dumpInSteps(name: TableName) {
     return this.#to.dumpInSteps(name);
   }
+  isOwner(name: TableName) {
+    return this.#to.isOwner(name);
+  }
   counters(name: TableName) {
     return this.#to.counters(name);
   }

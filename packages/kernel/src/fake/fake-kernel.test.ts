@@ -73,6 +73,19 @@ test('overrun is told to every subscriber', async () => {
   expect(await heard.promise).toEqual({ kind: 'overrun' });
 });
 
+test('a change of a table is told when another handle makes it', async () => {
+  const kernel = fakeKernel();
+  const table = { family: 'inet', name: 'shared' } as const;
+  const heard: KernelEvent[] = [];
+  kernel.subscribe(['table'], event => heard.push(event));
+  kernel.nftables.transaction(table, [{ op: 'addTable' }]);
+  kernel.nftables.another().transaction(table, [{ op: 'addChain', chain: { name: 'theirs' } }]);
+  expect(() => kernel.nftables.another().transaction(table, [{ op: 'deleteChain', name: 'none' }])).toThrow('ENOENT');
+  await Promise.resolve();
+  expect(heard).toEqual([{ kind: 'table', table }]);
+  expect(kernel.nftables.isOwner(table)).toBe(false);
+});
+
 test('the namespaces of a machine are found by path and are its own', () => {
   const machine = new FakeMachine();
   const namespace = machine.createNamespace('/run/netns/a');

@@ -47,6 +47,7 @@ export class FakeNet {
   #lastIndex = 0;
 
   constructor() {
+    this.nftables.onForeignChange(table => this.emit({ kind: 'table', table }));
     this.addLink({ name: 'lo', kind: undefined, mtu: 65536, mac: '00:00:00:00:00:00' });
   }
 

@@ -79,13 +79,20 @@ class LinuxKernel implements Kernel {
   readonly #route: NetlinkSocket;
   readonly #others = new Set<{ close(): void }>();
   #conntrackSocket: NetlinkSocket | undefined;
+  readonly #nftablesPorts = new Set<number>();
 
   /** `owned` is closed with the kernel. */
   constructor(namespace: Namespace, owned?: Namespace) {
     this.#namespace = namespace;
     if (owned !== undefined) this.#others.add(owned);
     this.#route = inNamespace(namespace, () => new NetlinkSocket(NETLINK_ROUTE));
-    this.nftables = openLinuxNftables({ openSocket: options => this.#netfilterSocket(options) });
+    this.nftables = openLinuxNftables({
+      openSocket: options => {
+        const socket = this.#netfilterSocket(options);
+        this.#nftablesPorts.add(socket.port());
+        return socket;
+      },
+    });
     this.conntrack = new LinuxConntrack(
       () => {
         this.#conntrackSocket ??= this.#netfilterSocket();
@@ -236,7 +243,12 @@ class LinuxKernel implements Kernel {
   }
 
   subscribe(groups: readonly EventGroup[], on: (event: KernelEvent) => void): Subscription {
-    const subscription = subscribe(open => inNamespace(this.#namespace, open), groups, on);
+    const subscription = subscribe(
+      open => inNamespace(this.#namespace, open),
+      groups,
+      on,
+      port => this.#nftablesPorts.has(port),
+    );
     this.#others.add(subscription);
     return subscription;
   }

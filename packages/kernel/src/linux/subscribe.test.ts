@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import { cidr, nthAddr } from '@calico/ip';
 import type { KernelEvent } from '../kernel.ts';
+import { openKernel } from './open-kernel.ts';
 import { freshNamespaces, privileged } from './testing.ts';
 
 privileged(import.meta.path, () => {
@@ -51,5 +52,38 @@ privileged(import.meta.path, () => {
     for (let i = 0; i < 20; i++) await round();
     // The event thread closes its own a moment after it is told to: one round's may still be open.
     expect(open()).toBeLessThan(before + 10);
+  });
+
+  test('a change of a table is told when it is not our own', async () => {
+    const setting = freshNamespaces();
+    const { kernel, namespace } = setting;
+    const foreign = openKernel({ namespace });
+    try {
+      const table = { family: 'inet', name: 'shared' } as const;
+      const heard: KernelEvent[] = [];
+      const deleted = Promise.withResolvers<void>();
+      kernel.nftables.transaction(table, [{ op: 'addTable' }]);
+      const subscription = kernel.subscribe(['table'], event => {
+        heard.push(event);
+        if (event.kind === 'table' && event.table.name === 'last') deleted.resolve();
+      });
+      kernel.nftables.transaction(table, [{ op: 'addChain', chain: { name: 'ours' } }]);
+      foreign.nftables.transaction(table, [{ op: 'addChain', chain: { name: 'theirs' } }]);
+      kernel.nftables.transaction(table, [{ op: 'addChain', chain: { name: 'ours-too' } }]);
+      foreign.nftables.transaction({ ...table, name: 'last' }, [{ op: 'addTable' }]);
+      await deleted.promise;
+      subscription.close();
+      expect(heard).toEqual([
+        { kind: 'table', table },
+        { kind: 'table', table: { ...table, name: 'last' } },
+      ]);
+      expect([kernel, foreign].map(each => each.nftables.isOwner(table))).toEqual([false, false]);
+      const owned = { ...table, name: 'owned' };
+      kernel.nftables.transaction(owned, [{ op: 'addTable', owner: true }]);
+      expect([kernel, foreign].map(each => each.nftables.isOwner(owned))).toEqual([true, false]);
+    } finally {
+      foreign.close();
+      setting.close();
+    }
   });
 });

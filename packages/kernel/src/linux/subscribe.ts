@@ -1,6 +1,8 @@
 import type { Address, EventGroup, KernelEvent, Link, Neighbour, Route, Subscription } from '../kernel.ts';
 import { type NetlinkMessage, splitMessages } from '../netlink/message.ts';
-import { NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
+import { NETLINK_NETFILTER, NETLINK_ROUTE, NetlinkSocket } from '../netlink/socket.ts';
+import * as nft from '../nftables/constants.ts';
+import { decodeTableName } from '../nftables/decode.ts';
 import { decodeAddress } from './address-codec.ts';
 import * as c from './constants.ts';
 import { listenOn } from './event-thread.ts';
@@ -14,7 +16,11 @@ const groupNumbers: Readonly<Record<EventGroup, readonly number[]>> = {
   address: [c.RTNLGRP_IPV4_IFADDR, c.RTNLGRP_IPV6_IFADDR],
   route: [c.RTNLGRP_IPV4_ROUTE, c.RTNLGRP_IPV6_ROUTE],
   neighbour: [c.RTNLGRP_NEIGH],
+  table: [],
 };
+
+/** linux/netfilter/nfnetlink.h */
+const NFNLGRP_NFTABLES = 7;
 
 /**
  * Delivers the changes of the network namespace that `open` makes its socket in, on the event loop. A subscription does not
@@ -24,26 +30,48 @@ export function subscribe(
   inside: (open: () => NetlinkSocket) => NetlinkSocket,
   groups: readonly EventGroup[],
   on: (event: KernelEvent) => void,
+  isOwn: (port: number) => boolean,
 ): Subscription {
   assertHome('subscribe'); // the event thread would be born in there, and stay
   const numbers = groups.flatMap(group => groupNumbers[group]);
-  const socket = inside(() => new NetlinkSocket(NETLINK_ROUTE, { groups: numbers, receiveBuffer: 8 << 20 }));
   let open = true;
-  const listening = listenOn(socket, ({ datagrams, overrun }) => {
-    for (const datagram of datagrams) {
-      for (const message of splitMessages(datagram)) {
-        const event = decodeEvent(message);
-        if (event !== undefined && open) on(event);
-      }
-    }
-    if (overrun && open) on({ kind: 'overrun' });
-  });
+  const listen = (
+    family: number,
+    joined: readonly number[],
+    decode: (message: NetlinkMessage) => KernelEvent | undefined,
+  ) =>
+    listenOn(
+      inside(() => new NetlinkSocket(family, { groups: joined, receiveBuffer: 8 << 20 })),
+      ({ datagrams, overrun }) => {
+        for (const datagram of datagrams) {
+          for (const message of splitMessages(datagram)) {
+            const event = decode(message);
+            if (event !== undefined && open) on(event);
+          }
+        }
+        if (overrun && open) on({ kind: 'overrun' });
+      },
+    );
+  const listening = [
+    ...(numbers.length > 0 ? [listen(NETLINK_ROUTE, numbers, decodeEvent)] : []),
+    ...(groups.includes('table')
+      ? [listen(NETLINK_NETFILTER, [NFNLGRP_NFTABLES], message => decodeTableChange(message, isOwn))]
+      : []),
+  ];
   return {
     close() {
       open = false;
-      listening.close();
+      for (const each of listening) each.close();
     },
   };
+}
+
+/** undefined for what our own handle did, and for the notice of a new generation that closes each change. */
+function decodeTableChange(message: NetlinkMessage, isOwn: (port: number) => boolean): KernelEvent | undefined {
+  const { type, port } = message;
+  if (type >> 8 !== nft.NFNL_SUBSYS_NFTABLES || (type & 0xff) === nft.NFT_MSG_NEWGEN || isOwn(port)) return undefined;
+  const table = decodeTableName(message);
+  return table && { kind: 'table', table };
 }
 
 /** undefined for what is none of our kinds: other families, cloned routes, the kernel's own neighbour entries. */

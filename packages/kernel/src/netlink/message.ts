@@ -40,6 +40,8 @@ export interface NetlinkMessage {
   readonly type: number;
   readonly flags: number;
   readonly sequence: number;
+  /** Whose request it answers or tells of; 0 for none. */
+  readonly port: number;
   readonly payload: Uint8Array;
 }
 
@@ -63,6 +65,7 @@ export function splitMessages(bytes: Uint8Array): NetlinkMessage[] {
       type: view.getUint16(at + 4, LITTLE_ENDIAN),
       flags: view.getUint16(at + 6, LITTLE_ENDIAN),
       sequence: view.getUint32(at + 8, LITTLE_ENDIAN),
+      port: view.getUint32(at + 12, LITTLE_ENDIAN),
       payload: bytes.subarray(at + NLMSG_HDRLEN, at + length),
     });
     at += align4(length);

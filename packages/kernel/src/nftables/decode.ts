@@ -50,6 +50,16 @@ export interface TableInfo {
   readonly persist: boolean;
 }
 
+/**
+ * The table that a message of any kind is about: its name is attribute 1 of each (NFTA_CHAIN_TABLE, NFTA_RULE_TABLE, …).
+ * undefined for a family not known here, such as bridge.
+ */
+export function decodeTableName(message: NetlinkMessage): TableName | undefined {
+  const family = families.get(message.payload[0] ?? 0);
+  const name = attributesOf(message).string(nft.NFTA_TABLE_NAME);
+  return family === undefined || name === undefined ? undefined : { family, name };
+}
+
 /** NFT_MSG_NEWTABLE; undefined for a family not known here, such as bridge. */
 export function decodeTable(message: NetlinkMessage): TableInfo | undefined {
   const family = families.get(message.payload[0] ?? 0);

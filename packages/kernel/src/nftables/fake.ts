@@ -8,13 +8,15 @@ import type { CounterDump, Element, Hook, Nftables, Op, SetDump, TableDump, Tabl
 
 /** The tables of one namespace in memory, shared by the handles on them. */
 interface Ruleset {
+  /** Told of each change, and by which handle it was made. */
+  readonly listeners: Set<(table: TableName, handle: number) => void>;
   tables: Map<string, FakeTable>;
   handles: number;
 }
 
 /** nf_tables in memory, empty. It refuses what the kernel refuses, with the same errnos. */
 export function fakeNftables(): FakeNftables {
-  return new FakeNftables({ tables: new Map(), handles: 0 });
+  return new FakeNftables({ listeners: new Set(), tables: new Map(), handles: 0 });
 }
 
 function keyOf(table: TableName): string {
@@ -37,6 +39,13 @@ export class FakeNftables implements Nftables {
     return new FakeNftables(this.#ruleset);
   }
 
+  /** Calls for each change that another handle makes. */
+  onForeignChange(call: (table: TableName) => void): void {
+    this.#ruleset.listeners.add((table, handle) => {
+      if (handle !== this.#handle) call(table);
+    });
+  }
+
   /** The next transaction is refused with this errno name, and changes nothing. */
   failNext(code: string): void {
     this.#nextRefusal = code;
@@ -48,7 +57,10 @@ export class FakeNftables implements Nftables {
     if (refusal !== undefined) throw new KernelError(refusedOp(table, ops, 0), errnoNumber(refusal));
     // The kernel too checks the whole at the end, and once more after each operation to find the one at fault.
     const failed = this.#apply(table, ops, false);
-    if (failed === undefined) return;
+    if (failed === undefined) {
+      for (const listener of this.#ruleset.listeners) listener(table, this.#handle);
+      return;
+    }
     const { index, code } = failed.index < ops.length ? failed : (this.#apply(table, ops, true) ?? failed);
     throw new KernelError(refusedOp(table, ops, index), errnoNumber(code));
   }
@@ -158,6 +170,10 @@ export class FakeNftables implements Nftables {
     }
     const last = this.dump(name);
     return last && { ...last, chains, sets };
+  }
+
+  isOwner(name: TableName): boolean {
+    return this.#ruleset.tables.get(keyOf(name))?.owner === this.#handle;
   }
 
   counters(name: TableName): readonly CounterDump[] {

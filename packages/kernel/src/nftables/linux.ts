@@ -245,6 +245,11 @@ class LinuxNftables implements Nftables {
     };
   }
 
+  isOwner(table: TableName): boolean {
+    const port = this.#getTable(table)?.ownerPort;
+    return port !== undefined && port === this.#socket.port();
+  }
+
   counters(table: TableName): readonly CounterDump[] {
     const counters = this.#countersOf(table);
     if (counters.length === 0 && this.#getTable(table) === undefined) {

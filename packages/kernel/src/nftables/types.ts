@@ -315,6 +315,8 @@ export interface Nftables {
   transaction(table: TableName, ops: readonly Op[]): void;
   /** The tables there are, of every owner. */
   tables(): readonly TableName[];
+  /** Whether this handle owns the table, so that nobody else can change it. */
+  isOwner(table: TableName): boolean;
   /** The whole table as one consistent view; undefined when there is none. */
   dump(table: TableName): TableDump | undefined;
   /**
