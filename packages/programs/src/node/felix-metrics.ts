@@ -14,6 +14,8 @@ export interface FelixMetrics {
   /** From a change of the cluster to the kernel having it. */
   readonly changeTime: Histogram;
   readonly failures: Counter;
+  readonly drift: Counter<'part'>;
+  readonly compared: Gauge<'part'>;
   /** Packets of Log rules that no line was written of. */
   readonly droppedPacketLines: Counter;
   readonly programsOverBudget: Gauge;
@@ -60,6 +62,16 @@ export function felixMetrics(metrics: Metrics): FelixMetrics {
     failures: metrics.counter(
       'felix_int_dataplane_failures',
       'Writes that the kernel refused and that are tried again.',
+    ),
+    drift: metrics.counter(
+      'felix_dataplane_drift',
+      'Objects in the kernel that were found to be other than written, and were mended: chains, sets, elements, routes.',
+      ['part'],
+    ),
+    compared: metrics.gauge(
+      'felix_dataplane_compared_time_seconds',
+      'When rules and routes were last compared with the kernel, in seconds since 1970.',
+      ['part'],
     ),
     droppedPacketLines: metrics.counter(
       'felix_packet_lines_dropped',

@@ -155,6 +155,27 @@ describe('Felix', () => {
     expect(podRoutes()).toEqual([]);
   });
 
+  test('rules that another program has changed are mended a moment later where a table has no owner, and it is said', async () => {
+    const { transaction } = kernel.nftables;
+    kernel.nftables.transaction = (table, ops) =>
+      transaction.call(
+        kernel.nftables,
+        table,
+        ops.map(op => (op.op === 'addTable' ? { op: 'addTable' } : op)),
+      );
+    getReady();
+    await felix.endpointAdded(endpoint('c1', '10.0.0.1'));
+    const table = { family: 'inet', name: tableName } as const;
+    const elements = () => kernel.nftables.elements(table, 'to-workload-4').length;
+    expect(lines.join('')).toContain('knows no owners of tables');
+    kernel.nftables.another().transaction(table, [{ op: 'flushSet', name: 'to-workload-4' }]);
+    expect(elements()).toBe(0);
+    await clock.advance(200);
+    expect(elements()).toBe(1);
+    expect(readyInWords()).toBe('');
+    expect(health.readiness().text).toContain('1 objects of rules were not as written');
+  });
+
   test('a removed endpoint has no rules and no routes', async () => {
     getReady();
     await felix.endpointAdded(endpoint('c1', '10.0.0.1'));

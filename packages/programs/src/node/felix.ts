@@ -10,6 +10,8 @@ import { type AgentConfig, felixSettings } from './felix-config.ts';
 import { countBy, countMessages, type FelixMetrics } from './felix-metrics.ts';
 import { FelixWork } from './felix-work.ts';
 import { FelixWriter } from './felix-writer.ts';
+import { ForeignChanges } from './foreign-changes.ts';
+import { KernelDrift } from './kernel-drift.ts';
 import { PacketLog } from './packet-log.ts';
 
 /** What Felix works with. */
@@ -64,6 +66,8 @@ export class Felix {
   #forgetTimer: Timer | undefined;
   #cutter: ConnectionCutter | undefined;
   #subscription: Subscription | undefined;
+  readonly #drift: KernelDrift;
+  readonly #foreignChanges: ForeignChanges;
   #packetLog: PacketLog | undefined;
   /** Of the policies in force, for the lines of the packet log. */
   readonly #tiers = new Map<string, string>();
@@ -84,6 +88,8 @@ export class Felix {
       onFlushed: since => this.#onFlushed(since),
       isOutdated: update => update.kind === 'WorkloadEndpoint' && this.#isOlderThanCni(update),
     });
+    this.#drift = new KernelDrift(options);
+    this.#foreignChanges = new ForeignChanges(options, () => this.#writer?.resync('rules'));
     options.health.register({ name: calcReporter, timeoutMs: calcTimeout });
     options.health.register({ name: dataplaneReporter, timeoutMs: this.#config.dataplaneWatchdog });
     options.health.report(calcReporter, {
@@ -129,6 +135,7 @@ export class Felix {
   stop(): void {
     this.#work.stop();
     this.#subscription?.close();
+    this.#foreignChanges.stop();
     this.#renewTimer?.cancel();
     for (const timer of this.#resyncTimers.values()) timer.cancel();
     this.#writer?.stop();
@@ -296,6 +303,8 @@ export class Felix {
         if (!dataplane.inSync) return;
         health.report(dataplaneReporter, { live: true, ready: true });
         this.#statuses.written();
+        this.#drift.written();
+        this.#foreignChanges.written();
         this.#ready.resolve();
         log.debug({ ...applied }, 'Wrote to the kernel');
         this.#forgetConnectionsSoon();
@@ -309,6 +318,7 @@ export class Felix {
       },
       compared: (part, drift) => {
         if (drift > 0) log.warn({ part, drift }, 'The kernel was not as it should be; mending it');
+        this.#drift.compared(part, drift);
       },
     });
   }
