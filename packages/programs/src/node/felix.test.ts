@@ -8,6 +8,7 @@ import { ClockFake, finished, seededRandom } from '@calico/reconcile';
 import { Felix } from './felix.ts';
 import type { AgentConfig } from './felix-config.ts';
 import { felixMetrics } from './felix-metrics.ts';
+import { TurnClockFake } from './turn-clock-fake.ts';
 
 let kernel: FakeKernel;
 let clock: ClockFake;
@@ -76,6 +77,16 @@ const config = (spec: Record<string, unknown>): ResourceUpdate => ({
   name: 'default',
   resource: { apiVersion: 'projectcalico.org/v3', kind: 'FelixConfiguration', metadata: { name: 'default' }, spec },
 });
+const nodeAt = (i: number): ResourceUpdate => ({
+  kind: 'CalicoNode',
+  name: `other-${i}`,
+  resource: {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'Node',
+    metadata: { name: `other-${i}` },
+    spec: { bgp: { ipv4Address: `172.16.${i >> 8}.${i & 255}/12` } },
+  },
+});
 const podRoutes = () =>
   kernel
     .routes({ table: 254 })
@@ -131,6 +142,57 @@ describe('Felix', () => {
     felix.onUpdates([profile]);
     felix.onInSync();
     expect(podRoutes()).toEqual(['10.0.0.1/32']);
+  });
+
+  test('lets a pod start closed while a large change is being written, and opens it with the next', async () => {
+    felix.stop();
+    const slow = new TurnClockFake();
+    clock = slow;
+    felix = makeFelix();
+    felix.start();
+    getReady();
+    slow.busyMs = 1;
+    let taken = false;
+    void felix.onUpdates(Array.from({ length: 500 }, (_, i) => nodeAt(i)))?.then(() => {
+      taken = true;
+    });
+    while (!taken && slow.turn()) await Promise.resolve();
+    let answered = false;
+    const added = felix.endpointAdded(endpoint('c1', '10.0.0.1')).then(() => {
+      answered = true;
+    });
+    await slow.advance(499);
+    for (let i = 0; i < 10; i++) slow.turn();
+    expect(answered).toBe(false);
+    await slow.advance(1);
+    await added;
+    expect(lines.join('')).toContain('Pod starts closed: a large change is being written');
+    expect(podRoutes()).toEqual([]);
+    await slow.turns();
+    expect(podRoutes()).toEqual(['10.0.0.1/32']);
+    expect(felix.interfaceProblem('cali1')).toBeUndefined();
+  });
+
+  test('waits for a large change where the pod’s interface is still open to what it may do now', async () => {
+    felix.stop();
+    const slow = new TurnClockFake();
+    clock = slow;
+    felix = makeFelix();
+    felix.start();
+    getReady();
+    await felix.endpointAdded(endpoint('c1', '10.0.0.1'));
+    slow.busyMs = 1;
+    void felix.onUpdates(Array.from({ length: 500 }, (_, i) => nodeAt(i)));
+    let answered = false;
+    const added = felix.endpointAdded(endpoint('c2', '10.0.0.2')).then(() => {
+      answered = true;
+    });
+    for (let i = 0; i < 10; i++) slow.turn();
+    await slow.advance(5_000);
+    expect(answered).toBe(false);
+    await slow.turns();
+    await added;
+    expect(podRoutes()).toEqual(['10.0.0.2/32']);
   });
 
   test('lets no pod start before the first view where nothing keeps it closed', async () => {
