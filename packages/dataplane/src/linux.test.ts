@@ -18,6 +18,7 @@ import {
   rule,
   tier,
 } from './testing/builders.ts';
+import { reachableText } from './testing/ruleset-text.ts';
 
 const isRoot = process.getuid?.() === 0;
 const reason = isRoot ? '' : ' (skipped: needs root)';
@@ -45,6 +46,26 @@ const world: Message[] = [
   },
   { kind: 'inSync' },
 ];
+
+const table = { family: 'inet', name: 'calico' } as const;
+
+/** Six pods with twelve policies of twelve sets, in which each generation is other than the one before. */
+function largeWorld(generation: number): Message[] {
+  const ids = Array.from({ length: 12 }, (_, i) => i);
+  const sets = ids.map((i): Message => {
+    const members = Array.from({ length: 50 }, (_, k) => `10.${generation}.${i}.${k}/32`);
+    return { kind: 'ipSetUpdate', id: `s:${i}`, type: 'net', members };
+  });
+  const policies = ids.map((i): Message => {
+    const from = rule('allow', [ipSet('source', `s:${i}`), protocol(6), ports('destination', [`${80 + generation}`])]);
+    return { kind: 'policyUpdate', policy: policy(`gnp/p${i}`, [from, rule('deny', [protocol(17)], 1)]) };
+  });
+  const pods = ids.slice(0, 6).map((i): Message => {
+    const names = ids.map(k => `gnp/p${(k + i + generation) % 12}`);
+    return { kind: 'endpointUpdate', id: `d/${i}`, endpoint: endpoint(`cali${i}`, program([tier('default', names)])) };
+  });
+  return [...sets, ...policies, ...pods, { kind: 'inSync' }];
+}
 
 function withKernel(work: (open: () => Kernel) => void): void {
   const path = `/run/netns/dataplane-test-${process.pid}`;
@@ -154,4 +175,50 @@ describe('on Linux', () => {
       kernel.close();
     });
   });
+
+  test.skipIf(!isRoot)(
+    `changes in slices switch once each, while the table is compared in between${reason}`,
+    async () => {
+      await fillThreadPool();
+      withKernel(open => {
+        const kernel = open();
+        const options = { rulesInOrder: 1000, batchLimit: 2048 };
+        const dataplane = new Dataplane(kernel, { ...defaultDataplaneConfig, nodeName: 'node1' }, options);
+        const reachable = () => reachableText(kernel.nftables.dump(table)).join('\n');
+        let seen: string[] = [];
+        const { transaction } = kernel.nftables;
+        kernel.nftables.transaction = (name, ops) => {
+          transaction.call(kernel.nftables, name, ops);
+          seen.push(reachable());
+        };
+        let comparisons = 0;
+        let comparison = dataplane.resyncInSteps('rules');
+        for (let generation = 0; generation < 4; generation++) {
+          dataplane.handle(largeWorld(generation));
+          const before = reachable();
+          seen = [];
+          for (const _ of dataplane.applyInSteps());
+          expect(seen.length).toBeGreaterThan(5);
+          expect(new Set([before, ...seen]).size).toBe(2);
+          expect(seen.at(-1)).not.toBe(before);
+          // Never whole before the next change, but for the last.
+          for (let i = 0; i < 15 || generation === 3; i++) {
+            const { done, value } = comparison.next();
+            if (!done) continue;
+            expect(value).toBe(0);
+            if (++comparisons > 1 && generation === 3) break;
+            comparison = dataplane.resyncInSteps('rules');
+          }
+        }
+        kernel.close();
+        const again = open();
+        const fresh = new Dataplane(again, { ...defaultDataplaneConfig, nodeName: 'node1' }, { rulesInOrder: 1000 });
+        fresh.handle(largeWorld(3));
+        expect(fresh.apply().rules).toBe(0);
+        again.nftables.transaction(table, [{ op: 'deleteTable' }]);
+        again.close();
+      });
+    },
+    30_000,
+  );
 });
