@@ -41,8 +41,14 @@ export function missingForKubernetes(): string | undefined {
   return missing.length === 0 ? undefined : `needs ${missing.join(' and ')}`;
 }
 
+/** How a server is started otherwise than usual. */
+export interface KubernetesOptions {
+  /** Others than its administrator may do what roles allow them, and every request is noted in `audit.log` of its folder. */
+  readonly rbac?: boolean;
+}
+
 /** Builds the programs when they are not built yet, and starts them; takes a few seconds then. */
-export async function startKubernetes(): Promise<KubernetesServer> {
+export async function startKubernetes({ rbac = false }: KubernetesOptions = {}): Promise<KubernetesServer> {
   const programs = await buildKubernetes(line => console.error(line));
   const folder = mkdtempSync(join(tmpdir(), 'calico-kubernetes-'));
   const running: { stop(): Promise<void> }[] = [];
@@ -56,7 +62,7 @@ export async function startKubernetes(): Promise<KubernetesServer> {
     const token = randomBytes(16).toString('hex');
     const port = await freePort();
     const url = `https://127.0.0.1:${port}`;
-    const args = apiServerArguments(folder, token, port, etcd.url);
+    const args = [...apiServerArguments(folder, token, port, etcd.url), ...accessArguments(folder, rbac)];
     let apiServer = await startApiServer(programs.apiServer, args, url, token);
     running.push({ stop: () => apiServer.stop() });
     const ca = readFileSync(join(folder, 'certificates', 'apiserver.crt'), 'utf8');
@@ -115,7 +121,6 @@ function apiServerArguments(folder: string, token: string, port: number, etcd: s
     `--secure-port=${port}`,
     `--cert-dir=${certificates}`,
     `--token-auth-file=${tokens}`,
-    '--authorization-mode=AlwaysAllow',
     `--service-account-key-file=${accountKey}`,
     `--service-account-signing-key-file=${accountKey}`,
     '--service-account-issuer=https://kubernetes.default.svc',
@@ -123,6 +128,19 @@ function apiServerArguments(folder: string, token: string, port: number, etcd: s
     // Nobody makes the service accounts that pods would be given.
     '--disable-admission-plugins=ServiceAccount',
     '--profiling=false',
+  ];
+}
+
+function accessArguments(folder: string, rbac: boolean): string[] {
+  if (!rbac) return ['--authorization-mode=AlwaysAllow'];
+  const policy = join(folder, 'audit-policy.json');
+  const rules = [{ level: 'Metadata', omitStages: ['RequestReceived', 'ResponseStarted'] }];
+  writeFileSync(policy, JSON.stringify({ apiVersion: 'audit.k8s.io/v1', kind: 'Policy', rules }));
+  return [
+    '--authorization-mode=RBAC',
+    `--audit-policy-file=${policy}`,
+    `--audit-log-path=${join(folder, 'audit.log')}`,
+    '--audit-log-mode=blocking',
   ];
 }
 
