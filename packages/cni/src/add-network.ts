@@ -14,7 +14,7 @@ import { wishOf } from './pod-annotations.ts';
 import { removeHostEnd, removePodEnd } from './pod-links.ts';
 import { configurePod, createVeth, DEFAULT_ROUTES, isSettled, type PodPlace, type VethPair } from './pod-network.ts';
 import { withPodPlace } from './pod-place.ts';
-import { publish } from './publish.ts';
+import { type Later, publish } from './publish.ts';
 import { type ContainerView, readContainer } from './read-container.ts';
 import { passGates } from './readiness-gates.ts';
 import { renderResult } from './result.ts';
@@ -27,9 +27,10 @@ const largestMtu = 65_535;
 
 /**
  * Gives a container its network and answers when its own rules and routes are in the kernel. May be repeated: the veth is
- * made anew, the container's address stays. After a failure what was made is taken back. Gives what the plugin prints.
+ * made anew, the container's address stays. After a failure what was made is taken back. Gives what the plugin prints;
+ * `later` gets what goes on.
  */
-export async function addNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall): Promise<object> {
+export async function addNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall, later?: Later): Promise<object> {
   const config = parseNetworkConfig(call.config, deps);
   const phases = new Phases(deps.clock, name => deps.onPhase?.(`ADD ${name}`));
   requireMtuFile(config, deps.mtuFile);
@@ -71,7 +72,7 @@ export async function addNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall)
       configurePod(place, veth, { ...given, routes: given.podRoutes, allowIpForwarding: config.allowIpForwarding });
       phases.mark('pod');
       const mac = given.mac ?? veth.pod.mac;
-      await publish(deps, call, config, view, { addresses: given.addresses, mac, hadLink }, undo);
+      await publish(deps, call, config, view, { addresses: given.addresses, mac, hadLink }, undo, later);
       phases.mark('publish');
       await untilSettled(deps, place, veth);
       phases.mark('settle');

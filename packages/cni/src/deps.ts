@@ -4,6 +4,7 @@ import type { Kernel, Namespace } from '@calico/kernel';
 import type { Clock, Random } from '@calico/reconcile';
 import type { PodName } from './container-args.ts';
 import type { CniIpam } from './ipam.ts';
+import type { LateWork } from './late-work.ts';
 
 /** Where the server says what it does. The logger of `process` is one. */
 export interface CniLog {
@@ -30,6 +31,8 @@ export interface CniFelix {
    * another container has been given to `endpointAdded` since.
    */
   endpointRemoved(endpoint: Pick<WorkloadEndpoint, 'metadata'>, containerId?: string): Promise<void>;
+  /** What the datastore says of the endpoint counts from now on, as this could not be noted there. */
+  endpointNotNoted(endpoint: WorkloadEndpoint): void;
   /** Why the rules of a workload's interface are not in force, in words; undefined when they are, or nobody here can tell. */
   interfaceProblem(hostName: string): string | undefined;
 }
@@ -66,6 +69,11 @@ export interface CniDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: CniLog;
+  /**
+   * Where work goes that an answer need not wait for: noting a pod's address, which the kubelet will note too. Without it, as
+   * in a plugin whose process ends with its answer, everything is waited for.
+   */
+  readonly late?: LateWork;
   /** Told which part of a call has just been done: `ADD veth`, `DEL ipam` … Tests end the process there. */
   onPhase?(phase: string): void;
 }

@@ -18,6 +18,7 @@ import { parseNetworkConfig } from './network-config.ts';
 import { assignAddresses } from './pod-addresses.ts';
 import { wishOf } from './pod-annotations.ts';
 import type { CniAnswer, CniDelegate, CniFailure, CniRequest } from './protocol.ts';
+import type { Later } from './publish.ts';
 import { renderResult } from './result.ts';
 
 /** Does one call of the plugin; never rejects. */
@@ -36,7 +37,16 @@ export function createCniHandler(
   return async request => {
     try {
       const call = readCall(request);
-      return await mutex.run(keysOf(call), () => perform(deps, trash, call));
+      const answer = Promise.withResolvers<CniAnswer>();
+      // The next call about the same waits for what this one has under way after its answer.
+      const done = mutex.run(keysOf(call), async () => {
+        const late: Promise<void>[] = [];
+        answer.resolve(await perform(deps, trash, call, deps.late && (work => late.push(work))));
+        await Promise.all(late);
+      });
+      done.catch(answer.reject);
+      deps.late?.add(done);
+      return await answer.promise;
     } catch (error) {
       const failure = failureOf(error);
       const { command, parameters } = request;
@@ -59,6 +69,7 @@ async function perform(
   deps: CniDeps,
   trash: LinkTrash,
   call: CniCall,
+  later: Later | undefined,
 ): Promise<Exclude<CniAnswer, { error: unknown }>> {
   if (call.plugin === 'calico-ipam') return { output: await performIpam(deps, call) };
   const delegate = await delegateOfCall(deps, call);
@@ -66,7 +77,7 @@ async function perform(
   switch (call.command) {
     case 'ADD':
       if (delegate !== undefined) return answer(null);
-      return { output: await addNetwork(deps, trash, call) };
+      return { output: await addNetwork(deps, trash, call, later) };
     case 'DEL':
       await deleteNetwork(deps, trash, call);
       return answer(null);

@@ -6,7 +6,13 @@ import type { NetworkConfig } from './network-config.ts';
 import type { ContainerView } from './read-container.ts';
 import type { Undo } from './undo.ts';
 
-/** Tells Felix and everybody: the endpoint's rules and routes go into the kernel while the datastore takes it. */
+/** Takes work that goes on after the answer. */
+export type Later = (work: Promise<void>) => void;
+
+/**
+ * Tells Felix and everybody: the endpoint's rules and routes go into the kernel while the datastore takes it. With `later`
+ * nobody waits for the datastore; a pod that it does not take is told to the log, and noted by its kubelet.
+ */
 export async function publish(
   deps: CniDeps,
   call: CniCall,
@@ -14,6 +20,7 @@ export async function publish(
   { pod, entry }: ContainerView,
   made: { readonly addresses: readonly Addr[]; readonly mac: Mac | undefined; readonly hadLink: boolean },
   undo: Undo,
+  later: Later | undefined,
 ): Promise<void> {
   const { felix } = deps;
   const endpoint = endpointOf(deps, call, pod, made.addresses, made.mac);
@@ -25,12 +32,25 @@ export async function publish(
     config.policyTimeoutMs === undefined
       ? undefined
       : { timeoutMs: config.policyTimeoutMs, statusFolder: config.statusFolder };
+  const noted = entry.write(endpoint);
+  noted.catch(() => undefined);
   const results = await Promise.allSettled([
     withinPolicyTimeout(deps, call, config, felix.endpointAdded(endpoint, wait)),
-    entry.write(endpoint),
+    later === undefined ? noted : undefined,
     deps.datastoreType === 'etcdv3' && !config.kubernetesPolicy ? ensureProfile(deps, call) : undefined,
   ]);
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  const failure = results.find(({ status }) => status === 'rejected');
+  if (failure?.status === 'rejected') {
+    // What takes it back must not meet it on its way.
+    await noted.catch(() => undefined);
+    throw failure.reason;
+  }
+  later?.(
+    noted.catch(err => {
+      deps.log.warn({ ...logFields(call), err }, 'The address of a started pod could not be noted in its status');
+      felix.endpointNotNoted(endpoint);
+    }),
+  );
 }
 
 /** With `policy_setup_timeout_seconds` the pod starts after that time even without its rules, as in Calico. */

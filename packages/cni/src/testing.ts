@@ -13,6 +13,8 @@ import type { CniRequest } from './protocol.ts';
 export class RouteFelix implements CniFelix {
   /** Endpoints that it has, by name. */
   readonly endpoints = new Map<string, WorkloadEndpoint>();
+  /** Endpoints that the datastore did not take. */
+  readonly notNoted: string[] = [];
   /** The next endpoint is refused with this text. */
   refusal: string | undefined;
   readonly #kernel: Kernel;
@@ -31,6 +33,10 @@ export class RouteFelix implements CniFelix {
       const destination = cidr(text);
       this.#kernel.replaceRoute({ destination, table: 254, protocol: 80, scope: 'link', type: 'unicast', link });
     }
+  }
+
+  endpointNotNoted({ metadata }: WorkloadEndpoint): void {
+    this.notNoted.push(metadata.name);
   }
 
   interfaceProblem(hostName: string): string | undefined {
@@ -59,6 +65,7 @@ export interface World<M extends Machine = Machine> {
   readonly ipam: Ipam;
   readonly felix: RouteFelix;
   readonly clock: ClockFake;
+  readonly deps: CniDeps;
   readonly handler: CniHandler;
   /** What was logged. */
   readonly records: { readonly level: string; readonly message: string; readonly fields: Record<string, unknown> }[];
@@ -95,7 +102,7 @@ export async function newWorld<M extends Machine>(
     metadata: { name: 'default' },
     spec: { datastoreReady: true },
   });
-  const handler = createCniHandler({
+  const deps: CniDeps = {
     nodeName: 'node-1',
     client,
     datastoreType,
@@ -110,7 +117,7 @@ export async function newWorld<M extends Machine>(
     clock,
     random: seededRandom(2),
     log: { debug: log('debug'), info: log('info'), warn: log('warn') },
-  });
+  };
   return {
     machine,
     kernel,
@@ -118,7 +125,8 @@ export async function newWorld<M extends Machine>(
     ipam,
     felix,
     clock,
-    handler,
+    deps,
+    handler: createCniHandler(deps),
     records,
     pod: name => client.get(Pod, { name, namespace: 'shop' }),
     addPod: (name, { spec, annotations } = {}) =>

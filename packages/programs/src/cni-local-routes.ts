@@ -37,6 +37,8 @@ export class LocalRoutes implements CniFelix {
   /** The routes go with the interface. */
   async endpointRemoved(): Promise<void> {}
 
+  endpointNotNoted(): void {}
+
   interfaceProblem(): undefined {
     return undefined;
   }

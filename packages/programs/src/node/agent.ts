@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBird } from '@calico/bird';
-import { createCniHandler, startCniServer } from '@calico/cni';
+import { createCniHandler, LateWork, startCniServer } from '@calico/cni';
 import type { Client } from '@calico/datastore';
 import { type KindStatus, type Syncer, startFelixSyncer } from '@calico/datastore';
 import { Ipam, watchedSettings } from '@calico/ipam';
@@ -270,6 +270,7 @@ function cniComponent(parts: {
   const { node, ipam, felix, view, pods, kinds, mtu, hooks } = parts;
   const { environment, datastore, kubernetes, kernel } = node;
   const log = node.log.child({ component: 'cni' });
+  const late = new LateWork();
   let server: { stop(): Promise<void> } | undefined;
   return {
     name: 'CNI server',
@@ -291,12 +292,14 @@ function cniComponent(parts: {
         clock: systemClock,
         random: systemRandom,
         log,
+        late,
         onPhase: phase => hooks.onCniPhase?.(phase),
       });
       server = await startCniServer({ socketPath: join(environment.runFolder, 'cni.sock'), handler, log });
     },
     async stop() {
       await server?.stop();
+      await late.settled();
     },
   };
 }

@@ -214,6 +214,12 @@ export class Felix {
     await this.#writer?.written;
   }
 
+  /** What the watch says of an endpoint counts again: what the CNI server made of it could not be noted in the datastore. */
+  endpointNotNoted(endpoint: WorkloadEndpoint): void {
+    const key = keyOfEndpoint(endpoint);
+    if (this.#fromCni.get(key)?.spec.containerID === endpoint.spec.containerID) this.#fromCni.delete(key);
+  }
+
   /** Why the rules of a workload's interface are not in force, in words; undefined when they are. */
   interfaceProblem(hostName: string): string | undefined {
     if (this.#writer?.isRefused === true) return 'the kernel refuses changes of the rules; the cause is in the log';
