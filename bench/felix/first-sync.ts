@@ -6,6 +6,8 @@ import type { W1Task } from './w1-server.ts';
 
 /** Between two questions whether the agent is alive, in ms. */
 const askMs = 10;
+/** Between two questions whether it is ready, in ms. */
+const askReadyMs = 250;
 /** Between the end of one ADD and the next, in ms. */
 const addPause = 1_000;
 const namespaces = 100;
@@ -50,7 +52,7 @@ export async function measureFirstSync(node: BenchNode): Promise<Figure[]> {
     const working = Promise.all([asking(), adding()]);
     const agent = await node.startAgent(started => {
       pid = started;
-    });
+    }, askReadyMs);
     ready = true;
     await working;
     const [, waitingNs = '0'] = readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ');

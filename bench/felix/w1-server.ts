@@ -81,7 +81,13 @@ await answer({ url: `http://127.0.0.1:${server.port}` });
 async function pass(incoming: Request, path: string): Promise<Response> {
   const { method, headers, signal } = incoming;
   const body = method === 'GET' ? {} : { body: await incoming.arrayBuffer() };
-  return await fetch(url + path, { method, headers, signal, ...body, tls: { ca } });
+  const response = await fetch(url + path, { method, headers, signal, ...body, tls: { ca } });
+  if (!path.includes('watch=true') || response.body === null) return response;
+  // Headers go out with the first bytes, which for a watch may be a long time coming: an empty line means nothing.
+  const start = new TransformStream<Uint8Array, Uint8Array>({
+    start: stream => stream.enqueue(new TextEncoder().encode('\n')),
+  });
+  return new Response(response.body.pipeThrough(start), { status: response.status, headers: response.headers });
 }
 
 function* objectsOf(kind: string): Iterable<ResourceUpdate> {

@@ -131,8 +131,8 @@ export class BenchNode {
     return join(this.folder, 'run', 'cni.sock');
   }
 
-  /** Starts the agent and waits until it is ready. `onStarted` is told its process at once. */
-  async startAgent(onStarted: (pid: number) => void = () => {}): Promise<BenchAgent> {
+  /** Starts the agent and waits until it is ready, asking every `askMs`. `onStarted` is told its process at once. */
+  async startAgent(onStarted: (pid: number) => void = () => {}, askMs = askReadyMs): Promise<BenchAgent> {
     const startedAt = performance.now();
     const child = Bun.spawn([...agentCommand, 'component', 'node'], {
       env: {
@@ -154,7 +154,7 @@ export class BenchNode {
     while (!(await answersWell('readiness'))) {
       if (child.exitCode !== null) throw new Error(`The node agent ended with ${child.exitCode}`);
       if (performance.now() - startedAt > readyPatience) throw new Error('The node agent does not get ready');
-      await Bun.sleep(askReadyMs);
+      await Bun.sleep(askMs);
     }
     const readyMs = performance.now() - startedAt;
     const { pid } = child;
