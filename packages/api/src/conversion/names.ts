@@ -19,7 +19,7 @@ function escapeSegment(segment: string): string {
 
 /** The name of a pod's endpoint: `<node>-k8s-<pod>-<endpoint>`, the dashes within each segment doubled. */
 export function workloadEndpointName(node: string, pod: string, endpoint = 'eth0'): string {
-  return [node, 'k8s', pod, endpoint].map(escapeSegment).join('-');
+  return `${escapeSegment(node)}-k8s-${escapeSegment(pod)}-${escapeSegment(endpoint)}`;
 }
 
 /** What names an endpoint; which fields, depends on the orchestrator. */

@@ -49,6 +49,9 @@ function dscp(text: string | undefined): number | undefined {
   return value <= 63 ? value : undefined;
 }
 
+/** Most pods ask for nothing: that is to be known at once. */
+const isControl = (key: string) => key.startsWith('qos.projectcalico.org/') || key.endsWith('-bandwidth');
+
 const SIDES = ['ingress', 'egress'] as const;
 
 /**
@@ -57,6 +60,7 @@ const SIDES = ['ingress', 'egress'] as const;
  * no quantity counts as absent; undefined when nothing is asked for.
  */
 export function annotationsToQosControls(annotations: Annotations): QosControls | undefined {
+  if (!Object.keys(annotations).some(isControl)) return undefined;
   const controls: QosControls = {};
   for (const side of SIDES) {
     const key = (control: string) => `qos.projectcalico.org/${side}${control}`;

@@ -24,7 +24,7 @@ const many = (name: string, of: Shape): ShapeField => ({ name, of, repeated: tru
 
 const listMeta = shape({ 2: text('resourceVersion'), 3: text('continue') });
 
-/** All but managedFields, ownerReferences and finalizers. */
+/** All but managedFields, ownerReferences and finalizers, and when it was created, which takes long to print. */
 const objectMeta = shape({
   1: text('name'),
   2: text('generateName'),
@@ -32,7 +32,6 @@ const objectMeta = shape({
   5: text('uid'),
   6: text('resourceVersion'),
   7: number('generation'),
-  8: { name: 'creationTimestamp', of: 'time' },
   9: { name: 'deletionTimestamp', of: 'time' },
   11: { name: 'labels', of: 'map' },
   12: { name: 'annotations', of: 'map' },

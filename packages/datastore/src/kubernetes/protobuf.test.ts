@@ -40,7 +40,8 @@ const pod = [
     ...field(2, ''),
     ...field(3, 'shop'),
     ...field(6, '17'),
-    ...field(8, field(1, 1_767_323_045)),
+    ...field(8, field(1, 1_700_000_000)),
+    ...field(9, field(1, 1_767_323_045)),
     ...field(11, entry('app', 'wéb')),
     ...field(11, entry('__proto__', '')),
     // managedFields, and one that nobody knows yet.
@@ -71,7 +72,7 @@ const read = {
     name: 'web-0',
     namespace: 'shop',
     resourceVersion: '17',
-    creationTimestamp: '2026-01-02T03:04:05Z',
+    deletionTimestamp: '2026-01-02T03:04:05Z',
     labels,
   },
   spec: {
