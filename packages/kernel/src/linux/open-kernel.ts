@@ -79,7 +79,7 @@ class LinuxKernel implements Kernel {
   readonly #route: NetlinkSocket;
   readonly #others = new Set<{ close(): void }>();
   #conntrackSocket: NetlinkSocket | undefined;
-  readonly #nftablesPorts = new Set<number>();
+  #nftablesPort: number | undefined;
 
   /** `owned` is closed with the kernel. */
   constructor(namespace: Namespace, owned?: Namespace) {
@@ -89,7 +89,8 @@ class LinuxKernel implements Kernel {
     this.nftables = openLinuxNftables({
       openSocket: options => {
         const socket = this.#netfilterSocket(options);
-        this.#nftablesPorts.add(socket.port());
+        // Dumps in steps have sockets of their own, which change nothing.
+        if (options.receiveBytes === undefined) this.#nftablesPort = socket.port();
         return socket;
       },
     });
@@ -247,7 +248,7 @@ class LinuxKernel implements Kernel {
       open => inNamespace(this.#namespace, open),
       groups,
       on,
-      port => this.#nftablesPorts.has(port),
+      port => port === this.#nftablesPort,
     );
     this.#others.add(subscription);
     return subscription;
