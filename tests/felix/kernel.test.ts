@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
+import { tableName } from '@calico/dataplane';
 import { inNamespace } from '@calico/kernel/linux';
 import { FelixNode, faultless, missing, nothingWrong } from './felix-node.ts';
 import { type Flow, flows } from './world.ts';
@@ -141,6 +142,33 @@ describe.skipIf(missing !== undefined)(`the kernel${missing ? ` (${missing})` : 
     );
     expect(Math.min(...wrong.map(each => each.at))).toBeGreaterThanOrEqual(flushed);
     expect(lastOpen - started).toBeLessThan(longestRepairMs);
+  });
+
+  test('where tables have no owners, what another program does to the rules is heard and mended at once', async () => {
+    const empty = async (): Promise<void> => {
+      await node.endAgent();
+      expect((await node.run(['nft', 'delete', 'table', 'inet', tableName])).code).toBe(0);
+    };
+    await empty();
+    await node.startAgent({ suffering: { ownerless: true } });
+    const commands = ['flush chain inet calico forward-egress', 'flush ruleset', 'delete table inet calico'];
+    for (const command of commands) {
+      let done = 0;
+      const { wrong, ownLosses } = await node.probe(async probe => {
+        const drift = await node.metric('felix_dataplane_drift');
+        const { code } = await node.run(['nft', ...command.split(' ')]);
+        done = Date.now();
+        expect(code).toBe(0);
+        await node.until('it has been found', async () => (await node.metric('felix_dataplane_drift')) > drift);
+        await node.converges(probe);
+      });
+      expect([wrong.filter(each => each.fate === 'lost'), ownLosses]).toEqual([[], []]);
+      const openMs = Math.max(...wrong.map(each => each.at)) - done;
+      console.log(`nft ${command}: mended in ${Math.round(openMs)} ms, ${wrong.length} packets came through`);
+      expect(openMs).toBeLessThan(longestRepairMs);
+    }
+    await empty();
+    await node.startAgent();
   });
 
   test('an interface that is renamed is unknown until it has its name again, and nothing else suffers', async () => {

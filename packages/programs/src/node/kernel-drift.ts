@@ -24,6 +24,7 @@ export class KernelDrift {
   constructor(options: KernelDriftOptions) {
     this.#options = options;
     options.health.register({ name: reporter });
+    for (const part of parts) options.metrics.drift.inc({ part }, 0);
     this.#report();
   }
 
