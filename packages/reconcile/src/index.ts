@@ -4,5 +4,5 @@ export { ClockFake } from './clock-fake.ts';
 export { type DeltaSide, DeltaTracker } from './delta-tracker.ts';
 export { Mutex } from './mutex.ts';
 export { type Random, randomInt, seededRandom } from './random.ts';
-export { finished, inPieces, inTurns, type WorkEnd } from './steps.ts';
+export { finished, finishedInTurns, inPieces, inTurns, type WorkEnd } from './steps.ts';
 export { TURN_MS, Turn } from './turn.ts';

@@ -18,6 +18,13 @@ export function* inPieces<T>(items: Iterable<T>, size = 512): Generator<T | unde
   }
 }
 
+/** Does work that is cut into steps in turns of the event loop, as `inTurns`; resolves at its end, or rejects with what it throws. */
+export function finishedInTurns<T>(clock: Clock, steps: Generator<unknown, T>): Promise<T> {
+  return new Promise((done, failed) => {
+    inTurns(clock, steps, { done, failed });
+  });
+}
+
 /** Whom `inTurns` tells of the end. */
 export interface WorkEnd<T> {
   done(value: T): void;

@@ -47,6 +47,9 @@ class Recorder implements Nftables {
   isOwner(name: TableName) {
     return this.#to.isOwner(name);
   }
+  countersInSteps(name: TableName) {
+    return this.#to.countersInSteps(name);
+  }
   counters(name: TableName) {
     return this.#to.counters(name);
   }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
+import { finished } from '@calico/reconcile';
 import { KernelError } from '../error.ts';
 import { concatBytes, ifnameBytes, u16Bytes } from './keys.ts';
 import { printTable } from './print.ts';
@@ -75,6 +76,7 @@ export function nftablesContract(name: string, open: () => NftablesSetting): voi
       expect(refusalOf(() => apply(chain('x'))).code).toBe('ENOENT');
       expect(refusalOf(() => apply({ op: 'deleteTable' })).code).toBe('ENOENT');
       expect(refusalOf(() => nftables.counters(table)).code).toBe('ENOENT');
+      expect(refusalOf(() => finished(nftables.countersInSteps(table))).code).toBe('ENOENT');
       expect(refusalOf(() => nftables.elements(table, 'v4')).code).toBe('ENOENT');
     });
 
@@ -437,6 +439,7 @@ export function nftablesContract(name: string, open: () => NftablesSetting): voi
         );
         const zero = ['x', 'y'].map(name => ({ name, packets: 0, bytes: 0 }));
         expect(nftables.counters(table)).toEqual(zero);
+        expect(finished(nftables.countersInSteps(table))).toEqual(zero);
         expect(nftables.dump(table)?.counters).toEqual(zero);
         apply({ op: 'deleteCounter', name: 'x' });
         expect(nftables.counters(table)).toEqual(zero.slice(1));

@@ -176,6 +176,11 @@ export class FakeNftables implements Nftables {
     return this.#ruleset.tables.get(keyOf(name))?.owner === this.#handle;
   }
 
+  *countersInSteps(name: TableName): Generator<void, readonly CounterDump[]> {
+    yield;
+    return this.counters(name);
+  }
+
   counters(name: TableName): readonly CounterDump[] {
     const dump = this.dump(name);
     if (dump === undefined) throw absent(`read counters of table ${keyOf(name)}`);

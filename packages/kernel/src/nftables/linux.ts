@@ -251,19 +251,28 @@ class LinuxNftables implements Nftables {
   }
 
   counters(table: TableName): readonly CounterDump[] {
-    const counters = this.#countersOf(table);
-    if (counters.length === 0 && this.#getTable(table) === undefined) {
-      throw new KernelError(`read counters of table ${table.family} ${table.name}`, ENOENT);
-    }
-    return counters;
+    return finished(this.#countersOf(table, this.#socket));
   }
 
-  #countersOf(table: TableName): CounterDump[] {
+  *countersInSteps(table: TableName): Generator<void, readonly CounterDump[]> {
+    // A socket of its own, as for dumpInSteps.
+    const socket = this.#openSocket({ receiveBytes: STEP_BYTES });
+    try {
+      return yield* this.#countersOf(table, socket);
+    } finally {
+      socket.close();
+    }
+  }
+
+  *#countersOf(table: TableName, socket: NetlinkSocket): Generator<void, CounterDump[]> {
     const op = `read counters of table ${table.family} ${table.name}`;
-    const replies = this.#dumpOf(op, nft.NFT_MSG_GETOBJ, familyNumbers[table.family], w =>
+    const w = new MessageWriter();
+    nftMessage(w, nft.NFT_MSG_GETOBJ, 0, familyNumbers[table.family], () =>
       w.attrString(nft.NFTA_OBJ_TABLE, table.name).attrU32be(nft.NFTA_OBJ_TYPE, nft.NFT_OBJECT_COUNTER),
     );
-    return replies.flatMap(reply => decodeCounterObject(reply) ?? []);
+    const counters = yield* socket.dumpInSteps(w.bytes(), op, decodeCounterObject);
+    if (counters.length === 0 && this.#getTable(table) === undefined) throw new KernelError(op, ENOENT);
+    return counters;
   }
 
   elements(table: TableName, set: string): readonly Element[] {

@@ -327,6 +327,8 @@ export interface Nftables {
   dumpInSteps(table: TableName): Generator<void, TableDump | undefined>;
   /** The named counters, not reset by reading. Throws ENOENT without the table. */
   counters(table: TableName): readonly CounterDump[];
+  /** The same in steps of a few milliseconds, for many counters. KernelError EINTR while the tables change all the time. */
+  countersInSteps(table: TableName): Generator<void, readonly CounterDump[]>;
   /** The elements of one set. Throws ENOENT without the table or set. */
   elements(table: TableName, set: string): readonly Element[];
   /** Ends the handle: tables it owns without `persist` vanish, those with it stay and can be claimed again. */

@@ -84,7 +84,7 @@ async function agent(): Promise<Felix> {
   felix.onInSync();
   await felix.whenReady;
   const hits = new RuleHits({ kernel, clock: systemClock, log });
-  hits.read();
+  await hits.refresh();
   const loop = watchLoopDelay(systemClock, health, metrics);
   started.push(
     () => felix.stop(),

@@ -124,7 +124,7 @@ export async function runNodeAgent(
     },
   });
   const hits = new RuleHits({ kernel, clock: systemClock, log: log.child({ component: 'felix' }) });
-  felixGauges(metrics, { nodeName: environment.nodeName, felix, hits });
+  felixGauges(metrics, { nodeName: environment.nodeName, felix, hits, clock: systemClock });
   countNftCalls(metrics, kernel.nftables);
   if (environment.bird) bgpMetrics(metrics, openBird(join(environment.runFolder, 'bird.ctl')), systemClock);
   const loopDelay = watchLoopDelay(systemClock, health, metrics);

@@ -31,7 +31,7 @@ test('a scrape tells how much there is, what came in, and what each rule met', a
     ...{ nodeName: 'node1', kernel, parameters: {}, clock, random: seededRandom(1), log },
     ...{ health: new HealthAggregator(clock), metrics: felixMetrics(metrics) },
   });
-  felixGauges(metrics, { nodeName: 'node1', felix, hits: new RuleHits({ kernel, clock, log }) });
+  felixGauges(metrics, { nodeName: 'node1', felix, hits: new RuleHits({ kernel, clock, log }), clock });
   felix.start();
   const endpoint = (name: string, node: string, address: string) =>
     object(

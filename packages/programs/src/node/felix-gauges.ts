@@ -2,6 +2,7 @@ import type { CalcOutput, CalcSizes } from '@calico/calc';
 import type { DataplaneTables } from '@calico/dataplane';
 import type { Nftables } from '@calico/kernel';
 import type { Metrics } from '@calico/process';
+import { type Clock, finishedInTurns } from '@calico/reconcile';
 import { type RuleHits, ruleHits } from './rule-hits.ts';
 
 /** What Felix's gauges are read from. */
@@ -13,17 +14,18 @@ export interface FelixGaugesOptions {
     readonly tables: DataplaneTables | undefined;
   };
   readonly hits: RuleHits;
+  readonly clock: Clock;
 }
 
 /** Calico's label for what is of one family; our table is of both. */
 const family = { ip_version: 'inet' } as const;
 
 /** Registers what is read when it is asked for: how much there is of everything. */
-export function felixGauges(metrics: Metrics, { nodeName, felix, hits }: FelixGaugesOptions): void {
+export function felixGauges(metrics: Metrics, { nodeName, felix, hits, clock }: FelixGaugesOptions): void {
   metrics.gauge('felix_host', 'The node as a label; always 1.', ['host']).set({ host: nodeName }, 1);
   sizeGauges(metrics, () => felix.sizes);
   tableGauges(metrics, () => felix.tables);
-  hitCounter(metrics, hits, () => felix.output);
+  hitCounter(metrics, hits, () => felix.output, clock);
 }
 
 function sizeGauges(metrics: Metrics, sizes: () => CalcSizes): void {
@@ -83,27 +85,35 @@ function tableGauges(metrics: Metrics, tables: () => DataplaneTables | undefined
   });
 }
 
-/** The hits of every rule, from a reading that is made for it. */
-function hitCounter(metrics: Metrics, hits: RuleHits, output: () => CalcOutput): void {
+/** The hits of every rule, from a reading that is made for it; scrapes at the same time share one. */
+function hitCounter(metrics: Metrics, hits: RuleHits, output: () => CalcOutput, clock: Clock): void {
   const packets = metrics.counter(
     'felix_rule_packets',
     'Packets that each rule met, by policy, direction and position; of profiles and the ends of tiers too.',
     ['rule', 'tier', 'action'],
   );
-  collecting(packets, () => {
-    hits.read();
+  const fill = function* () {
     packets.reset();
     const known = new Set<string>();
-    for (const { policy, tier, direction, index, action, counter, hits: counted } of ruleHits(
-      output().policies,
-      hits,
-    )) {
+    for (const hit of ruleHits(output().policies, hits)) {
+      yield;
+      const { policy, tier, direction, index, action, counter, hits: counted } = hit;
       known.add(counter);
       packets.inc({ rule: `${policy}/${direction}/${index}`, tier, action }, counted?.packets ?? 0);
     }
     for (const { counter, packets: count } of hits.present()) {
       if (!known.has(counter)) packets.inc({ rule: counter }, count);
     }
+  };
+  let filling: Promise<void> | undefined;
+  collecting(packets, () => {
+    filling ??= hits
+      .refresh()
+      .then(() => finishedInTurns(clock, fill()))
+      .finally(() => {
+        filling = undefined;
+      });
+    return filling;
   });
 }
 

@@ -27,7 +27,7 @@ function agentMetrics() {
     ...{ nodeName: 'node1', kernel, parameters: {}, clock, random: seededRandom(1), log, health },
     metrics: felixMetrics(metrics),
   });
-  felixGauges(metrics, { nodeName: 'node1', felix, hits: new RuleHits({ kernel, clock, log }) });
+  felixGauges(metrics, { nodeName: 'node1', felix, hits: new RuleHits({ kernel, clock, log }), clock });
   countNftCalls(metrics, kernel.nftables);
   bgpMetrics(metrics, { bgpSessions: async () => [] }, clock);
   watchLoopDelay(clock, health, metrics).cancel();

@@ -30,7 +30,10 @@ beforeEach(() => {
   clock = new ClockFake();
   packets = [];
   lines = [];
-  kernel.nftables.counters = () => packets;
+  kernel.nftables.countersInSteps = function* () {
+    yield;
+    return packets;
+  };
   hits = new RuleHits({
     kernel,
     clock,
@@ -46,6 +49,7 @@ test('the last hit is as old as the reading that found it, and hits of an earlie
   count(5);
   const started = clock.wallTime();
   hits.start();
+  await clock.advance(0);
   expect(hits.hits(name)).toEqual({ packets: 5, lastHit: undefined, since: started });
   await clock.advance(hitsInterval);
   expect(hits.hits(name)?.lastHit).toBeUndefined();
@@ -61,6 +65,7 @@ test('the last hit is as old as the reading that found it, and hits of an earlie
 test('a counter that is made anew goes on where the one before it ended', async () => {
   count(5);
   hits.start();
+  await clock.advance(0);
   count(2);
   await clock.advance(hitsInterval);
   expect(hits.hits(name)?.packets).toBe(7);
@@ -82,33 +87,35 @@ test('a table that is not there counts nothing; a kernel that does not answer is
     log: createLogger({ component: 'test', write: line => void lines.push(line) }),
   });
   hits.start();
+  await clock.advance(0);
   expect(hits.since).toBe(clock.wallTime());
   kernel.nftables.transaction({ family: 'inet', name: tableName }, [{ op: 'addTable' }, { op: 'addCounter', name }]);
-  const { counters } = kernel.nftables;
-  kernel.nftables.counters = () => {
-    throw new KernelError('read counters', 4);
+  const { countersInSteps } = kernel.nftables;
+  // biome-ignore lint/correctness/useYield: it fails at once
+  kernel.nftables.countersInSteps = function* () {
+    throw new KernelError('read counters', 105);
   };
   await clock.advance(hitsInterval);
   expect(lines.join('')).toContain('Counters of rules could not be read');
   expect(hits.hits(name)).toBeUndefined();
-  kernel.nftables.counters = counters.bind(kernel.nftables);
+  kernel.nftables.countersInSteps = countersInSteps.bind(kernel.nftables);
   await clock.advance(hitsInterval);
   expect(hits.hits(name)?.packets).toBe(0);
   hits.stop();
 });
 
-test('of counters that are gone only so many are remembered', () => {
+test('of counters that are gone only so many are remembered', async () => {
   packets = Array.from({ length: 12_000 }, (_, i) => ({ name: `c${i}`, packets: 1, bytes: 0 }));
-  hits.read();
+  await hits.refresh();
   packets = [];
-  hits.read();
+  await hits.refresh();
   expect([hits.hits('c0'), hits.hits('c1999')]).toEqual([undefined, undefined]);
   expect(hits.hits('c2000')?.packets).toBe(1);
 });
 
-test('every rule of a policy in force is told with its hits, and none of a staged one', () => {
+test('every rule of a policy in force is told with its hits, and none of a staged one', async () => {
   count(3);
-  hits.read();
+  await hits.refresh();
   const staged = { ...policy, id: 'snp/default/later', staged: true };
   const told = [...ruleHits([policy, staged], hits)].map(({ counter, action, hits: counted }) => [
     counter,

@@ -1,8 +1,10 @@
 import { ruleCounter, tableName } from '@calico/dataplane';
-import { isAbsent, type Kernel } from '@calico/kernel';
+import { type CounterDump, isAbsent, type Kernel, KernelError } from '@calico/kernel';
 import type { PolicyProgram } from '@calico/policy';
 import type { Logger } from '@calico/process';
-import type { Clock, Timer } from '@calico/reconcile';
+import { type Clock, finishedInTurns, type Timer } from '@calico/reconcile';
+
+const table = { family: 'inet', name: tableName } as const;
 
 /** How often the kernel's counters are read, in ms: how exact the time of a last hit is. */
 export const hitsInterval = 10_000;
@@ -46,7 +48,7 @@ interface Count {
 /** What rule hits are counted with. */
 export interface RuleHitsOptions {
   readonly kernel: Pick<Kernel, 'nftables'>;
-  readonly clock: Pick<Clock, 'wallTime' | 'setInterval'>;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
@@ -57,6 +59,7 @@ export class RuleHits {
   /** Milliseconds since 1970 of the first reading that worked. */
   #since: number | undefined;
   #readings = 0;
+  #reading: Promise<void> | undefined;
   #timer: Timer | undefined;
 
   constructor(options: RuleHitsOptions) {
@@ -65,8 +68,8 @@ export class RuleHits {
 
   /** Reads now and every {@link hitsInterval} until `stop`. */
   start(): void {
-    this.read();
-    this.#timer = this.#options.clock.setInterval(() => this.read(), hitsInterval);
+    void this.refresh();
+    this.#timer = this.#options.clock.setInterval(() => void this.refresh(), hitsInterval);
   }
 
   stop(): void {
@@ -78,23 +81,37 @@ export class RuleHits {
     return this.#since;
   }
 
-  /** Reads the counters. A kernel that does not answer is asked again the next time. */
-  read(): void {
-    const { kernel, clock, log } = this.#options;
-    const now = clock.wallTime();
-    let counters: readonly { readonly name: string; readonly packets: number }[] = [];
-    try {
-      counters = kernel.nftables.counters({ family: 'inet', name: tableName });
-    } catch (err) {
-      if (!isAbsent(err)) {
-        log.warn({ err }, 'Counters of rules could not be read; trying again');
-        return;
-      }
-    }
+  /** Reads the counters, in turns of the event loop. A kernel that does not answer is asked again the next time. */
+  refresh(): Promise<void> {
+    this.#reading ??= finishedInTurns(this.#options.clock, this.#read())
+      .catch(err => this.#options.log.warn({ err }, 'Counters of rules could not be read; trying again'))
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    return this.#reading;
+  }
+
+  *#read(): Generator<void> {
+    const counters = yield* this.#counters();
+    const now = this.#options.clock.wallTime();
     this.#since ??= now;
     this.#readings++;
+    // In one step: who looks in between sees one reading whole.
     for (const { name, packets } of counters) this.#count(name, packets, now);
     this.#forgetOld();
+  }
+
+  /** None before there is a table. */
+  *#counters(): Generator<void, readonly CounterDump[]> {
+    const { nftables } = this.#options.kernel;
+    try {
+      return yield* nftables.countersInSteps(table);
+    } catch (err) {
+      if (isAbsent(err)) return [];
+      // Rules change all the time: then in one step, between two changes.
+      if (err instanceof KernelError && err.code === 'EINTR') return nftables.counters(table);
+      throw err;
+    }
   }
 
   /** What a counter has counted; undefined until it was read. */
