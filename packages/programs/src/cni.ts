@@ -11,11 +11,13 @@ export async function runCni(calledAs: string): Promise<number> {
 }
 
 /**
- * What Calico's plugin does without CNI_COMMAND: `-v` prints the version, `-t` reads a network configuration and tells
- * whether the datastore answers, for those who install it. Gives the exit code, undefined for other arguments.
+ * What Calico's plugins do without CNI_COMMAND: `-v` prints the version, `-t` reads a network configuration and tells
+ * whether the datastore answers, for those who install it; `calico-ipam -upgrade` takes over what host-local gave out, for an init
+ * container of the node. Gives the exit code, undefined for other arguments.
  */
 export async function runCniFlag(calledAs: string, args: readonly string[]): Promise<number | undefined> {
   const [flag, ...rest] = args;
+  if (rest.length === 0 && calledAs === 'calico-ipam' && /^--?upgrade$/.test(flag ?? '')) return upgrade();
   if (rest.length > 0 || (flag !== '-v' && flag !== '-t')) return undefined;
   const io = processIo(calledAs);
   if (flag === '-v') {
@@ -23,6 +25,37 @@ export async function runCniFlag(calledAs: string, args: readonly string[]): Pro
     return 0;
   }
   return testConnection(io, () => readFileSync(0, 'utf8'));
+}
+
+async function upgrade(): Promise<number> {
+  const { env } = process;
+  const log = (text: string) => writeSync(2, `calico-ipam -upgrade: ${text}\n`);
+  const node = env.KUBERNETES_NODE_NAME || '';
+  if (node === '') {
+    log('KUBERNETES_NODE_NAME is not set; allowed: the name of this node, whose addresses they are');
+    return 1;
+  }
+  const [{ upgradeHostLocal }, { environmentConfig }, { openDatastore, openKubernetesBeside }, { Ipam }, time] =
+    await Promise.all([
+      import('./host-local-upgrade.ts'),
+      import('./datastore/config.ts'),
+      import('./datastore/open.ts'),
+      import('@calico/ipam'),
+      import('@calico/process/system'),
+    ]);
+  const options = { env, clock: time.systemClock, random: time.systemRandom };
+  try {
+    const config = environmentConfig(env);
+    const datastore = await openDatastore(config, options);
+    const ipam = new Ipam({ client: datastore.client, clock: time.systemClock, random: time.systemRandom });
+    const kubernetes = await openKubernetesBeside(datastore, config, options);
+    await upgradeHostLocal({ node, ipam, kubernetes, log });
+    datastore.close();
+    return 0;
+  } catch (err) {
+    log(err instanceof Error ? err.message : String(err));
+    return 1;
+  }
 }
 
 /** As long as Calico's plugin waits. */
