@@ -286,7 +286,7 @@ export class Dataplane {
 }
 
 /** So many members of a set are taken in at once. */
-const membersAtOnce = 1024;
+const membersAtOnce = 256;
 
 /** The message as several that take a few milliseconds at most, one after the other. */
 function* smallMessages(message: Message): Generator<Message> {

@@ -37,9 +37,15 @@ export interface AddressSetsListener {
 const protocolNumbers: Readonly<Record<string, number>> = { tcp: 6, udp: 17, sctp: 132 };
 
 interface Part {
-  readonly family: Family;
-  readonly part: SetPart;
+  readonly name: string;
   readonly elements: Set<string>;
+}
+
+interface AddressSet {
+  readonly type: SetType;
+  readonly filters: Record<Family, CoverFilter>;
+  /** What the set has of each part, by the kernel sets' short names: `4/hosts`. */
+  readonly parts: Map<string, Part>;
 }
 
 /**
@@ -47,7 +53,7 @@ interface Part {
  * in interval sets without overlaps, (address, protocol, port) in hash sets.
  */
 export class AddressSets {
-  readonly #sets = new Map<SetId, { type: SetType; filters: Record<Family, CoverFilter> }>();
+  readonly #sets = new Map<SetId, AddressSet>();
   readonly #parts = new Map<string, Part>();
   /** The ports of `ipPort` sets, each with the number of members that have it. */
   readonly #ports = new Map<SetId, Map<number, number>>();
@@ -60,7 +66,7 @@ export class AddressSets {
 
   /** Makes the set have exactly these members. */
   update(id: SetId, type: SetType, members: readonly string[]): void {
-    const set = { type, filters: { 4: new CoverFilter(), 6: new CoverFilter() } };
+    const set: AddressSet = { type, filters: { 4: new CoverFilter(), 6: new CoverFilter() }, parts: new Map() };
     this.#watchingShape(id, () => {
       this.#clear(id);
       this.#sets.set(id, set);
@@ -138,28 +144,28 @@ export class AddressSets {
     return `${this.hasNets(id, 4)} ${this.hasNets(id, 6)} ${this.portsOf(id)?.join(' ')}`;
   }
 
-  #changeMember(
-    id: SetId,
-    set: { type: SetType; filters: Record<Family, CoverFilter> },
-    member: string,
-    present: boolean,
-  ): void {
+  #changeMember(id: SetId, set: AddressSet, member: string, present: boolean): void {
+    const host = set.type === 'net' ? hostKey(member) : undefined;
+    if (host !== undefined) {
+      this.#put(id, set, 4, 'hosts', host, present);
+      return;
+    }
     if (set.type === 'ipPort') {
       const { addr, protocol, port } = parsePortMember(member);
       this.#countPort(id, port, present);
-      this.#put(id, addr.family, 'ports', portKey(addr, protocol, port), present);
+      this.#put(id, set, addr.family, 'ports', portKey(addr, protocol, port), present);
       return;
     }
     const net = parseCidr(member);
     if (net === undefined) throw new Error(`Cannot use member "${member}" of address set ${id}: it is no CIDR`);
     const family = net.addr.family;
     if (net.length === (family === 4 ? 32 : 128)) {
-      this.#put(id, family, 'hosts', bytesKey(addrToBytes(net.addr)), present);
+      this.#put(id, set, family, 'hosts', bytesKey(addrToBytes(net.addr)), present);
       return;
     }
     const shown: Shown = present ? set.filters[family].add(net) : set.filters[family].delete(net);
-    for (const gone of shown.removed) this.#put(id, family, 'nets', netKey(gone), false);
-    for (const come of shown.added) this.#put(id, family, 'nets', netKey(come), true);
+    for (const gone of shown.removed) this.#put(id, set, family, 'nets', netKey(gone), false);
+    for (const come of shown.added) this.#put(id, set, family, 'nets', netKey(come), true);
   }
 
   #countPort(id: SetId, port: number, present: boolean): void {
@@ -173,16 +179,17 @@ export class AddressSets {
     else ports.delete(port);
   }
 
-  #put(id: SetId, family: Family, part: SetPart, key: string, present: boolean): void {
-    const name = kernelSetName(id, family, part);
-    let content = this.#parts.get(name);
+  #put(id: SetId, set: AddressSet, family: Family, part: SetPart, key: string, present: boolean): void {
+    const short = `${family}/${part}`;
+    let content = set.parts.get(short);
     if (content === undefined) {
-      content = { family, part, elements: new Set() };
-      this.#parts.set(name, content);
+      content = { name: kernelSetName(id, family, part), elements: new Set() };
+      set.parts.set(short, content);
+      this.#parts.set(content.name, content);
     }
     if (present) content.elements.add(key);
     else content.elements.delete(key);
-    this.#on.changed({ id, family, part, set: name, key, present });
+    this.#on.changed({ id, family, part, set: content.name, key, present });
   }
 }
 
@@ -193,12 +200,31 @@ const noElements: ReadonlySet<string> = new Set();
 
 /** Bytes as a string of the same length, one character a byte: a small map key. */
 export function bytesKey(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes);
+  // Most keys are addresses of IPv4 and numbers.
+  const [a = 0, b = 0, c = 0, d = 0] = bytes;
+  return bytes.length === 4 ? String.fromCharCode(a, b, c, d) : String.fromCharCode(...bytes);
 }
 
 /** The bytes of a key. */
 export function keyBytes(key: string): Uint8Array {
-  return Uint8Array.from(key, c => c.charCodeAt(0));
+  const bytes = new Uint8Array(key.length);
+  for (let i = 0; i < key.length; i++) bytes[i] = key.charCodeAt(i);
+  return bytes;
+}
+
+/** The key of a member that is a single address of IPv4, as most are, read without numbers larger than the CPU's. */
+function hostKey(member: string): string | undefined {
+  if (!member.endsWith('/32') || member.includes(':')) return undefined;
+  const bytes = [0, 0, 0, 0];
+  let at = 0;
+  for (let i = 0; i < member.length - 3; i++) {
+    const code = member.charCodeAt(i);
+    if (code === 46) at++;
+    else if (code >= 48 && code <= 57) bytes[at] = (bytes[at] ?? 256) * 10 + code - 48;
+    else return undefined;
+  }
+  const [a = 0, b = 0, c = 0, d = 0] = bytes;
+  return at === 3 && Math.max(a, b, c, d) < 256 ? String.fromCharCode(a, b, c, d) : undefined;
 }
 
 /** A network as the first and the last address, one behind the other. */

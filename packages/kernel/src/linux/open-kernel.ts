@@ -181,11 +181,17 @@ class LinuxKernel implements Kernel {
   }
 
   replaceRoute(route: Route): void {
-    this.#ask(`set route ${routeText(route)}`, w => encodeReplaceRoute(w, route));
+    this.#ask(
+      () => `set route ${routeText(route)}`,
+      w => encodeReplaceRoute(w, route),
+    );
   }
 
   deleteRoute(route: RouteKey): void {
-    this.#ask(`delete route ${routeText(route)}`, w => encodeDeleteRoute(w, route));
+    this.#ask(
+      () => `delete route ${routeText(route)}`,
+      w => encodeDeleteRoute(w, route),
+    );
   }
 
   neighbours(filter: NeighbourFilter = {}): Neighbour[] {
@@ -202,12 +208,12 @@ class LinuxKernel implements Kernel {
   }
 
   replaceNeighbour(neighbour: Neighbour & { readonly mac: Mac }): void {
-    const op = `set neighbour ${printAddr(neighbour.address)} on link ${neighbour.link}`;
+    const op = () => `set neighbour ${printAddr(neighbour.address)} on link ${neighbour.link}`;
     this.#ask(op, w => encodeReplaceNeighbour(w, neighbour));
   }
 
   deleteNeighbour(neighbour: Pick<Neighbour, 'link' | 'address'>): void {
-    const op = `delete neighbour ${printAddr(neighbour.address)} of link ${neighbour.link}`;
+    const op = () => `delete neighbour ${printAddr(neighbour.address)} of link ${neighbour.link}`;
     this.#ask(op, w => encodeDeleteNeighbour(w, neighbour));
   }
 
@@ -226,12 +232,12 @@ class LinuxKernel implements Kernel {
   }
 
   replaceFdb(entry: FdbEntry): void {
-    const op = `set forwarding entry ${entry.mac} via ${printAddr(entry.remote)} on link ${entry.link}`;
+    const op = () => `set forwarding entry ${entry.mac} via ${printAddr(entry.remote)} on link ${entry.link}`;
     this.#ask(op, w => encodeReplaceFdb(w, entry));
   }
 
   deleteFdb(entry: FdbEntry): void {
-    const op = `delete forwarding entry ${entry.mac} of link ${entry.link}`;
+    const op = () => `delete forwarding entry ${entry.mac} of link ${entry.link}`;
     this.#ask(op, w => encodeDeleteFdb(w, entry));
   }
 
@@ -271,10 +277,17 @@ class LinuxKernel implements Kernel {
     return inNamespace(this.#namespace, () => new NetlinkSocket(NETLINK_NETFILTER, options));
   }
 
-  #ask(op: string, encode: Encode): NetlinkMessage[] {
-    const w = new MessageWriter();
+  /** `op` is asked only when the kernel refuses: addresses are long to print. */
+  #ask(op: string | (() => string), encode: Encode): NetlinkMessage[] {
+    const w = new MessageWriter(256);
     encode(w);
-    return this.#route.request(w.bytes(), op);
+    if (typeof op === 'string') return this.#route.request(w.bytes(), op);
+    try {
+      return this.#route.request(w.bytes(), '');
+    } catch (error) {
+      if (error instanceof KernelError) throw new KernelError(op(), error.errno, error.extack);
+      throw error;
+    }
   }
 
   #list<T>(op: string, encode: Encode, decode: (payload: Uint8Array) => T | undefined): T[] {

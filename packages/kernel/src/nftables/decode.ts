@@ -1,12 +1,4 @@
-import {
-  Attributes,
-  eachAttribute,
-  LITTLE_ENDIAN,
-  type NetlinkMessage,
-  NLA_HDRLEN,
-  NLA_TYPE_MASK,
-  viewOf,
-} from '../netlink/index.ts';
+import { Attributes, eachAttribute, type NetlinkMessage } from '../netlink/index.ts';
 import * as nft from './constants.ts';
 import { decodeCounter, decodeExpr } from './decode-expr.ts';
 import { elementForm } from './encode-elements.ts';
@@ -161,23 +153,28 @@ function decodeElementData(a: Attributes): Verdict | CounterRef | Uint8Array | u
   return verdict === undefined ? data?.bytes(nft.NFTA_DATA_VALUE) : decodeVerdict(verdict);
 }
 
-/** Whether the element is nothing but a key, with two headers before it. */
-function isBareKey(payload: Uint8Array, view: DataView): boolean {
-  return (
-    payload.length > 2 * NLA_HDRLEN &&
-    view.getUint16(0, LITTLE_ENDIAN) === payload.length &&
-    (view.getUint16(2, LITTLE_ENDIAN) & NLA_TYPE_MASK) === nft.NFTA_SET_ELEM_KEY
-  );
+/** An element of nothing but a key and its data, as those of large sets are: read without tables of attributes. */
+function decodePlainElement(payload: Uint8Array): ListedElement | undefined {
+  let key: Uint8Array | undefined;
+  let data: Verdict | Uint8Array | undefined;
+  let isPlain = true;
+  eachAttribute(payload, (type, value) => {
+    if (type !== nft.NFTA_SET_ELEM_KEY && type !== nft.NFTA_SET_ELEM_DATA) isPlain = false;
+    else {
+      eachAttribute(value, (inner, bytes) => {
+        if (type === nft.NFTA_SET_ELEM_KEY) key = bytes;
+        else data = inner === nft.NFTA_DATA_VERDICT ? decodeVerdict(bytes) : bytes;
+      });
+    }
+  });
+  if (!isPlain || key === undefined) return undefined;
+  return { element: data === undefined ? { key } : { key, data }, end: false };
 }
 
 /** One list element; undefined for the catch-all, which has no key. */
 function decodeElement(payload: Uint8Array): ListedElement | undefined {
-  const view = viewOf(payload);
-  // Most sets are large and plain: their elements are read without a table of attributes.
-  if (isBareKey(payload, view)) {
-    const end = NLA_HDRLEN + view.getUint16(NLA_HDRLEN, LITTLE_ENDIAN);
-    return { element: { key: payload.subarray(2 * NLA_HDRLEN, end) }, end: false };
-  }
+  const plain = decodePlainElement(payload);
+  if (plain !== undefined) return plain;
   const a = new Attributes(payload);
   const key = a.nest(nft.NFTA_SET_ELEM_KEY)?.bytes(nft.NFTA_DATA_VALUE);
   if (key === undefined) return undefined;
