@@ -24,7 +24,7 @@ import {
   processorMs,
   residentMemory,
 } from './node/bench-node.ts';
-import { type FatePair, fateFigures, timeFates } from './node/fates.ts';
+import { type FatePair, fateFigures, timeEvents, timeFates } from './node/fates.ts';
 import { enterPrivateNetwork } from './node/private-network.ts';
 
 const rounds = Number(process.env.CALICO_BENCH_ROUNDS ?? 30);
@@ -86,15 +86,21 @@ async function measureChangesAndStarts(): Promise<void> {
       return (await met) - changedAt;
     },
   };
-  figures.push(...fateFigures(await timeFates(pair, rounds), 'small'));
+  await measureFates(pair, 'small');
   agent = await measureStarts('small', agent);
 
   const preparedAt = performance.now();
   await fillCluster(client, shapes.slice(1));
   note(`${sizes.pods} pods and ${sizes.policies} policies made in ${Math.round(performance.now() - preparedAt)} ms`);
-  figures.push(...fateFigures(await timeFates(pair, rounds), 'large'));
+  await measureFates(pair, 'large');
   agent = await measureStarts('large', agent);
   watch.close();
+}
+
+async function measureFates(pair: FatePair, size: 'small' | 'large'): Promise<void> {
+  figures.push(...fateFigures(await timeFates(pair, rounds), size));
+  const values = await timeEvents(pair, rounds);
+  figures.push({ name: `  pod relabelled → event at another watcher`, values, unit: 'ms', target: '-', calico: '-' });
 }
 
 /** Starts the agent again and again, over the rules of the one before and on an empty kernel. Gives the last. */

@@ -64,6 +64,28 @@ export async function timeFates(pair: FatePair, rounds: number): Promise<FateTim
   return times;
 }
 
+/** Milliseconds from a relabelling's request until another watcher has its event: what no agent can be quicker than. */
+export async function timeEvents(
+  { client, namespace, from }: Pick<FatePair, 'client' | 'namespace' | 'from'>,
+  rounds: number,
+): Promise<number[]> {
+  const stop = new AbortController();
+  const { resourceVersion } = await client.list(Pod, { namespace });
+  const events = client.watch(Pod, { namespace, resourceVersion, signal: stop.signal });
+  // The bookmark of where the watch begins.
+  await events.next();
+  const times: number[] = [];
+  for (let i = 0; i < rounds; i++) {
+    const patch = { metadata: { labels: { round: String(i) } } };
+    const startedAt = performance.now();
+    const seen = events.next().then(() => performance.now() - startedAt);
+    await client.patch(Pod, { namespace, name: from }, patch, { type: 'merge' });
+    times.push(await seen);
+  }
+  stop.abort();
+  return times;
+}
+
 /** What Calico was measured at, and what is to be reached, in the order of `fateFigures`. */
 const targets = {
   small: { atMost: [3, 3, 5, 5], calico: [7.4, 7.2, 25, 21] },
