@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 export async function placeSocket(path: string, listen: (own: string) => unknown): Promise<() => void> {
   if (await isAnswered(path)) throw new Error(`Cannot listen on ${path}: another node agent listens there`);
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  const folder = mkdtempSync(join(dirname(path), '.socket-'));
+  const folder = mkdtempSync(join(dirname(path), '.s-'));
   const own = join(folder, 's');
   try {
     await listen(own);

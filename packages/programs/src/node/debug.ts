@@ -30,5 +30,14 @@ export function debugComponent({ node, felix, hits, ...agent }: DebugComponentOp
   });
   const tables = [...ofFelix, ...agentTables(agent)];
   const handler = debugHandler({ node: nodeName, tables, clock: systemClock });
-  return socketServer('debug socket', join(environment.runFolder, debugSocket), handler);
+  const server = socketServer('debug socket', join(environment.runFolder, debugSocket), handler);
+  return {
+    ...server,
+    // Nothing depends on it: a full disk, say, keeps no node from its network.
+    start: async () => {
+      await Promise.resolve(server.start()).catch(err => {
+        node.log.warn({ err }, 'The debug socket is not there; calico debug tables will not work');
+      });
+    },
+  };
 }

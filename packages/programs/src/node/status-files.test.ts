@@ -2,10 +2,12 @@ import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { WorkloadEndpoint } from '@calico/api';
 import type { LocalEndpoint, Message } from '@calico/calc';
 import { type FakeKernel, fakeKernel } from '@calico/kernel/fake';
 import { createLogger, systemClock } from '@calico/process';
 import { seededRandom } from '@calico/reconcile';
+import { LocalRoutes } from '../cni-local-routes.ts';
 import { statusFileName } from '../endpoint-status-file.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
 import { StatusFiles } from './status-files.ts';
@@ -139,6 +141,27 @@ test('a folder that cannot be written is tried again, and another prefix is foll
   await until(() => names().length === 1);
   files.setPrefix('');
   write(remove('web'));
+  expect(names()).toEqual([web]);
+});
+
+test('a plugin without an agent starts its pod once the file is there', async () => {
+  isUp('caliweb');
+  const pod = {
+    ...{ apiVersion: 'projectcalico.org/v3', kind: 'WorkloadEndpoint' },
+    metadata: { name: 'node1-k8s-web-eth0', namespace: 'shop' },
+    spec: { node: 'node1', orchestrator: 'k8s', pod: 'web', endpoint: 'eth0', interfaceName: 'caliweb' },
+  } as WorkloadEndpoint;
+  let started = false;
+  const waiting = new LocalRoutes(kernel, systemClock)
+    .endpointAdded(pod, { timeoutMs: 60_000, statusFolder: folder })
+    .then(() => {
+      started = true;
+    });
+  write(update('other'));
+  await until(() => readdirSync(prefix).includes('endpoint-status'));
+  expect(started).toBe(false);
+  write(update('web'));
+  await waiting;
   expect(names()).toEqual([web]);
 });
 
