@@ -13,3 +13,4 @@ export { type Encapsulation, encapsulations, type LabPlan, mostNodes, planLab } 
 export { CannotRunHere, chooseLauncher, type Launcher, realSurroundings, type Surroundings } from './preflight.ts';
 export { type RawPacket, RawReceiver, RawSender } from './raw-packets.ts';
 export { Lab, type LabOptions } from './supervisor.ts';
+export { probeTcp } from './tcp-probe.ts';

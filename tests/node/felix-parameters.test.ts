@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FelixConfiguration } from '@calico/api';
+import { tableName } from '@calico/dataplane';
+import { etcdClient } from '@calico/datastore/etcd';
+import { fillThreadPool } from '@calico/kernel/linux';
+import { describeEtcd } from '../etcd/describe-etcd.ts';
+import { EtcdServer } from '../etcd/etcd-server.ts';
+import { NodeHost, until } from './node-host.ts';
+
+setDefaultTimeout(60_000);
+
+describeEtcd('the agent of a node follows Felix’s parameters', () => {
+  let server: EtcdServer;
+  let host: NodeHost;
+  beforeAll(async () => {
+    await fillThreadPool();
+    server = await EtcdServer.start();
+    host = new NodeHost();
+    host.forward(server.port);
+    host.addInterface('eth0', 1400, '192.0.2.11/24');
+  });
+  afterAll(async () => {
+    host?.close();
+    await server?.stop();
+  });
+
+  const answers = (port: number, path: string) =>
+    host.get(port, path).then(
+      ({ status }) => status,
+      () => undefined,
+    );
+  const vxlanPort = () => host.kernel.link('vxlan.calico')?.vxlan?.port;
+  /** The last word on packets from pods to their node. */
+  const toHost = () => {
+    const chains = host.kernel.nftables.dump({ family: 'inet', name: tableName })?.chains ?? [];
+    const end = chains
+      .find(({ chain }) => chain.name === 'input-action')
+      ?.rules.at(-1)
+      ?.exprs.at(-1);
+    return end?.kind === 'verdict' ? end.verdict.kind : undefined;
+  };
+
+  test('of its file, its environment and the cluster, while it runs, and says what it does not follow', async () => {
+    const file = join(host.folder, 'felix.cfg');
+    writeFileSync(file, '[global]\nHealthPort = 9199\nVXLANPort = 4799\nDefaultEndpointToHostAction = ACCEPT\n');
+    const agent = host.start(['component', 'node'], {
+      NODENAME: 'node-1',
+      IP: 'autodetect',
+      DATASTORE_TYPE: 'etcdv3',
+      ETCD_ENDPOINTS: server.url,
+      CALICO_NETWORKING_BACKEND: 'vxlan',
+      CALICO_IPV4POOL_VXLAN: 'Always',
+      FELIX_CONFIG: file,
+      felix_vxlanport: '4790',
+    });
+    const log = new Response(agent.stdout).text();
+    try {
+      await until('it is ready where its file says', async () => (await answers(9199, '/readiness')) === 200);
+      await until('VXLAN is at the port of the environment', () => vxlanPort() === 4790);
+      expect(toHost()).toBe('accept');
+
+      const client = etcdClient({ endpoints: [server.url] });
+      const usual = await client.get(FelixConfiguration, { name: 'default' });
+      const changed = await client.update<FelixConfiguration>(FelixConfiguration, {
+        ...usual,
+        spec: {
+          ...usual.spec,
+          ...{ vxlanPort: 4791, vxlanVNI: 77, defaultEndpointToHostAction: 'Drop', bpfEnabled: true },
+          ...{ prometheusMetricsPort: 9191, nftablesFilterDenyAction: 'Reject' },
+        },
+      });
+      await until('metrics have moved', async () => (await answers(9191, '/metrics')) === 200);
+      expect(await answers(9091, '/metrics')).toBeUndefined();
+      await until('VXLAN has another number', () => host.kernel.link('vxlan.calico')?.vxlan?.vni === 77);
+      // The file and the environment beat the cluster.
+      expect([vxlanPort(), toHost()]).toEqual([4790, 'accept']);
+
+      await client.update(FelixConfiguration, { ...changed, spec: usual.spec });
+      await until('metrics are back', async () => (await answers(9091, '/metrics')) === 200);
+      await until('VXLAN has its usual number', () => host.kernel.link('vxlan.calico')?.vxlan?.vni === 4096);
+      client.close();
+      expect(agent.exitCode).toBeNull();
+    } finally {
+      agent.kill('SIGTERM');
+    }
+    expect(await agent.exited).toBe(0);
+    // What the node writes into a new cluster's configuration asks for nothing that is not there.
+    expect((await log).match(/is not followed parameter=\S+ value=\S+/g)).toEqual([
+      'is not followed parameter=BPFEnabled value=true',
+    ]);
+  });
+});
