@@ -1,6 +1,6 @@
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { kindOf, type Resource, workloadInterfaceName } from '@calico/api';
+import { kindOf, Pod, type Resource, workloadInterfaceName } from '@calico/api';
 import { tableName } from '@calico/dataplane';
 import { type Client, keyOf } from '@calico/datastore';
 import { cidr } from '@calico/ip';
@@ -276,12 +276,20 @@ export class FelixNode {
     return { openMs, closedMs };
   }
 
-  /** Does work while policies change all the time that decide nothing; they have gone afterwards. */
+  /** Does work while policies and labels change all the time that decide nothing; the policies have gone afterwards. */
   async whilePoliciesChange(work: () => Promise<void>): Promise<void> {
     let over = false;
     const changing = (async () => {
       for (let i = 0; !over; i++) {
         await this.put(idlePolicy(i));
+        // Address sets that policies ask have another member, and that none of the flows is decided by.
+        const labels = { [`p${i % 3}`]: i % 2 === 0 ? '' : null };
+        await this.client.patch(
+          Pod,
+          { namespace: 'default', name: 'client' },
+          { metadata: { labels } },
+          { type: 'merge' },
+        );
         await Bun.sleep(3);
       }
     })();

@@ -87,7 +87,10 @@ export function idlePolicy(i: number): Resource {
   const order = 10 + (i % 7);
   // Only of directions in which the pods are asked by other policies too.
   if (i % 2 === 0) {
-    const ingress = [{ action: 'Deny', protocol: 'UDP', source: { nets: [`192.0.2.${i % 250}/32`] } }];
+    // Every time another selector, so that clients are in another set than before, and addresses have another identity.
+    const source =
+      i % 4 === 0 ? { selector: `role in {'client', 'web', 'none-${i}'}` } : { nets: [`192.0.2.${i % 250}/32`] };
+    const ingress = [{ action: 'Deny', protocol: 'UDP', source, destination: { ports: [1 + (i % 1000)] } }];
     return networkPolicy(name, { order, selector: "role in {'web', 'db'}", types: ['Ingress'], ingress });
   }
   const egress = [{ action: 'Pass', protocol: 'TCP', destination: { ports: [1 + (i % 1000)] } }];

@@ -195,6 +195,12 @@ export const faults: readonly Fault[] = [
     replace: 'return gone.length > 1e9 ? [',
   },
   {
+    name: 'writer: packets are led to new chains in the transaction that makes them',
+    file: `${dataplane}/nftables-writer.ts`,
+    find: "groups.during.push(...inPhase(name, 'during'))",
+    replace: "groups.before.push(...inPhase(name, 'during'))",
+  },
+  {
     name: 'compiler: rules ask for no networks that came later',
     file: `${dataplane}/policy-compiler.ts`,
     find: 'for (const owner of this.#book.setChanged(set)) this.#markPrograms(owner);',
