@@ -234,6 +234,24 @@ describe('a restart', () => {
     expect(tableText(again.nftables.dump(table))).toEqual(freshTable(...world, podIs('calib')));
   });
 
+  test('of a version that has its chains called elsewhere moves them in one transaction', () => {
+    node.apply(...world);
+    fake.close();
+    const next = start(fake.another());
+    const chain = next.ruleset.chains.get('forward-egress');
+    if (chain === undefined) throw new Error('no such chain');
+    next.ruleset.setChain({ ...chain, spec: { ...chain.spec, priority: -5 } });
+    next.apply(...world);
+    const moved = next.nftables.transactions.filter(ops =>
+      ops.some(op => op.op === 'addChain' && op.chain.name === 'forward-egress'),
+    );
+    expect(moved).toHaveLength(1);
+    expect(moved[0]?.some(op => op.op === 'deleteChain' && op.name === 'forward-egress')).toBe(true);
+    const chains = fake.dump(table)?.chains.filter(each => each.chain.name === 'forward-egress');
+    expect(chains?.map(each => [each.chain.priority, each.rules.length])).toEqual([[-5, chain.rules.length]]);
+    expect(next.apply()).toBe(0);
+  });
+
   test('removes what nothing asks for any more', () => {
     node.apply(...world);
     node.nftables.close();

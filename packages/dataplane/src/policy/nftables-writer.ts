@@ -3,7 +3,7 @@ import { finished, inPieces } from '@calico/reconcile';
 import { bytesKey, keyBytes } from './address-sets.ts';
 import { tableName } from './names.ts';
 import type { Changes, NamedSet, Ruleset } from './ruleset.ts';
-import { correctView, readTable, sameChain, type TableView, WrittenSince } from './table-view.ts';
+import { correctView, readTable, sameChain, samePlace, type TableView, WrittenSince } from './table-view.ts';
 
 const table: TableName = { family: 'inet', name: tableName };
 
@@ -235,7 +235,15 @@ export class NftablesWriter {
     const present = view.chains.get(name);
     if (chain === undefined || (present !== undefined && sameChain(present, chain))) return [];
     if (chain.spec.hook === undefined && present === undefined) return [];
-    return [{ op: 'addChain', chain: chain.spec }, { op: 'flushChain', name }, ...this.#rulesOf(name)];
+    // What another version of this program has put elsewhere.
+    const away: Op[] =
+      present === undefined || samePlace(present.spec, chain.spec)
+        ? []
+        : [
+            { op: 'flushChain', name },
+            { op: 'deleteChain', name },
+          ];
+    return [...away, { op: 'addChain', chain: chain.spec }, { op: 'flushChain', name }, ...this.#rulesOf(name)];
   }
 
   /** A set that went and came again between two writes: any element may differ. */

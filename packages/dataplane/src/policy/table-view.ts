@@ -139,9 +139,16 @@ export function sameChain(present: Chain, wanted: Chain): boolean {
   const policy = ({ policy = 'accept' }: ChainSpec) => policy;
   return (
     policy(present.spec) === policy(wanted.spec) &&
+    samePlace(present.spec, wanted.spec) &&
     present.rules.length === wanted.rules.length &&
     present.rules.every((rule, i) => rule === wanted.rules[i] || sameExprs(rule, wanted.rules[i] ?? []))
   );
+}
+
+/** Whether the kernel calls both at the same place. A chain cannot be moved. */
+export function samePlace(present: ChainSpec, wanted: ChainSpec): boolean {
+  const place = ({ hook, type = 'filter', priority = 0 }: ChainSpec) => hook && `${hook} ${type} ${priority}`;
+  return place(present) === place(wanted);
 }
 
 function elementKey({ key, keyEnd }: Element, isInterval: boolean): string {
