@@ -68,7 +68,7 @@ describe.skipIf(missing !== undefined)(`the agent's process${missing ? ` (${miss
     expect(fate).toEqual(whole);
   });
 
-  test('a build with other names and shapes for everything takes over, and gives back, without an open moment', async () => {
+  test('a build with other names and places for everything takes over, and gives back, without an open moment', async () => {
     const other = [process.execPath, '--preload', join(import.meta.dir, 'other-build.ts')];
     const program = join(import.meta.dir, '../../packages/programs/src/main.ts');
     const command = [...other, program, 'component', 'node'];
@@ -83,6 +83,7 @@ describe.skipIf(missing !== undefined)(`the agent's process${missing ? ` (${miss
         await node.endAgent('SIGTERM');
         await node.startAgent({ command });
         expect(names()).toContain('next-');
+        expect(node.table()?.chains.find(({ chain }) => chain.name === 'forward-egress')?.chain.priority).toBe(-5);
         console.log('the other build', await node.converges(probe));
         await node.endAgent();
         await node.startAgent();
