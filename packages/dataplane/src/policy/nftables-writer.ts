@@ -10,6 +10,9 @@ const table: TableName = { family: 'inet', name: tableName };
 /** Largest batch in bytes of what can be cut. It must fit a socket's send buffer, without privileges about 212,992 bytes. */
 export const batchLimit = 128 * 1024;
 
+/** So many chains are written or compared in one step. */
+const chainsAtOnce = 32;
+
 /** Bytes of a batch that fills what nothing refers to yet, for a step of few milliseconds. */
 const fillSize = 32 * 1024;
 
@@ -158,7 +161,7 @@ export class NftablesWriter {
       }
       batch.push(op);
       size += bytes;
-      count++;
+      if (++count % elementsAtOnce === 0) yield;
     }
     return { batch, size, operations: count };
   }
@@ -190,7 +193,7 @@ export class NftablesWriter {
       yield undefined;
       for (const chunk of chunked([...set.elements], elementsAtOnce)) yield addElements(set, chunk);
     }
-    for (const name of inPieces(jumpedTo, elementsAtOnce)) {
+    for (const name of inPieces(jumpedTo, chainsAtOnce)) {
       if (name === undefined) yield undefined;
       else yield* this.#rulesOf(name);
     }
@@ -199,13 +202,16 @@ export class NftablesWriter {
   /** What changes in sets and chains that are there; the operations of one group belong into one transaction. */
   *#switching(changes: Changes, view: TableView): Generator<void, Record<Phase, Op[][]>> {
     const groups: Record<Phase, Op[][]> = { before: [], during: [], after: [] };
-    for (const name of changes.sets) yield* this.#markElements(name, view, changes.elements);
+    for (const name of changes.sets) {
+      yield* this.#markElements(name, view, changes.elements);
+      yield;
+    }
     const byDepth = [...changes.elements.keys()].sort((a, b) => this.#depth(a) - this.#depth(b));
     const keysOf = (name: string, phase: Phase) => this.#keysOf(name, phase, changes.elements, view);
     const inPhase = (name: string, phase: Phase) => this.#elementChanges(name, keysOf(name, phase), view);
     for (const name of byDepth.toReversed()) groups.before.push(...inPhase(name, 'before'));
     for (const name of byDepth) groups.during.push(...inPhase(name, 'during'));
-    for (const name of inPieces(changes.chains, elementsAtOnce)) {
+    for (const name of inPieces(changes.chains, chainsAtOnce)) {
       if (name === undefined) yield;
       else groups.during.push(this.#rewriting(name, view));
     }

@@ -24,7 +24,10 @@ export function* readTable(nftables: Nftables, table: TableName): Generator<void
     view.chains.set(chain.name, { spec: chain, rules: rules.map(rule => rule.exprs) });
   }
   for (const { name } of dump?.counters ?? []) view.counters.add(name);
-  for (const set of dump?.sets ?? []) view.sets.set(set.set.name, yield* readElements(set));
+  for (const set of dump?.sets ?? []) {
+    view.sets.set(set.set.name, yield* readElements(set));
+    yield;
+  }
   return view;
 }
 
@@ -95,6 +98,7 @@ export function* correctView(
     drift++;
   }
   for (const name of new Set([...view.sets.keys(), ...read.sets.keys()])) {
+    yield;
     if (written.has('sets', name)) continue;
     const [known, seen] = [view.sets.get(name), read.sets.get(name)];
     if (known !== undefined && seen !== undefined) {

@@ -199,7 +199,7 @@ export class Tunnels {
       }),
     };
     this.#devices.set(family, device);
-    for (const node of this.#vteps.keys()) this.#claim(node, family, device);
+    for (const node of this.#vteps.keys()) this.#dirtyNodes.add(node);
   }
 
   #claim(node: string, family: Family, { link, neighbours, fdb }: Device): void {

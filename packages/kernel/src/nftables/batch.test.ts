@@ -92,4 +92,18 @@ describe('opSize', () => {
     expect(opSize(op)).toBeGreaterThanOrEqual(interval);
     expect(opSize(op)).toBeLessThan(3 * size);
   });
+
+  test.each<Op>([
+    { op: 'addCounter', name: 'c'.repeat(255) },
+    { op: 'deleteCounter', name: 'c' },
+    { op: 'deleteSet', name: 's'.repeat(255) },
+    { op: 'flushChain', name: 'c' },
+    { op: 'deleteChain', name: 'c'.repeat(255) },
+    { op: 'addSet', set: cidrs },
+    rule('base', verdict('drop')),
+  ])('is no less than what $op takes', op => {
+    const frame = batchSize([]);
+    expect(opSize(op)).toBeGreaterThanOrEqual(batchSize([op]) - frame);
+    expect(opSize(op)).toBeLessThan(batchSize([op]) + 64);
+  });
 });

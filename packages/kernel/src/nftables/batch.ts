@@ -157,10 +157,10 @@ export function batchSize(ops: readonly Op[], table: TableName = SOME_TABLE): nu
   return encodeBatch(table, ops, { formOf: () => 'interval' }).bytes.length;
 }
 
-/**
- * Bytes that an operation takes in a batch, rather too many than too few. For elements without encoding them.
- */
+/** Bytes that an operation takes in a batch, rather too many than too few; of most without encoding them. */
 export function opSize(op: Op): number {
+  if (op.op === 'addCounter' || op.op === 'deleteCounter' || op.op === 'deleteSet') return 128 + op.name.length;
+  if (op.op === 'deleteChain' || op.op === 'flushChain') return 128 + op.name.length;
   if (!isList(op)) return batchSize([op]);
   // Attribute headers of 4 bytes: of the element, its keys and data with their values; an interval's end is an element.
   let size = 128 + op.set.length;
