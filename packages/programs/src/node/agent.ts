@@ -41,7 +41,7 @@ import { RuleHits } from './rule-hits.ts';
 import { statusReporter } from './status.ts';
 import { StatusFiles } from './status-files.ts';
 import { StatusReports } from './status-reports.ts';
-import { watchViewHealth } from './view-health.ts';
+import { noView, watchViewHealth } from './view-health.ts';
 
 /** Where tests look in. */
 export interface NodeAgentHooks {
@@ -225,6 +225,8 @@ function felixComponent(parts: {
       felix.start();
       health.register({ name: startupReporter });
       health.report(startupReporter, { live: true, ready: false, detail: 'this node is not in the datastore yet' });
+      reportHealth = watchViewHealth(noView, health, metrics);
+      reportHealth();
       void after.then(() => {
         health.report(startupReporter, { live: true, ready: true });
         watch();

@@ -10,7 +10,7 @@ import { countNftCalls, felixGauges } from './felix-gauges.ts';
 import { felixMetrics } from './felix-metrics.ts';
 import { watchLoopDelay } from './loop-delay.ts';
 import { RuleHits } from './rule-hits.ts';
-import { watchViewHealth } from './view-health.ts';
+import { noView, watchViewHealth } from './view-health.ts';
 
 const root = join(import.meta.dir, '../../../..');
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -31,8 +31,7 @@ function agentMetrics() {
   countNftCalls(metrics, kernel.nftables);
   bgpMetrics(metrics, { bgpSessions: async () => [] }, clock);
   watchLoopDelay(clock, health, metrics).cancel();
-  const done = Promise.resolve();
-  watchViewHealth({ inSync: true, status: () => [], age: () => 0, done }, health, metrics);
+  watchViewHealth(noView, health, metrics);
   return metrics.registry;
 }
 

@@ -4,7 +4,17 @@ import { DatastoreError, FELIX_SOURCES, startSyncer } from '@calico/datastore';
 import { memoryClient } from '@calico/datastore/memory';
 import { createMetrics, HealthAggregator } from '@calico/process';
 import { ClockFake, seededRandom } from '@calico/reconcile';
-import { watchViewHealth } from './view-health.ts';
+import { noView, watchViewHealth } from './view-health.ts';
+
+test('before a view is begun it is waited for, and infinitely old', async () => {
+  const health = new HealthAggregator(new ClockFake());
+  const metrics = createMetrics();
+  watchViewHealth(noView, health, metrics)();
+  const text = await metrics.registry.metrics();
+  expect(text).toMatch(/^felix_resync_state 1$/m);
+  expect(text).toMatch(/^felix_datastore_view_age_seconds \+Inf$/m);
+  expect(health.readiness().ok).toBe(false);
+});
 
 test('readiness and a metric tell how old the view is, and why it is not kept up to date', async () => {
   const clock = new ClockFake();

@@ -8,7 +8,11 @@ const REPORTER = 'Datastore';
  * Makes the age of a view a metric, and whether it can be trusted a part of readiness. Gives what reports it anew: to be called when
  * the syncer's status changes, and every second or so.
  */
-export function watchViewHealth(syncer: Syncer, health: HealthAggregator, metrics: Metrics): () => void {
+export function watchViewHealth(
+  syncer: Pick<Syncer, 'inSync' | 'status' | 'age'>,
+  health: HealthAggregator,
+  metrics: Metrics,
+): () => void {
   health.register({ name: REPORTER });
   const gauge = metrics.gauge(
     'felix_datastore_view_age_seconds',
@@ -35,9 +39,16 @@ export function watchViewHealth(syncer: Syncer, health: HealthAggregator, metric
   };
 }
 
+/** What stands for a view that has not been begun. */
+export const noView: Pick<Syncer, 'inSync' | 'status' | 'age'> = {
+  inSync: false,
+  status: () => [],
+  age: () => Number.POSITIVE_INFINITY,
+};
+
 /** By Calico's numbers: 1 while no server answers, 2 while there is no whole view or a kind of it is listed again, 3 else. */
 function resyncState(syncer: Pick<Syncer, 'status' | 'inSync'>): 1 | 2 | 3 {
   const states = syncer.status().map(({ state }) => state);
-  if (states.includes('waiting')) return 1;
+  if (states.length === 0 || states.includes('waiting')) return 1;
   return syncer.inSync && !states.includes('listing') ? 3 : 2;
 }
