@@ -133,7 +133,7 @@ export class ActivePolicies {
     if (subject === undefined) {
       subject = new Subject(this.#subjectsMade++, form.subject);
       this.#subjects.set(text, subject);
-      for (const _ of this.#index.addSelector(subject));
+      for (const _ of this.#index.addSelector(subject, form.subject.node));
     }
     const entry = new PolicyEntry(id, form, subject, this.#rules.acquire(form.rules));
     subject.entries = addToFew(subject.entries, entry);

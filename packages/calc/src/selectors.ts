@@ -39,7 +39,8 @@ export function subjectSelector(spec: SubjectSpec, namespace: string | undefined
     return selectorOf(
       and(
         inNamespace(namespace),
-        subject,
+        // Most policies of a namespace are for all of it.
+        subject?.kind === 'all' ? undefined : subject,
         prefixed(readNode(spec.serviceAccountSelector), SERVICE_ACCOUNT_LABEL_PREFIX),
       ),
     );

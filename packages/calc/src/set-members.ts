@@ -119,7 +119,7 @@ export class SetMembers {
   *fill(): Generator<undefined> {
     for (const filled of this.#begun) {
       this.#begun.delete(filled);
-      const steps = this.#index.addSelector(filled);
+      const steps = this.#index.addSelector(filled, filled.definition.selector.node);
       yield;
       yield* steps;
     }

@@ -56,10 +56,11 @@ function cheapest(
   covers: readonly (readonly Atom[] | undefined)[],
   cost: (atom: Atom) => number,
 ): readonly Atom[] | undefined {
+  const known = covers.filter(each => each !== undefined);
+  if (known.length < 2) return known[0];
   let best: readonly Atom[] | undefined;
   let bestCost = Number.POSITIVE_INFINITY;
-  for (const each of covers) {
-    if (each === undefined) continue;
+  for (const each of known) {
     const sum = each.reduce((total, atom) => total + cost(atom), 0);
     if (sum < bestCost || best === undefined) {
       best = each;

@@ -101,11 +101,10 @@ export class LabelIndex<S extends IndexedSelector, I extends IndexedItem> {
 
   /**
    * Adds a selector that is in no index. Items that come or change from now on are matched with it; those that are there
-   * already are while the caller goes through what this gives, a step for each group.
+   * already are while the caller goes through what this gives, a step for each group. `node` is its tree, where that is at hand.
    */
-  addSelector(selector: S): Generator<undefined> {
+  addSelector(selector: S, node: SelectorNode = parseNode(selector.text)): Generator<undefined> {
     if (selector.cover !== undefined) throw new Error(`Cannot add selector ${selector.text}: it is in an index`);
-    const node = parseNode(selector.text);
     selector.cover = coverOf(node, atom => this.#cost(atom)) ?? null;
     this.#file(selector, node);
     return this.#fill(selector, [...this.#candidates(selector)]);
