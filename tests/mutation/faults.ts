@@ -213,6 +213,24 @@ export const faults: readonly Fault[] = [
     replace: '',
   },
   {
+    name: 'dataplane: a connection that was cut is followed on',
+    file: `${dataplane}/base-chains.ts`,
+    find: 'cutEnds(), followedPass(), ...workloadGuards(config)',
+    replace: 'followedPass(), ...workloadGuards(config)',
+  },
+  {
+    name: 'dataplane: a connection that was cut is forgotten while its other end denies it',
+    file: 'packages/dataplane/src/live-connections.ts',
+    find: '(connection.fixedTimeout || held.get(id)?.has(direction) === true)',
+    replace: 'held.get(id)?.has(direction) === true',
+  },
+  {
+    name: 'dataplane: pods get the source addresses that they ask for unasked',
+    file: `${dataplane}/base-chains.ts`,
+    find: "if (config.sourceSpoofing === 'Any') {",
+    replace: "if (config.sourceSpoofing !== 'any') {",
+  },
+  {
     name: 'calc: except of an ipBlock lost',
     file: `${calc}/translate-rule.ts`,
     find: 'if (entity.notNets !== undefined && entity.notNets.length > 0) {',

@@ -15,7 +15,7 @@ describe('dataplaneConfigFrom', () => {
 
   const taken: { name: string; text: string; config: Partial<DataplaneConfig> }[] = [
     { name: 'InterfacePrefix', text: 'cali, tap', config: { interfacePrefixes: ['cali', 'tap'] } },
-    { name: 'InterfacePrefix', text: 'eni', config: { interfacePrefixes: ['eni'] } },
+    { name: 'InterfacePrefix', text: 'eni', config: { interfacePrefixes: ['eni', 'cali'] } },
     { name: 'NftablesFilterDenyAction', text: 'REJECT', config: { denyAction: 'reject' } },
     { name: 'DisableConntrackInvalidCheck', text: 'true', config: { disableConntrackInvalidCheck: true } },
     { name: 'WorkloadSourceSpoofing', text: 'any', config: { sourceSpoofing: 'Any' } },

@@ -30,7 +30,8 @@ export const dataplaneParameters: Parameters<Omit<DataplaneConfig, 'nodeName'>> 
   interfacePrefixes: parsed('InterfacePrefix', parseNames, {
     fallback: ['cali'],
     allowed: 'starts of names, by commas',
-    effect: 'what names of workload interfaces start with; packets of those that no workload has are denied',
+    effect:
+      'what names of workload interfaces start with, beside `cali`, which the plugin gives them; packets of those that no workload has are denied',
   }),
   endpointToHostAction: oneOf(
     'DefaultEndpointToHostAction',
@@ -144,9 +145,10 @@ function parseEnabled(text: string): boolean | undefined {
   return /^enabled$/i.test(text) ? true : /^disabled$/i.test(text) ? false : undefined;
 }
 
+/** The plugin's own interfaces are never left out: without their rules their pods could send as anyone. */
 function parseNames(text: string): readonly string[] | undefined {
   const names = text.split(',').map(name => name.trim());
-  return names.every(name => /^[^\s/]{1,15}$/.test(name)) ? names : undefined;
+  return names.every(name => /^[^\s/]{1,15}$/.test(name)) ? [...new Set([...names, 'cali'])] : undefined;
 }
 
 function parseCidrs(text: string): readonly string[] | undefined {
