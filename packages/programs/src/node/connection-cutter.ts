@@ -5,6 +5,9 @@ import { type Clock, type Timer, Turn } from '@calico/reconcile';
 /** When connections are judged again after the kernel has refused it, in milliseconds. */
 const retryMs = 1_000;
 
+/** After a run, so many times as long nothing is judged: with many changes a fifth of the time at most goes there. */
+const restFactor = 4;
+
 /**
  * Has live connections end that policy no longer allows, where that is asked for: in turns of the event loop, when the rules are
  * in the kernel and nobody waits for more of them.
@@ -15,6 +18,9 @@ export class ConnectionCutter {
   readonly #log: Logger;
   #judging: Generator<void, number> | undefined;
   #timer: Timer | undefined;
+  /** On the clock. */
+  #begun = 0;
+  #restsUntil = 0;
 
   constructor(dataplane: Dataplane, clock: Clock, log: Logger) {
     this.#dataplane = dataplane;
@@ -38,16 +44,21 @@ export class ConnectionCutter {
   #goOn(delay: number): void {
     if (this.#timer !== undefined) return;
     if (this.#judging === undefined && !this.#dataplane.hasConnectionsToJudge) return;
-    this.#timer = this.#clock.setTimeout(() => {
-      this.#timer = undefined;
-      this.#judge();
-    }, delay);
+    const rest = this.#judging === undefined ? this.#restsUntil - this.#clock.now() : 0;
+    this.#timer = this.#clock.setTimeout(
+      () => {
+        this.#timer = undefined;
+        this.#judge();
+      },
+      Math.max(delay, rest),
+    );
   }
 
   /** Half a change is nothing to judge by: the end of the write under way lets it go on. */
   #judge(): void {
     if (this.#dataplane.applying) return;
     const turn = new Turn(this.#clock);
+    if (this.#judging === undefined) this.#begun = this.#clock.now();
     const judging = this.#judging ?? this.#dataplane.cutConnections();
     this.#judging = judging;
     try {
@@ -55,6 +66,7 @@ export class ConnectionCutter {
         const { done, value } = judging.next();
         if (done) {
           this.#judging = undefined;
+          this.#restsUntil = this.#clock.now() + restFactor * (this.#clock.now() - this.#begun);
           if (value > 0) this.#log.info({ connections: value }, 'Cut connections that policy no longer allows');
         }
         if (done || turn.spent) break;
