@@ -10,6 +10,7 @@ import type { Subprocess } from 'bun';
 import { connectPod } from '../cluster/pod-interface.ts';
 import { type EmbeddedServer, startEmbedded } from '../faults/embedded-server.ts';
 import { NodeHost } from '../node/node-host.ts';
+import { missingFor } from '../runtimes/machine.ts';
 import { Probe } from './probe.ts';
 import type { ProbeReport } from './prober.ts';
 import type { Suffering } from './suffering-agent.ts';
@@ -39,7 +40,7 @@ const connectionSeconds = '1';
 const waitMs = 30_000;
 
 /** Why there can be no such node here; undefined where there can. */
-export const missing = process.getuid?.() === 0 ? undefined : 'needs root';
+export const missing = missingFor('nft', 'mount');
 
 let last = 0;
 
