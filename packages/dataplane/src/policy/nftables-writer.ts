@@ -191,7 +191,7 @@ export class NftablesWriter {
     for (const name of jumpedTo) yield { op: 'addChain', chain: { name } };
     for (const set of newSets) {
       yield undefined;
-      for (const chunk of chunked([...set.elements], elementsAtOnce)) yield addElements(set, chunk);
+      yield* additionsOf(set);
     }
     for (const name of inPieces(jumpedTo, chainsAtOnce)) {
       if (name === undefined) yield undefined;
@@ -382,6 +382,18 @@ function joinGroups(groups: readonly Op[][], limit: number): Op[][] {
 
 function chunked<T>(list: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size));
+}
+
+/** All elements of a set, which may be many: never all in one list. */
+function* additionsOf(set: NamedSet): Generator<Op> {
+  let entries: (readonly [string, string])[] = [];
+  for (const entry of set.elements) {
+    entries.push(entry);
+    if (entries.length < elementsAtOnce) continue;
+    yield addElements(set, entries);
+    entries = [];
+  }
+  if (entries.length > 0) yield addElements(set, entries);
 }
 
 function addElements(set: NamedSet, entries: readonly (readonly [string, string])[]): Op {
