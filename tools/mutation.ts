@@ -15,9 +15,9 @@ interface Stage {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What is run in turn until a test fails: the quick tests, then, as root, a few random clusters on the real kernel. */
+/** The unit tests of what decides about policy, and, as root, a few random clusters on the real kernel. */
 const policyStages: readonly Stage[] = [
-  { args: ['packages/policy', 'packages/calc', 'packages/dataplane'], env: {} },
+  ...['packages/policy', 'packages/dataplane', 'packages/calc'].map(args => ({ args: [args], env: {} })),
   ...(process.getuid?.() === 0 ? [{ args: ['tests/cluster'], env: { CALICO_CASES: '8' } }] : []),
 ];
 
@@ -27,8 +27,11 @@ const ipamStages: readonly Stage[] = [
   { args: ['packages/ipam'], env: {} },
 ];
 
+/** What is run in turn until a test fails; first the tests of the fault's own package, which notice most. */
 function stagesOf({ file }: Pick<Fault, 'file'>): readonly Stage[] {
-  return ['packages/ipam/', 'packages/controllers/'].some(each => file.startsWith(each)) ? ipamStages : policyStages;
+  if (['packages/ipam/', 'packages/controllers/'].some(each => file.startsWith(each))) return ipamStages;
+  const isOwn = ({ args }: Stage) => args.some(folder => file.startsWith(`${folder}/`));
+  return [...policyStages.filter(isOwn), ...policyStages.filter(stage => !isOwn(stage))];
 }
 
 /** A run that takes longer than this, in milliseconds, is taken for caught: a fault can make a loop endless. */
