@@ -20,7 +20,7 @@ export function agentTables({ view, health, loop }: AgentTablesOptions): DebugTa
       columns: ['kind', 'state', 'inSync', 'ageSeconds', 'error'],
       rows: () =>
         view().map(({ kind, state, inSync, age, error }) => [
-          ...[kind, state, inSync, Number.isFinite(age) ? age / 1000 : undefined],
+          ...[kind, state, inSync, Number.isFinite(age) ? Math.round(age) / 1000 : undefined],
           error?.message,
         ]),
     },
@@ -31,7 +31,7 @@ export function agentTables({ view, health, loop }: AgentTablesOptions): DebugTa
       rows: () =>
         health
           .reports()
-          .map(({ name, age, report }) => [name, report?.live, report?.ready, age / 1000, report?.detail]),
+          .map(({ name, age, report }) => [name, report?.live, report?.ready, Math.round(age) / 1000, report?.detail]),
     },
     {
       name: 'loop-delay',

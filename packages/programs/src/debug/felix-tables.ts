@@ -58,18 +58,18 @@ export function felixTables({ nodeName, felix, hits, kernel, interfaceProblem }:
         ['policy', 'tier', 'direction', 'index', 'action', 'rule', 'packets', 'lastHit', 'since'],
         () => ruleRows(out(), hits),
       ),
+      prepare: () => hits.refresh(),
       facts: () => ({ ...time('since', hits.since), resolutionSeconds: hitsInterval / 1000 }),
     },
-    table(
-      'counters',
-      'packets of every counter, of rules, profiles and the ends of tiers',
-      ['counter', 'packets'],
-      () =>
+    {
+      ...table('counters', 'packets of each counter: of rules, profiles, ends of tiers', ['counter', 'packets'], () =>
         each(
           () => hits.present(),
           ({ counter, packets }) => [counter, packets],
         ),
-    ),
+      ),
+      prepare: () => hits.refresh(),
+    },
     table('profiles', 'profiles that pods of this node have', ['profile', 'ingress', 'egress'], () =>
       each(
         () => out().profiles,

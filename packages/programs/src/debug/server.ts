@@ -22,7 +22,7 @@ export const defaultLimit = 1_000;
  */
 export function debugHandler({ node, tables, clock }: DebugServerOptions): SocketHandler {
   const all = [...tables, tableOfTables(tables)].sort((a, b) => (a.name < b.name ? -1 : 1));
-  return request => {
+  return async request => {
     const { pathname, searchParams } = new URL(request.url);
     const [, root, name = 'tables', ...rest] = pathname.split('/');
     const limit = searchParams.get('limit') ?? String(defaultLimit);
@@ -32,6 +32,7 @@ export function debugHandler({ node, tables, clock }: DebugServerOptions): Socke
       return refusal(404, `no table "${name}"; allowed: ${all.map(each => each.name).join(', ')}`);
     }
     if (!/^\d{1,9}$/.test(limit)) return refusal(400, `limit is "${limit}"; allowed: a number of 0 or more`);
+    await table.prepare?.();
     const head: TableHead = {
       table: table.name,
       about: table.about,

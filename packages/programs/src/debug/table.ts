@@ -7,6 +7,8 @@ export interface DebugTable {
   /** What it holds, in a line. */
   readonly about: string;
   readonly columns: readonly string[];
+  /** Brings up to date what the rows are made of. */
+  prepare?(): Promise<void>;
   /** What holds for the whole table, such as since when it counts. */
   facts?(): Readonly<Record<string, string | number>>;
   /** Made as far as it is read: the agent goes on in between, so rows may be of different moments. */

@@ -62,6 +62,15 @@ test('the last hit is as old as the reading that found it, and hits of an earlie
   hits.stop();
 });
 
+test('a counter that comes after the start has been hit since the last reading', async () => {
+  hits.start();
+  await clock.advance(0);
+  count(2);
+  await clock.advance(hitsInterval);
+  expect(hits.hits(name)).toEqual({ packets: 2, lastHit: clock.wallTime(), since: clock.wallTime() });
+  hits.stop();
+});
+
 test('a counter that is made anew goes on where the one before it ended', async () => {
   count(5);
   hits.start();

@@ -130,7 +130,9 @@ export class RuleHits {
   #count(name: string, packets: number, now: number): void {
     const count = this.#counts.get(name);
     if (count === undefined) {
-      this.#counts.set(name, { kernel: packets, before: 0, lastHit: undefined, since: now, seen: this.#readings });
+      // Of one that was there before this run nobody knows when it was hit; any other has come since the last reading.
+      const lastHit = packets > 0 && this.#readings > 1 ? now : undefined;
+      this.#counts.set(name, { kernel: packets, before: 0, lastHit, since: now, seen: this.#readings });
       return;
     }
     if (packets < count.kernel || count.seen < this.#readings - 1) {
