@@ -52,7 +52,7 @@ privileged(import.meta.path, () => {
     for (let i = 0; i < 20; i++) await round();
     // The event thread closes its own a moment after it is told to: one round's may still be open.
     expect(open()).toBeLessThan(before + 10);
-  });
+  }, 60_000);
 
   test('a change of a table is told when it is not our own', async () => {
     const setting = freshNamespaces();
