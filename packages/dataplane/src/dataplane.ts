@@ -133,6 +133,14 @@ export class Dataplane {
     return { rules, routes };
   }
 
+  /**
+   * Writes the rules of a node of which nothing is known yet: no packet of a workload's interface passes. For a kernel that has
+   * none of ours; who writes all later finds it as if left by an earlier run. KernelError when the kernel refuses.
+   */
+  close(): void {
+    finished(this.#writer.applyInSteps());
+  }
+
   /** How many sets of policies are asked rule by rule, because their lookups would take more than the budget. */
   get programsOverBudget(): number {
     return this.#compiler.programsOverBudget;

@@ -176,6 +176,25 @@ describe('on Linux', () => {
     });
   });
 
+  test.skipIf(!isRoot)(`rules that keep all pods closed are taken over by the first whole state${reason}`, async () => {
+    await fillThreadPool();
+    withKernel(open => {
+      const kernel = open();
+      kernel.createLink({ kind: 'veth', name: 'calib', peer: { name: 'pod' }, up: true });
+      new Dataplane(kernel, config).close();
+      const closed = kernel.nftables.dump(table);
+      new Dataplane(kernel, config).close();
+      expect(kernel.nftables.dump(table)).toEqual(closed);
+      for (const rules of ['some', 'none']) {
+        const dataplane = new Dataplane(kernel, config);
+        dataplane.handle([...world, ...node]);
+        expect(dataplane.apply().rules > 0).toBe(rules === 'some');
+      }
+      kernel.nftables.transaction(table, [{ op: 'deleteTable' }]);
+      kernel.close();
+    });
+  });
+
   test.skipIf(!isRoot)(
     `changes in slices switch once each, while the table is compared in between${reason}`,
     async () => {

@@ -195,7 +195,21 @@ describe('Felix', () => {
     expect(podRoutes()).toEqual(['10.0.0.2/32']);
   });
 
-  test('lets no pod start before the first view where nothing keeps it closed', async () => {
+  test('lets a pod start closed before the first view of a node that had no pods', async () => {
+    const added = felix.endpointAdded(endpoint('c1', '10.0.0.1'));
+    await clock.advance(500);
+    await added;
+    expect(lines.join('')).toContain('Pod starts closed: the whole cluster has not been seen yet');
+    expect(felix.interfaceProblem('cali1')).toBeDefined();
+    getReady();
+    expect(felix.interfaceProblem('cali1')).toBeUndefined();
+  });
+
+  test('lets no pod start before the first view of a node whose pods have other rules than ours', async () => {
+    felix.stop();
+    kernel.createLink({ kind: 'veth', name: 'cali2', peer: { name: 'eth0' } });
+    felix = makeFelix();
+    felix.start();
     let answered = false;
     const added = felix.endpointAdded(endpoint('c1', '10.0.0.1')).then(() => {
       answered = true;

@@ -1,9 +1,10 @@
 import type { ResourceUpdate, WorkloadEndpoint } from '@calico/api';
 import { CalcGraph, type CalcOutput, type CalcSizes, type Message, mergeParameters } from '@calico/calc';
-import { Dataplane, type DataplaneTables, tableName } from '@calico/dataplane';
+import { Dataplane, type DataplaneTables } from '@calico/dataplane';
 import type { Kernel, KernelEvent, Subscription } from '@calico/kernel';
 import type { HealthAggregator, Logger } from '@calico/process';
 import type { Clock, Random, Timer } from '@calico/reconcile';
+import { ClosedStart } from './closed-start.ts';
 import { ConnectionCutter } from './connection-cutter.ts';
 import { EndpointStatuses, type StatusListener } from './endpoint-statuses.ts';
 import { type AgentConfig, felixSettings } from './felix-config.ts';
@@ -65,6 +66,7 @@ export class Felix {
   readonly #resyncTimers = new Map<'routes' | 'rules', Timer>();
   #forgetTimer: Timer | undefined;
   #cutter: ConnectionCutter | undefined;
+  #closedStart: ClosedStart | undefined;
   #subscription: Subscription | undefined;
   readonly #drift: KernelDrift;
   readonly #foreignChanges: ForeignChanges;
@@ -122,6 +124,8 @@ export class Felix {
 
   /** Starts to listen to the kernel. */
   start(): void {
+    const { nodeName, kernel, parameters, log } = this.#options;
+    this.#closedStart = new ClosedStart(kernel, felixSettings(nodeName, parameters).dataplane, log);
     this.#subscription = this.#options.kernel.subscribe(['link'], event => this.#onKernelEvent(event));
     const { clock, health } = this.#options;
     this.#renewTimer = clock.setInterval(() => {
@@ -166,7 +170,7 @@ export class Felix {
    * interface: the pod starts closed, and is opened with the rest.
    */
   async endpointAdded(endpoint: WorkloadEndpoint): Promise<void> {
-    const known = await this.#inTime(this.whenReady, () => this.#hasTable);
+    const known = await this.#inTime(this.whenReady, () => this.#isClosedAtStart());
     if (!known) this.#logClosed(endpoint, 'the whole cluster has not been seen yet');
     this.#fromCni.set(keyOfEndpoint(endpoint), endpoint);
     const taken = this.#work.request({ kind: 'WorkloadEndpoint', ...nameOf(endpoint), resource: endpoint });
@@ -197,8 +201,9 @@ export class Felix {
     return true;
   }
 
-  get #hasTable(): boolean {
-    return this.#options.kernel.nftables.tables().some(({ name }) => name === tableName);
+  /** The first write, once it has begun, ends soon. */
+  #isClosedAtStart(): boolean {
+    return this.#dataplane?.inSync !== true && this.#closedStart?.close() === true;
   }
 
   #logClosed({ metadata }: WorkloadEndpoint, cause: string): void {

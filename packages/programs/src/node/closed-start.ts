@@ -1,0 +1,36 @@
+import { Dataplane, type DataplaneConfig, tableName } from '@calico/dataplane';
+import type { Kernel } from '@calico/kernel';
+import type { Logger } from '@calico/process';
+
+/**
+ * Whether pods that come before the first view of the cluster are kept closed: by what an earlier run has left in the kernel,
+ * else, on a node that had no pods when the agent started, by rules that let no packet of any pod pass. Where there were pods
+ * without our rules, as on a node that is being taken over, nothing is written: they would be cut off.
+ */
+export class ClosedStart {
+  readonly #kernel: Kernel;
+  readonly #config: DataplaneConfig;
+  readonly #log: Logger;
+  readonly #hadPods: boolean;
+
+  constructor(kernel: Kernel, config: DataplaneConfig, log: Logger) {
+    this.#kernel = kernel;
+    this.#config = config;
+    this.#log = log;
+    const isPods = (name: string) => config.interfacePrefixes.some(prefix => name.startsWith(prefix));
+    this.#hadPods = kernel.links().some(({ name }) => isPods(name));
+  }
+
+  /** Whether pods are closed, if need be by closing them now: only before the first write of the rules may have begun. */
+  close(): boolean {
+    if (this.#kernel.nftables.tables().some(({ name }) => name === tableName)) return true;
+    if (this.#hadPods) return false;
+    try {
+      new Dataplane(this.#kernel, this.#config).close();
+      return true;
+    } catch (err) {
+      this.#log.warn({ err }, 'Rules that keep new pods closed could not be written; they wait for the first view');
+      return false;
+    }
+  }
+}
