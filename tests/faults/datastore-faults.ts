@@ -298,7 +298,7 @@ export function datastoreFaults(start: () => Promise<FaultServer>, startMs = 60_
 
   for (const [direction, jump] of Object.entries({ forward: 5 * HOUR, back: -5 * HOUR })) {
     test(`a wall clock that jumps hours ${direction} fools no view, no time limit and no delay`, async () => {
-      const client = through({ watchSilenceMs: 1500, requestTimeoutMs: 10_000 });
+      const client = through({ watchSilenceMs: 1500, requestTimeoutMs: 4_000 });
       const view = await watchSets(client);
       setSystemTime(new Date(Date.now() + jump));
       // Under way: the view neither looks old nor is given up, and goes on.
