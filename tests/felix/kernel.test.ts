@@ -130,9 +130,11 @@ describe.skipIf(missing !== undefined)(`the kernel${missing ? ` (${missing})` : 
     });
     const { wrong, ownLosses } = report;
     expect(ownLosses).toEqual([]);
-    expect(wrong.filter(each => each.fate === 'lost')).toEqual([]);
+    // What the other program's own command costs is over when it has returned.
+    expect(wrong.filter(({ fate, at }) => fate === 'lost' && at >= started)).toEqual([]);
     expect(wrong.length).toBeGreaterThan(0);
-    const lastOpen = Math.max(...wrong.map(each => each.at));
+    const opened = wrong.filter(({ fate }) => fate !== 'lost');
+    const lastOpen = Math.max(...opened.map(each => each.at));
     console.log(
       'rules flushed while down: open for',
       Math.round(lastOpen - flushed),
@@ -140,7 +142,7 @@ describe.skipIf(missing !== undefined)(`the kernel${missing ? ` (${missing})` : 
       Math.round(lastOpen - started),
       'ms after the start',
     );
-    expect(Math.min(...wrong.map(each => each.at))).toBeGreaterThanOrEqual(flushed);
+    expect(Math.min(...opened.map(each => each.at))).toBeGreaterThanOrEqual(flushed);
     expect(lastOpen - started).toBeLessThan(longestRepairMs);
   });
 

@@ -17,8 +17,18 @@ export class ClosedStart {
     this.#kernel = kernel;
     this.#config = config;
     this.#log = log;
-    const isPods = (name: string) => config.interfacePrefixes.some(prefix => name.startsWith(prefix));
-    this.#hadPods = kernel.links().some(({ name }) => isPods(name));
+    this.#hadPods = this.#hasPods();
+  }
+
+  /** A kernel that does not answer may have pods. */
+  #hasPods(): boolean {
+    const isPods = (name: string) => this.#config.interfacePrefixes.some(prefix => name.startsWith(prefix));
+    try {
+      return this.#kernel.links().some(({ name }) => isPods(name));
+    } catch (err) {
+      this.#log.warn({ err }, 'It is not known whether the node has pods: new ones wait for the first view');
+      return true;
+    }
   }
 
   /** Whether pods are closed, if need be by closing them now: only before the first write of the rules may have begun. */

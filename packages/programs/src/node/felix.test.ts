@@ -195,6 +195,22 @@ describe('Felix', () => {
     expect(podRoutes()).toEqual(['10.0.0.2/32']);
   });
 
+  test('a kernel that does not tell of its links is asked again, and what was missed is looked for', async () => {
+    felix.stop();
+    const subscribe = kernel.subscribe.bind(kernel);
+    kernel.subscribe = () => {
+      kernel.subscribe = subscribe;
+      throw new Error('not now');
+    };
+    felix = makeFelix();
+    felix.start();
+    getReady();
+    await felix.endpointAdded(endpoint('c1', '10.0.0.1'));
+    kernel.deleteRoute({ destination: cidr('10.0.0.1/32'), table: 254 });
+    await clock.advance(100);
+    expect(podRoutes()).toEqual(['10.0.0.1/32']);
+  });
+
   test('lets a pod start closed before the first view of a node that had no pods', async () => {
     const added = felix.endpointAdded(endpoint('c1', '10.0.0.1'));
     await clock.advance(500);

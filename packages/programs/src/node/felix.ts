@@ -36,6 +36,8 @@ export interface FelixOptions {
 const forgetDelay = 250;
 /** How long a new pod waits for its rules where those in the kernel keep it closed, in milliseconds. */
 const patienceMs = 500;
+/** How long after a refusal the kernel is asked again to tell of its links, in milliseconds. */
+const listenDelay = 100;
 const calcReporter = 'CalculationGraph';
 const dataplaneReporter = 'InternalDataplaneMainLoop';
 /** How long a report of the calculation holds, and how often reports are renewed, in milliseconds. */
@@ -63,6 +65,7 @@ export class Felix {
   /** The first write to the kernel has been done. */
   #applied = false;
   #renewTimer: Timer | undefined;
+  #listenTimer: Timer | undefined;
   readonly #resyncTimers = new Map<'routes' | 'rules', Timer>();
   #forgetTimer: Timer | undefined;
   #cutter: ConnectionCutter | undefined;
@@ -126,7 +129,7 @@ export class Felix {
   start(): void {
     const { nodeName, kernel, parameters, log } = this.#options;
     this.#closedStart = new ClosedStart(kernel, felixSettings(nodeName, parameters).dataplane, log);
-    this.#subscription = this.#options.kernel.subscribe(['link'], event => this.#onKernelEvent(event));
+    this.#listen();
     const { clock, health } = this.#options;
     this.#renewTimer = clock.setInterval(() => {
       for (const reporter of [calcReporter, dataplaneReporter]) health.renew(reporter);
@@ -135,9 +138,22 @@ export class Felix {
     this.#resyncEvery('rules', this.#config.rulesRefreshInterval);
   }
 
+  /** A kernel that refuses to tell is asked again; what it has not told meanwhile is looked for then. */
+  #listen(isLate = false): void {
+    const { kernel, clock, log } = this.#options;
+    try {
+      this.#subscription = kernel.subscribe(['link'], event => this.#onKernelEvent(event));
+      if (isLate) this.#onKernelEvent({ kind: 'overrun' });
+    } catch (err) {
+      log.warn({ err }, 'The kernel does not tell of its links; asking again');
+      this.#listenTimer = clock.setTimeout(() => this.#listen(true), listenDelay);
+    }
+  }
+
   /** Stops listening and writing. What is in the kernel stays in force. */
   stop(): void {
     this.#work.stop();
+    this.#listenTimer?.cancel();
     this.#subscription?.close();
     this.#foreignChanges.stop();
     this.#renewTimer?.cancel();

@@ -82,9 +82,16 @@ export function mtuWatch(
     start() {
       view.onChanged(look);
       // Pods' own interfaces come and go all the time, and none of them counts.
-      links = kernel.subscribe(['link'], event => {
-        if (event.kind === 'overrun' || (event.kind === 'link' && event.link.kind !== 'veth')) look();
-      });
+      try {
+        links = kernel.subscribe(['link'], event => {
+          if (event.kind === 'overrun' || (event.kind === 'link' && event.link.kind !== 'veth')) look();
+        });
+      } catch (err) {
+        log.warn(
+          { err, intervalMs: interval },
+          'The kernel does not tell of its links; the MTU is looked at now and then',
+        );
+      }
       timer = systemClock.setInterval(look, interval);
     },
     stop() {
