@@ -31,9 +31,16 @@ describe.skipIf(missing !== undefined)(`the kernel${missing ? ` (${missing})` : 
       const report = await node.probe(async probe => {
         await node.endAgent();
         await node.whilePoliciesChange(async () => {
-          node.launchAgent({ suffering: { refusals: { seed, share: 0.2 } } });
+          const launch = () =>
+            node.launchAgent({ suffering: { refusals: { seed: seed + 1000 * launches++, share: 0.2 } } });
+          let launches = 0;
+          launch();
           const failures = () => node.metric('felix_int_dataplane_failures').catch(() => 0);
-          await node.until('the kernel has refused something', async () => (await failures()) > 0);
+          await node.until('the kernel has refused something', async () => {
+            // What a supervisor does with an agent that a refusal has ended before it began.
+            if (node.agent.exitCode !== null) launch();
+            return (await failures()) > 0;
+          });
           await Bun.sleep(faultMs);
         });
         node.suffer({ refusals: { seed, share: 0 } });
