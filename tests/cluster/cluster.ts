@@ -2,7 +2,7 @@ import type { Resource } from '@calico/api';
 import { CalcGraph } from '@calico/calc';
 import { applyMessages, emptyState, type NodeState } from '@calico/calc/state';
 import { Dataplane, type DataplaneConfig, defaultDataplaneConfig, type PolicyCompilerOptions } from '@calico/dataplane';
-import { addr, addrEquals, cidr, parseAddr } from '@calico/ip';
+import { addr, cidr } from '@calico/ip';
 import type { Kernel, Namespace } from '@calico/kernel';
 import { createNamespace, deleteNamespace, openKernel } from '@calico/kernel/linux';
 import { buildFabric, type Fabric, type LabPlan, planLab } from '@calico/lab';
@@ -137,15 +137,6 @@ export class TestCluster {
     return machine.namespace;
   }
 
-  /** The pod with this address. */
-  podAt(ip: string): TestPod | undefined {
-    const wanted = parseAddr(ip);
-    return [...this.pods.values()].find(pod => {
-      const own = parseAddr(pod.ip);
-      return wanted !== undefined && own !== undefined && addrEquals(own, wanted);
-    });
-  }
-
   /** The pod with this name; throws where there is none. */
   pod(key: string): TestPod {
     const pod = this.pods.get(key);
@@ -153,18 +144,9 @@ export class TestCluster {
     return pod;
   }
 
-  /** Takes a pod's interface away. */
-  removePod(key: string): void {
-    const { namespace } = this.pod(key);
-    const inside = openKernel({ namespace });
-    inside.deleteLink(inside.link('eth0')?.index ?? 0);
-    inside.close();
-    namespace.close();
-    this.pods.delete(key);
-  }
-
   /** Removes everything. */
   close(): void {
+    for (const { namespace } of this.pods.values()) namespace.close();
     for (const { kernel } of this.nodes) kernel.close();
     this.#home.close();
     for (const path of this.#paths.reverse()) deleteNamespace(path);
