@@ -115,8 +115,8 @@ export class HealthAggregator {
     return { ok: causes.length === 0, causes, text };
   }
 
-  #state({ name, ...reporter }: Reporter, question: Question): { ok: boolean; word: string; cause: string } {
-    const timeout = this.#timeout({ name, ...reporter });
+  #state(reporter: Reporter, question: Question): { ok: boolean; word: string; cause: string } {
+    const timeout = this.#timeout(reporter);
     const age = this.#clock.now() - reporter.since;
     if (timeout !== undefined && age > timeout) {
       const cause = `no report for ${Math.round(age / 1000)} s, allowed are ${timeout / 1000} s`;

@@ -22,6 +22,15 @@ type Phase = 'before' | 'during' | 'after';
 /** Elements that are changed together even where a change needs several batches, so that each is there all the time. */
 const elementsAtOnce = 128;
 
+/** Operations of one transaction that is being filled. */
+interface Batch {
+  operations: Op[];
+  /** In bytes, rather too many than too few. */
+  size: number;
+  /** Operations of transactions before it, which were full. */
+  sent: number;
+}
+
 /**
  * Writes a ruleset into our table, in steps. What packets meet changes in one transaction: new chains and sets are filled
  * beforehand, unreferenced, and old ones removed afterwards.
@@ -118,35 +127,30 @@ export class NftablesWriter {
   *#write(view: TableView): Generator<void, number> {
     const changes = this.#ruleset.takeChanges();
     const claim: Op[] = view.claimed ? [] : [{ op: 'addTable', owner: true, persist: true }];
-    const prepared = yield* this.#sendFull(claim, this.#preparing(changes, view));
+    const first: Batch = { operations: claim, size: batchSize(claim), sent: 0 };
+    yield* this.#sendFull(first, this.#preparing(changes, view));
     const { before, during, after } = yield* this.#switching(changes, view);
-    const first = yield* this.#sendFull(prepared.batch, before.flat());
-    this.#send(first.batch);
+    yield* this.#sendFull(first, before.flat());
+    this.#send(first.operations);
     yield;
     this.#switchOver(during);
     yield;
-    const old = yield* this.#sendFull(
-      [],
-      inPieces([...after.flat(), ...this.#cleaning(changes, view)], elementsAtOnce),
-    );
-    this.#send(old.batch);
+    const last: Batch = { operations: [], size: batchSize([]), sent: 0 };
+    yield* this.#sendFull(last, inPieces([...after.flat(), ...this.#cleaning(changes, view)], elementsAtOnce));
+    this.#send(last.operations);
     view.claimed = true;
     yield* this.#remember(changes, view);
     this.#written?.add(changes);
-    return prepared.operations + first.operations + during.flat().length + old.operations;
+    const switched = during.reduce((sum, group) => sum + group.length, 0);
+    return first.sent + first.operations.length - claim.length + switched + last.sent + last.operations.length;
   }
 
   #send(batch: readonly Op[]): void {
     if (batch.length > 0) this.#nftables.transaction(table, batch);
   }
 
-  /** Sends batches as soon as they are full; gives the one that is not, and how many operations there were. */
-  *#sendFull(
-    first: readonly Op[],
-    operations: Iterable<Op | undefined>,
-  ): Generator<void, { batch: Op[]; size: number; operations: number }> {
-    let batch = [...first];
-    let size = batchSize(batch);
+  /** Adds operations to the batch, and sends it as often as it is full. */
+  *#sendFull(batch: Batch, operations: Iterable<Op | undefined>): Generator<void, void> {
     let count = 0;
     for (const op of operations) {
       if (op === undefined) {
@@ -154,16 +158,17 @@ export class NftablesWriter {
         continue;
       }
       const bytes = opSize(op);
-      if (batch.length > 0 && size + bytes > Math.min(this.#limit, fillSize)) {
-        this.#send(batch);
+      if (batch.operations.length > 0 && batch.size + bytes > Math.min(this.#limit, fillSize)) {
+        this.#send(batch.operations);
+        batch.sent += batch.operations.length;
         yield;
-        [batch, size] = [[], 0];
+        batch.operations = [];
+        batch.size = 0;
       }
-      batch.push(op);
-      size += bytes;
+      batch.operations.push(op);
+      batch.size += bytes;
       if (++count % elementsAtOnce === 0) yield;
     }
-    return { batch, size, operations: count };
   }
 
   /**

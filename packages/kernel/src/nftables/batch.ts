@@ -161,6 +161,7 @@ export function batchSize(ops: readonly Op[], table: TableName = SOME_TABLE): nu
 export function opSize(op: Op): number {
   if (op.op === 'addCounter' || op.op === 'deleteCounter' || op.op === 'deleteSet') return 128 + op.name.length;
   if (op.op === 'deleteChain' || op.op === 'flushChain') return 128 + op.name.length;
+  if (op.op === 'addRule') return ruleSize(op);
   if (!isList(op)) return batchSize([op]);
   // Attribute headers of 4 bytes: of the element, its keys and data with their values; an interval's end is an element.
   let size = 128 + op.set.length;
@@ -172,6 +173,24 @@ export function opSize(op: Op): number {
   }
   // Every list of 60 kB is a message of its own.
   return size + Math.ceil(size / 60_000) * (64 + op.set.length);
+}
+
+/** The same for a rule: the headers of its message and of each expression, and what names and constants add. */
+function ruleSize({ chain, exprs, comment }: Extract<Op, { op: 'addRule' }>): number {
+  let size = 96 + chain.length + (comment === undefined ? 0 : 3 * comment.length + 16);
+  for (const expr of exprs) {
+    size += 64;
+    for (const value of Object.values(expr)) size += valueSize(value);
+  }
+  return size;
+}
+
+/** Bytes of a field of an expression at most, with its attribute's header. */
+function valueSize(value: unknown): number {
+  if (typeof value === 'string') return 8 + 3 * value.length;
+  if (value instanceof Uint8Array) return 12 + value.length;
+  if (typeof value === 'object' && value !== null && 'chain' in value) return 16 + valueSize(value.chain);
+  return 8;
 }
 
 /**

@@ -86,7 +86,6 @@ export class Felix {
     this.#work = new FelixWork(this.#calc, options.clock, {
       onMessages: messages => {
         for (const message of messages) this.#messages.push(message);
-        countMessages(options.metrics, messages);
         this.#configure(messages);
         this.#keepTiers(messages);
       },
@@ -169,8 +168,10 @@ export class Felix {
    * than one turn of the event loop can take.
    */
   onUpdates(updates: readonly ResourceUpdate[]): Promise<void> | undefined {
+    const end = this.#work.add(updates);
+    // After the work that somebody waits for, as all counting is.
     countBy(updates, ({ kind }) => kind, this.#options.metrics.updatesProcessed);
-    return this.#work.add(updates);
+    return end;
   }
 
   /** The whole cluster has been seen once. */
@@ -265,11 +266,13 @@ export class Felix {
     if (messages.length === 0) return;
     this.#messages = [];
     const { metrics, clock } = this.#options;
-    metrics.updateTime.observe((clock.now() - since) / 1000);
-    metrics.messageBatch.observe(messages.length);
+    const calculated = clock.now() - since;
     this.#dataplane?.handle(messages);
     this.#statuses.handle(messages);
     this.#writer?.write();
+    metrics.updateTime.observe(calculated / 1000);
+    metrics.messageBatch.observe(messages.length);
+    countMessages(metrics, messages);
     void this.#writer?.written.then(() => metrics.changeTime.observe((clock.now() - since) / 1000));
   }
 
