@@ -14,6 +14,8 @@ const defines = [`CALICO_VERSION="v${manifest.version}"`, `CALICO_COMMIT="${comm
 
 // Split, so that starting one program loads that one alone: `calico version` takes 7 ms, from one bundle 12.
 const options = ['--compile', '--minify', '--bytecode', '--format=esm', '--splitting', ...defines];
+// What lies in the folder of whoever calls it is no part of its environment; not looking spares the plugin 0.5 ms.
+options.push('--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig');
 // Written beside and renamed, so that a lab that runs from the old file keeps it.
 await $`${process.execPath} build ${options} ${entrypoint} --outfile ${`${out}.new`}`.quiet();
 renameSync(`${out}.new`, out);
