@@ -8,7 +8,8 @@ import { createCrds, OUR_CRDS, readCrds } from '../../tests/kubernetes/crds.ts';
 import { type KubernetesServer, missingForKubernetes, startKubernetes } from '../../tests/kubernetes/server.ts';
 import { nodeAddress } from './private-network.ts';
 
-export const executable = join(import.meta.dir, '..', '..', 'dist', 'calico');
+/** What is measured; another one for comparison by the environment. */
+export const executable = process.env.CALICO_BENCH_EXECUTABLE ?? join(import.meta.dir, '..', '..', 'dist', 'calico');
 export const nodeName = 'node1';
 
 /** Where profiles go of agents that end in order; they run from source then. */
