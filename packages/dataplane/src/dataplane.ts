@@ -133,14 +133,6 @@ export class Dataplane {
     return { rules, routes };
   }
 
-  /**
-   * Writes the rules of a node of which nothing is known yet: no packet of a workload's interface passes. For a kernel that has
-   * none of ours; who writes all later finds it as if left by an earlier run. KernelError when the kernel refuses.
-   */
-  close(): void {
-    finished(this.#writer.applyInSteps());
-  }
-
   /** How many sets of policies are asked rule by rule, because their lookups would take more than the budget. */
   get programsOverBudget(): number {
     return this.#compiler.programsOverBudget;
@@ -214,13 +206,22 @@ export class Dataplane {
     return what === 'rules' ? rules : rules + (yield* this.#routing.resyncInSteps());
   }
 
-  /** Whether the kernel drops all packets of a workload's interface, because it has no rules for it. KernelError. */
+  /**
+   * Whether the kernel drops all packets of a workload's interface, because it has no rules for it. Of a table that is being
+   * written for the first time it is not asked whether packets meet it yet. KernelError when the kernel cannot be asked.
+   */
   isClosed(name: string): boolean {
     const key = bytesKey(interfaceNameBytes(name));
-    return (
-      this.#kernel.nftables.tables().some(table => table.name === tableName) &&
-      !workloadMaps.some(map => this.#writer.hasElement(map, key))
-    );
+    const leads = (map: string) => {
+      try {
+        return this.#writer.hasElement(map, key);
+      } catch (error) {
+        // The table of a version that had no such map.
+        if (!isAbsent(error)) throw error;
+        return false;
+      }
+    };
+    return this.#kernel.nftables.tables().some(table => table.name === tableName) && !workloadMaps.some(leads);
   }
 
   /** Has the next `apply` compare everything, or a part of it, with the kernel. */

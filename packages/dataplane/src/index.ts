@@ -1,3 +1,4 @@
+export { closeWorkloads } from './closed-rules.ts';
 export { type Applied, Dataplane } from './dataplane.ts';
 export {
   type DataplaneConfig,

@@ -3,6 +3,7 @@ import type { Message } from '@calico/calc';
 import { cidr } from '@calico/ip';
 import type { Kernel } from '@calico/kernel';
 import { createNamespace, deleteNamespace, fillThreadPool, openKernel } from '@calico/kernel/linux';
+import { closeWorkloads } from './closed-rules.ts';
 import { Dataplane } from './dataplane.ts';
 import { type DataplaneConfig, defaultDataplaneConfig } from './dataplane-config.ts';
 import {
@@ -181,9 +182,9 @@ describe('on Linux', () => {
     withKernel(open => {
       const kernel = open();
       kernel.createLink({ kind: 'veth', name: 'calib', peer: { name: 'pod' }, up: true });
-      new Dataplane(kernel, config).close();
+      closeWorkloads(kernel, config);
       const closed = kernel.nftables.dump(table);
-      new Dataplane(kernel, config).close();
+      closeWorkloads(kernel, config);
       expect(kernel.nftables.dump(table)).toEqual(closed);
       for (const rules of ['some', 'none']) {
         const dataplane = new Dataplane(kernel, config);

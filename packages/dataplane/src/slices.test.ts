@@ -5,8 +5,10 @@ import type { FakeKernel } from '@calico/kernel/fake';
 import { fakeKernel } from '@calico/kernel/fake';
 import { seededRandom } from '@calico/reconcile';
 import fc from 'fast-check';
+import { closeWorkloads } from './closed-rules.ts';
 import { Dataplane } from './dataplane.ts';
 import { defaultDataplaneConfig } from './dataplane-config.ts';
+import { endpoint, ipSet, policy, program, rule, tier } from './testing/builders.ts';
 import { reachableText, tableText } from './testing/ruleset-text.ts';
 import { anyMessage } from './testing/worlds.ts';
 
@@ -131,3 +133,30 @@ test('changes in slices, with more coming and comparisons in between, switch onc
   // Else the limits were none.
   expect(batches).toBeGreaterThan(3 * switches);
 }, 60_000);
+
+test('the first view of a large cluster fills its maps in small batches on a node that was closed before it, too', () => {
+  const kernel = newKernel();
+  closeWorkloads(kernel, config);
+  const elements: number[] = [];
+  const { transaction } = kernel.nftables;
+  kernel.nftables.transaction = (name, ops) => {
+    elements.push(ops.reduce((sum, op) => sum + ('elements' in op ? op.elements.length : 0), 0));
+    transaction.call(kernel.nftables, name, ops);
+  };
+  const peers = Array.from({ length: 10_000 }, (_, i) => `10.1.${i >> 8}.${i & 255}/32`);
+  const rules = Array.from({ length: 20 }, () => rule('allow', [ipSet('source', 's:peers')]));
+  const dataplane = new Dataplane(kernel, config);
+  dataplane.handle([
+    { kind: 'ipSetUpdate', id: 's:peers', type: 'net', members: peers },
+    { kind: 'policyUpdate', policy: policy('gnp/peers', rules) },
+    {
+      kind: 'endpointUpdate',
+      id: 'default/a',
+      endpoint: endpoint('calia', program([tier('default', ['gnp/peers'])])),
+    },
+    ...ground,
+  ]);
+  dataplane.apply();
+  expect(elements.reduce((sum, count) => sum + count)).toBeGreaterThan(peers.length);
+  expect(Math.max(...elements)).toBeLessThan(peers.length / 4);
+});

@@ -1,4 +1,4 @@
-import { Dataplane, type DataplaneConfig, tableName } from '@calico/dataplane';
+import { closeWorkloads, type DataplaneConfig, tableName } from '@calico/dataplane';
 import type { Kernel } from '@calico/kernel';
 import type { Logger } from '@calico/process';
 
@@ -36,7 +36,7 @@ export class ClosedStart {
     if (this.#kernel.nftables.tables().some(({ name }) => name === tableName)) return true;
     if (this.#hadPods) return false;
     try {
-      new Dataplane(this.#kernel, this.#config).close();
+      closeWorkloads(this.#kernel, this.#config);
       return true;
     } catch (err) {
       this.#log.warn({ err }, 'Rules that keep new pods closed could not be written; they wait for the first view');
