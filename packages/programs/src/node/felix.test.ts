@@ -173,6 +173,57 @@ describe('Felix', () => {
     expect(felix.interfaceProblem('cali1')).toBeUndefined();
   });
 
+  /** A Felix that is writing its first view of the cluster, for many turns, and a pod that has waited for 500 ms of it. */
+  async function whileFirstViewIsWritten(): Promise<{
+    slow: TurnClockFake;
+    isAnswered: () => boolean;
+    answer: Promise<void>;
+  }> {
+    felix.stop();
+    const slow = new TurnClockFake();
+    clock = slow;
+    felix = makeFelix();
+    felix.start();
+    slow.busyMs = 1;
+    felix.onUpdates([profile, ...Array.from({ length: 500 }, (_, i) => nodeAt(i))]);
+    felix.onInSync();
+    while (felix.tables === undefined) expect(slow.turn()).toBe(true);
+    // Messages reach the dataplane together, and are then taken in one by one.
+    while ([...felix.tables.sets()].every(({ elements }) => elements < 100)) expect(slow.turn()).toBe(true);
+    kernel.createLink({ kind: 'dummy', name: 'cali1', up: true });
+    let answered = false;
+    const answer = felix.endpointAdded(endpoint('c1', '10.0.0.1')).then(() => {
+      answered = true;
+    });
+    for (let i = 0; i < 10; i++) slow.turn();
+    await slow.advance(499);
+    expect(answered).toBe(false);
+    await slow.advance(1);
+    return { slow, isAnswered: () => answered, answer };
+  }
+
+  test('lets a pod start closed while the first view is being written, though it is the first pod', async () => {
+    const { slow, isAnswered } = await whileFirstViewIsWritten();
+    expect(isAnswered()).toBe(true);
+    expect(lines.join('')).toContain('Pod starts closed: the whole cluster has not been seen yet');
+    const chains = kernel.nftables.dump({ family: 'inet', name: tableName })?.chains ?? [];
+    expect(chains.filter(({ chain }) => chain.hook === 'forward')).toHaveLength(2);
+    expect(podRoutes()).toEqual([]);
+    await slow.turns();
+    expect(podRoutes()).toEqual(['10.0.0.1/32']);
+  });
+
+  test('lets no pod start while the first view is being written of a node whose pods have other rules than ours', async () => {
+    kernel.createLink({ kind: 'veth', name: 'cali2', peer: { name: 'eth0' } });
+    const { slow, isAnswered, answer } = await whileFirstViewIsWritten();
+    await slow.advance(5_000);
+    expect(isAnswered()).toBe(false);
+    await slow.turns();
+    for (let i = 0; i < 100; i++) if (!slow.turn()) await Promise.resolve();
+    await answer;
+    expect(podRoutes()).toEqual(['10.0.0.1/32']);
+  });
+
   test('waits for a large change where the pod’s interface is still open to what it may do now', async () => {
     felix.stop();
     const slow = new TurnClockFake();

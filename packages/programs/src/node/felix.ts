@@ -70,6 +70,8 @@ export class Felix {
   #forgetTimer: Timer | undefined;
   #cutter: ConnectionCutter | undefined;
   #closedStart: ClosedStart | undefined;
+  /** Whether pods without rules are closed since the first write began; undefined before. */
+  #keptClosed: boolean | undefined;
   #subscription: Subscription | undefined;
   readonly #drift: KernelDrift;
   readonly #foreignChanges: ForeignChanges;
@@ -187,18 +189,14 @@ export class Felix {
    * interface: the pod starts closed, and is opened with the rest.
    */
   async endpointAdded(endpoint: WorkloadEndpoint): Promise<void> {
-    const known = await this.#inTime(this.whenReady, () => this.#isClosedAtStart());
+    const { interfaceName = '' } = endpoint.spec;
+    const known = await this.#inTime(this.whenReady, () => this.#isClosedAtStart(interfaceName));
     if (!known) this.#logClosed(endpoint, 'the whole cluster has not been seen yet');
     this.#fromCni.set(keyOfEndpoint(endpoint), endpoint);
     const taken = this.#work.request({ kind: 'WorkloadEndpoint', ...nameOf(endpoint), resource: endpoint });
     if (!known) return;
-    const isClosed = () => this.#dataplane?.isClosed(endpoint.spec.interfaceName ?? '') === true;
-    if (
-      !(await this.#inTime(
-        taken.then(() => this.#writer?.written),
-        isClosed,
-      ))
-    ) {
+    const written = taken.then(() => this.#writer?.written);
+    if (!(await this.#inTime(written, () => this.#dataplane?.isClosed(interfaceName) === true))) {
       this.#logClosed(endpoint, 'a large change is being written');
     } else if (this.#writer?.isRefused === true) {
       throw new Error(
@@ -218,9 +216,10 @@ export class Felix {
     return true;
   }
 
-  /** The first write, once it has begun, ends soon. */
-  #isClosedAtStart(): boolean {
-    return this.#dataplane?.inSync !== true && this.#closedStart?.close() === true;
+  /** Whether a pod that has no rules yet is closed while the first view comes, or is being written. */
+  #isClosedAtStart(interfaceName: string): boolean {
+    if (this.#keptClosed === undefined) return this.#closedStart?.close() === true;
+    return this.#keptClosed && this.#dataplane?.isClosed(interfaceName) === true;
   }
 
   #logClosed({ metadata }: WorkloadEndpoint, cause: string): void {
@@ -269,6 +268,8 @@ export class Felix {
     const calculated = clock.now() - since;
     this.#dataplane?.handle(messages);
     this.#statuses.handle(messages);
+    // Once the first write has begun, a table is there that leads nowhere before its end.
+    this.#keptClosed ??= this.#closedStart?.close() === true;
     this.#writer?.write();
     metrics.updateTime.observe(calculated / 1000);
     metrics.messageBatch.observe(messages.length);
