@@ -1,13 +1,12 @@
 // npm run bench:api: selectors, typed lists, the syncer, and the embedded API server beside a real kube-apiserver.
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { missingForKubernetes, startKubernetes } from '../tests/kubernetes/server.ts';
 import { largestMemory, runPart, startPart } from './api/part.ts';
 import { request, type Target } from './api/target.ts';
-import { type Figure, printFigures } from './figures.ts';
+import { type Figure, noteLoad, report } from './figures.ts';
 
-const json = process.argv.includes('--json');
 const pods = Number(process.env.CALICO_BENCH_PODS ?? 5000);
 const rounds = Number(process.env.CALICO_BENCH_ROUNDS ?? 10);
 const watchers = 100;
@@ -16,24 +15,20 @@ const figures: Figure[] = [];
 const add = (name: string, values: readonly number[], unit: string, target = '-', calico = '-') =>
   figures.push({ name, values, target, calico, unit });
 const note = (text: string) => console.error(text);
-const load = () =>
-  loadavg()
-    .map(each => each.toFixed(1))
-    .join(' ');
 
 const folder = mkdtempSync(join(tmpdir(), 'calico-bench-'));
 try {
-  note(`load at the start: ${load()}`);
+  noteLoad('at the start');
   await benchSelectors();
   await benchSyncer();
   add('write and fsync of 4 kB on this disk', timeFsync(join(folder, 'fsync')), 'ms');
   await benchEmbedded();
   await benchKubernetes();
-  note(`load at the end: ${load()}`);
+  noteLoad('at the end');
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-console.log(json ? JSON.stringify(figures, null, 2) : printFigures(figures));
+report(figures);
 process.exit(0);
 
 async function benchSelectors(): Promise<void> {

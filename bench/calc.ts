@@ -8,11 +8,11 @@
  * bundled and minified before, as the released program is.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
-import { loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SyncResult } from './calc/result.ts';
 import { workloads } from './calc/workloads.ts';
-import { type Figure, printFigures, quantile } from './figures.ts';
+import { type Figure, noteLoad, quantile, report } from './figures.ts';
 
 interface Target {
   readonly seconds: number;
@@ -35,16 +35,16 @@ const folder = mkdtempSync(join(tmpdir(), 'calico-bench-'));
 const figures: Figure[] = [];
 try {
   const part = await bundle();
-  console.error(`load at the start: ${loadavg().map(each => each.toFixed(1))}`);
+  noteLoad('at the start');
   for (const name of chosen) {
     const results = Array.from({ length: runs }, () => run(part, name));
     figures.push(...figuresOf(name, results));
   }
-  console.error(`load at the end: ${loadavg().map(each => each.toFixed(1))}`);
+  noteLoad('at the end');
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-console.log(args.includes('--json') ? JSON.stringify(figures, null, 2) : printFigures(figures));
+report(figures);
 
 /** One file of the part and all that it imports. */
 async function bundle(): Promise<string> {

@@ -1,36 +1,28 @@
 // npm run bench:cni: what a container runtime waits for: lives of the plugin's process against a real kube-apiserver and etcd
 // on loopback, one node agent, all in a network namespace of their own.
 import { readFileSync } from 'node:fs';
-import { loadavg } from 'node:os';
 import type { Namespace } from '@calico/kernel';
 import { inNamespace } from '@calico/kernel/linux';
-import { type Figure, printFigures, timeProcess } from './figures.ts';
-import { addressOf, BenchNode, type BenchPod, executable, missingForNode, processorMs } from './node/bench-node.ts';
+import { type Figure, noteLoad, report, timeProcess } from './figures.ts';
+import { addressOf, BenchNode, type BenchPod, executable, processorMs } from './node/bench-node.ts';
 import { enterPrivateNetwork } from './node/private-network.ts';
 
 const rounds = Number(process.env.CALICO_BENCH_ROUNDS ?? 40);
 /** As many pods as a kubelet takes at most by default twice over, and then some. */
 const manyPods = Number(process.env.CALICO_BENCH_PODS ?? 250);
-const json = process.argv.includes('--json');
 
-const missing = missingForNode();
-if (missing !== undefined) {
-  console.error(`Cannot measure: ${missing}`);
-  process.exit(2);
-}
 await enterPrivateNetwork();
 
 const figures: Figure[] = [];
 const add = (name: string, values: readonly number[], target: string, calico: string, unit = 'ms') =>
   figures.push({ name, values, target, calico, unit });
-const note = (text: string) => console.error(text);
 
 let made = 0;
 /** Whose processor time is counted, and their processes. */
 const running: (readonly [part: string, pid: number])[] = [];
 const node = await BenchNode.start();
 try {
-  note(`load at the start: ${loadavg().map(each => each.toFixed(1))}`);
+  noteLoad('at the start');
   const { pid } = await node.startAgent();
   running.push(['agent', pid], ['API server', node.server.pid], ['etcd', node.server.etcd.pid]);
   const managed = { agent: node.agentSocket };
@@ -57,11 +49,11 @@ try {
   const standalone = await live(await makePods(rounds), alone, 1);
   add('CNI ADD without an agent', standalone.addMs, '60', '190-220');
   add('CNI DEL without an agent', standalone.delMs, '-', '235');
-  note(`load at the end: ${loadavg().map(each => each.toFixed(1))}`);
+  noteLoad('at the end');
 } finally {
   await node.stop();
 }
-console.log(json ? JSON.stringify(figures, null, 2) : printFigures(figures));
+report(figures);
 process.exit(0);
 
 async function makePods(count: number): Promise<BenchPod[]> {

@@ -2,7 +2,6 @@
 //
 // Messages come ready from the calculation; measured is what Dataplane does with them, cut into turns as the agent does it:
 // the longest turn of the event loop, and the sum. Small changes are whole: taken in, compiled, in the kernel.
-import { loadavg } from 'node:os';
 import type { Resource } from '@calico/api';
 import { CalcGraph } from '@calico/calc';
 import { Dataplane, defaultDataplaneConfig, tableName } from '@calico/dataplane';
@@ -12,11 +11,10 @@ import { createNamespace, deleteNamespace, fillThreadPool, openKernel } from '@c
 import { Turn } from '@calico/reconcile';
 import { modelUpdate } from '../tests/cases/model-update.ts';
 import { appPolicy, cluster, localInterface, remotePod, thisNode, thisNodeAddress } from './dataplane/workload.ts';
-import { type Figure, printFigures } from './figures.ts';
+import { type Figure, noteLoad, report } from './figures.ts';
 
 const size = { nodes: 1000, remotePods: 5000, localPods: 50, policies: 500 };
 const rounds = 5;
-const json = process.argv.includes('--json');
 const clock = { now: () => performance.now() };
 
 await fillThreadPool();
@@ -32,12 +30,8 @@ try {
   namespace.close();
   deleteNamespace(path);
 }
-console.log(json ? JSON.stringify(figures, null, 2) : printFigures(figures));
-console.log(
-  `load average ${loadavg()
-    .map(load => load.toFixed(1))
-    .join(' ')}`,
-);
+report(figures);
+noteLoad('at the end');
 process.exit(0);
 
 function measure(kernel: Kernel): void {

@@ -5,7 +5,6 @@
 //
 // With --w1 instead: what the agent answers while it sees 250,000 pods and 10,000 policies for the first time.
 // A change's time starts before its request is sent; packets go every 150 µs, each from a source port of its own.
-import { loadavg } from 'node:os';
 import { Namespace, Pod } from '@calico/api';
 import { tableName } from '@calico/dataplane';
 import type { Client } from '@calico/datastore';
@@ -14,16 +13,8 @@ import { openKernel } from '@calico/kernel/linux';
 import { FateWatch } from '@calico/lab';
 import { localPods, namespaceNames, nodes, policies, remotePod, sizes } from './felix/cluster.ts';
 import { measureFirstSync } from './felix/first-sync.ts';
-import { type Figure, printFigures } from './figures.ts';
-import {
-  addressOf,
-  BenchNode,
-  type BenchPod,
-  executable,
-  missingForNode,
-  processorMs,
-  residentMemory,
-} from './node/bench-node.ts';
+import { type Figure, noteLoad, report } from './figures.ts';
+import { addressOf, BenchNode, type BenchPod, executable, processorMs, residentMemory } from './node/bench-node.ts';
 import { type FatePair, fateFigures, timeEvents, timeFates } from './node/fates.ts';
 import { enterPrivateNetwork } from './node/private-network.ts';
 
@@ -35,13 +26,7 @@ const inFlight = 48;
 const settleMs = 5_000;
 const port = 9000;
 const MB = 1e6;
-const json = process.argv.includes('--json');
 
-const missing = missingForNode();
-if (missing !== undefined) {
-  console.error(`Cannot measure: ${missing}`);
-  process.exit(2);
-}
 await enterPrivateNetwork();
 
 const figures: Figure[] = [];
@@ -49,14 +34,14 @@ const note = (text: string) => console.error(text);
 const node = await BenchNode.start();
 const client = calicoClient(node.server.config);
 try {
-  note(`load at the start: ${loadavg().map(each => each.toFixed(1))}`);
+  noteLoad('at the start');
   if (process.argv.includes('--w1')) figures.push(...(await measureFirstSync(node)));
   else await measureChangesAndStarts();
-  note(`load at the end: ${loadavg().map(each => each.toFixed(1))}`);
+  noteLoad('at the end');
 } finally {
   await node.stop();
 }
-console.log(json ? JSON.stringify(figures, null, 2) : printFigures(figures));
+report(figures);
 process.exit(0);
 
 async function measureChangesAndStarts(): Promise<void> {

@@ -1,3 +1,5 @@
+import { loadavg } from 'node:os';
+
 /** One measured figure with what it is to reach and what Calico was measured at on two cores. */
 export interface Figure {
   readonly name: string;
@@ -7,8 +9,19 @@ export interface Figure {
   readonly unit: string;
 }
 
+/** Prints the figures on standard output: a table, or with `--json` on the command line every value. */
+export function report(figures: readonly Figure[]): void {
+  console.log(process.argv.includes('--json') ? JSON.stringify(figures, null, 2) : printFigures(figures));
+}
+
+/** Says on standard error what else the machine has to do: its load averages over 1, 5 and 15 minutes. */
+export function noteLoad(when: 'at the start' | 'at the end'): void {
+  const loads = loadavg().map(load => load.toFixed(1));
+  console.error(`load ${when}: ${loads.join(' ')}`);
+}
+
 /** Aligned: minimum, median, 90th percentile, target, Calico. */
-export function printFigures(figures: readonly Figure[]): string {
+function printFigures(figures: readonly Figure[]): string {
   const rows = [
     ['', 'min', 'median', 'p90', 'unit', 'runs', 'at most', 'Calico'],
     ...figures.map(({ name, values, target, calico, unit }) => [

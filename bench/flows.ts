@@ -6,12 +6,11 @@
 // ours, the receiver's socket. Calls are short, and the median of a run's calls leaves out those that were interrupted.
 // Runs of all sizes are interleaved, so that what else the machine does meets all of them alike. `--in-order` measures
 // rules that are asked one by one, as they were before there were lookups.
-import { loadavg } from 'node:os';
 import { type Resource, workloadInterfaceName } from '@calico/api';
 import { ruleCounter, tableName } from '@calico/dataplane';
 import { fillThreadPool } from '@calico/kernel/linux';
 import { TestCluster } from '../tests/cluster/cluster.ts';
-import { type Figure, printFigures, quantile } from './figures.ts';
+import { type Figure, noteLoad, quantile, report } from './figures.ts';
 import { FlowSender, packetsPerCall, swallow } from './flows/sender.ts';
 import { deniedPort, everyLabel, flowPort, pod, policies, policy, remotePods, tiers } from './flows/workload.ts';
 
@@ -21,7 +20,6 @@ const calico: Readonly<Record<number, string>> = { 0: '11.5', 10: '12.9', 100: '
 const rounds = 5;
 const callsPerRun = 120;
 const inOrder = process.argv.includes('--in-order');
-const json = process.argv.includes('--json');
 
 await fillThreadPool();
 const cluster = new TestCluster({
@@ -48,12 +46,8 @@ try {
 } finally {
   cluster.close();
 }
-console.log(json ? JSON.stringify(figures, null, 2) : printFigures(figures));
-console.log(
-  `load average ${loadavg()
-    .map(load => load.toFixed(1))
-    .join(' ')}`,
-);
+report(figures);
+noteLoad('at the end');
 process.exit(0);
 
 /** Runs of all sizes in turn; the first round warms up, and shows by the last rule's counter which way packets go. */

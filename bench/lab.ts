@@ -4,13 +4,12 @@ import { Namespace, Pod } from '@calico/api';
 import { chooseLauncher, Lab, planLab, realSurroundings, unmanagedAnnotation } from '@calico/lab';
 import { createLogger, systemClock, systemRandom } from '@calico/process';
 import manifest from '../package.json' with { type: 'json' };
-import { type Figure, printFigures, timeProcess } from './figures.ts';
+import { type Figure, report, timeProcess } from './figures.ts';
 import { fateFigures, timeFates } from './node/fates.ts';
 
 const root = join(import.meta.dir, '..');
 const executable = join(root, 'dist', 'calico');
 const rounds = Number(process.env.CALICO_BENCH_ROUNDS ?? 30);
-const json = process.argv.includes('--json');
 
 const figures: Figure[] = [];
 const add = (name: string, values: readonly number[], target: string, calico: string, unit = 'ms') =>
@@ -32,7 +31,7 @@ await withLab(3, async lab => {
   const memory = (await lab.agents()).map(agent => agent.rssBytes / 1e6);
   add('node agent, resident memory', memory, '110', '141 Felix alone', 'MB');
 });
-console.log(json ? JSON.stringify(figures, null, 2) : printFigures(figures));
+report(figures);
 process.exit(0);
 
 /** Runs a measurement in a lab of its own, with the namespace `bench`. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Namespace } from '@calico/kernel';
 import { fillThreadPool, linuxMachine } from '@calico/kernel/linux';
 import { createCrds, OUR_CRDS, readCrds } from '../../tests/kubernetes/crds.ts';
-import { type KubernetesServer, missingForKubernetes, startKubernetes } from '../../tests/kubernetes/server.ts';
+import { type KubernetesServer, startKubernetes } from '../../tests/kubernetes/server.ts';
 import { nodeAddress } from './private-network.ts';
 
 /** What is measured; another one for comparison by the environment. */
@@ -44,11 +44,6 @@ export interface BenchAgent {
   readonly resident: number;
   /** Ends it: at once, as a crash would, or in order. */
   end(how: 'kill' | 'stop'): Promise<void>;
-}
-
-/** Why there can be no such node here; undefined where there can. */
-export function missingForNode(): string | undefined {
-  return process.getuid?.() === 0 ? missingForKubernetes() : 'needs root';
 }
 
 /** One life of the plugin. */
