@@ -1,5 +1,6 @@
 /** A part of the benchmark in a process of its own: told what to do by one JSON argument, it answers in lines of JSON. */
 import { join } from 'node:path';
+import { linesOf } from '@calico/lab';
 
 /** A part that runs. */
 export interface Part {
@@ -70,14 +71,4 @@ export async function whenToldToGo(): Promise<void> {
 export async function largestMemory(pid: number | 'self' = 'self'): Promise<number> {
   const status = await Bun.file(`/proc/${pid}/status`).text();
   return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
-  }
 }

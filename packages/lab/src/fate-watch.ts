@@ -1,4 +1,5 @@
 import type { FateProbeOptions } from './fate-probe.ts';
+import { linesOf } from './lines-of.ts';
 
 /** What packets between two pods meet: they arrive, or they do not. */
 export type Fate = 'open' | 'closed';
@@ -41,15 +42,5 @@ export class FateWatch {
     const { done, value } = await this.#lines.next();
     if (done) throw new Error(`Cannot watch packets: the probe ended with ${await this.#probe.exited}`);
     return value;
-  }
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
-  const decoder = new TextDecoder();
-  let rest = '';
-  for await (const chunk of stream) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-    rest = lines.pop() ?? '';
-    yield* lines;
   }
 }

@@ -7,6 +7,7 @@ export { type HttpAnswer, httpGet } from './http-in-namespace.ts';
 export { runInner } from './inner.ts';
 export { unmanagedAnnotation } from './kubelet.ts';
 export { type LabUpOptions, runLabUp } from './lab-up.ts';
+export { linesOf } from './lines-of.ts';
 export { ManifestError, type ManifestObject, readManifests } from './manifests.ts';
 export { type Cell, printMatrix, wrongCells } from './matrix.ts';
 export { type Encapsulation, encapsulations, type LabPlan, mostNodes, planLab } from './plan.ts';

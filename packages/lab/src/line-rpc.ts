@@ -1,3 +1,5 @@
+import { linesOf } from './lines-of.ts';
+
 /** What one side can be asked, by name; a handler takes and gives plain JSON. */
 export type Handlers = Readonly<Record<string, (params: never) => Promise<unknown> | unknown>>;
 
@@ -41,15 +43,9 @@ export class LineRpc {
   }
 
   async #read(): Promise<void> {
-    const decoder = new TextDecoder();
-    let rest = '';
     let reason = 'the other half of the lab has ended';
     try {
-      for await (const chunk of this.#pipe.input) {
-        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-        rest = lines.pop() ?? '';
-        for (const line of lines) this.#receive(JSON.parse(line) as Frame);
-      }
+      for await (const line of linesOf(this.#pipe.input)) this.#receive(JSON.parse(line) as Frame);
     } catch (error) {
       reason = `the other half of the lab can't be understood: ${error instanceof Error ? error.message : error}`;
     }
