@@ -3,6 +3,7 @@ import {
   type EndpointSlice,
   GlobalNetworkPolicy,
   GlobalNetworkSet,
+  IPAMBlock,
   IPAMConfiguration,
   type Kind,
   type KubernetesNetworkPolicy,
@@ -189,6 +190,29 @@ function groups(crds: string): void {
     });
   };
 
+  const forgetsManagers = (group: string, version: string): void => {
+    test(`who set which field is forgotten with a block's first update, and not of other kinds (${version})`, async () => {
+      const client = open();
+      const managers = async (plural: string, name: string) =>
+        (await stored(group, version, plural, name))?.metadata.managedFields?.length ?? 0;
+      const made = await client.create(IPAMBlock, IPAMBlock.example());
+      const { name } = made.metadata;
+      expect(await managers('ipamblocks', name)).toBe(1);
+      let block = made;
+      for (const sequenceNumber of [5, 6]) {
+        block = await client.update(IPAMBlock, { ...block, spec: { ...block.spec, sequenceNumber } });
+        expect(block.spec).toEqual({ ...made.spec, sequenceNumber });
+        expect(await managers('ipamblocks', name)).toBe(0);
+      }
+      await expect(client.update(IPAMBlock, made)).rejects.toMatchObject({ code: 'Conflict' });
+      await client.delete(IPAMBlock, { name });
+      const other = await client.create(GlobalNetworkSet, set);
+      await client.update(GlobalNetworkSet, { ...other, spec: { nets: ['10.9.0.0/24'] } });
+      expect(await managers('globalnetworksets', 'a')).toBe(1);
+      await client.delete(GlobalNetworkSet, { name: 'a' });
+    });
+  };
+
   describe('where only projectcalico.org is installed', () => {
     beforeAll(() => createCrds(server, readCrds(crds, NATIVE)));
 
@@ -199,6 +223,7 @@ function groups(crds: string): void {
       await client.delete(GlobalNetworkSet, { name: 'a' });
     });
 
+    forgetsManagers(NATIVE, 'v3');
     felixSees('v3');
   });
 
@@ -228,6 +253,7 @@ function groups(crds: string): void {
   describe('where only crd.projectcalico.org is installed', () => {
     beforeAll(() => deleteCrds(server, readCrds(crds, NATIVE)));
 
+    forgetsManagers(CRD, 'v1');
     felixSees('v1');
 
     test("an object that kubectl made is read as Calico's", async () => {

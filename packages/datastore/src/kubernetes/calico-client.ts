@@ -19,6 +19,7 @@ import { apiGroupFromEnvironment, type CalicoApiGroup, discoverApiGroup } from '
 import { type KubernetesClientOptions, kubernetesClient } from './client.ts';
 import type { KubernetesConfig } from './config.ts';
 import { crdForm } from './crd-form.ts';
+import { withForgottenManagers } from './forgotten-managers.ts';
 import { type GroupForm, nativeForm, oldPolicyName } from './group-form.ts';
 import { MappedWatch } from './mapped-watch.ts';
 import { selectedEvents, splitSelection } from './selection.ts';
@@ -175,7 +176,7 @@ class CalicoClient implements Client {
   async #replace<R extends Resource>(kind: Kind<R>, object: R, op: 'update' | 'updateStatus'): Promise<R> {
     const form = await this.#form();
     return this.#named(form, kind, keyOf(object), async ({ name }) => {
-      const stored = form.toStored(kind, object, name);
+      const stored = withForgottenManagers(kind, form.toStored(kind, object, name));
       return form.fromStored(kind, await this.#rest[op](form.storedKind(kind), stored));
     });
   }
