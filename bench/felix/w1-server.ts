@@ -1,6 +1,6 @@
 // Part: an API server in front of the real one, which lists the pods and policies of workload W1 as if they were there and
 // passes everything else on. Answers with its address.
-import type { ResourceUpdate, WorkloadEndpoint } from '@calico/api';
+import type { Resource, WorkloadEndpoint } from '@calico/api';
 import { answer, task } from '../api/part.ts';
 import { workloads } from '../calc/workloads.ts';
 
@@ -18,39 +18,32 @@ const real = { headers: { authorization: `Bearer ${token}` }, tls: { ca } };
 
 /** A list under way: pages are asked for one after the other. */
 class Pages {
-  readonly #objects: Iterator<object>;
+  readonly #objects: readonly string[];
   readonly #resourceVersion: string;
-  #page = 0;
+  #at = 0;
 
-  constructor(objects: Iterable<object>, resourceVersion: string) {
-    this.#objects = objects[Symbol.iterator]();
+  constructor(objects: readonly string[], resourceVersion: string) {
+    this.#objects = objects;
     this.#resourceVersion = resourceVersion;
   }
 
   next(limit: number): Response {
-    const items: object[] = [];
-    let more = true;
-    while (items.length < limit && more) {
-      const { done, value } = this.#objects.next();
-      if (done) more = false;
-      else items.push(value);
-    }
-    const metadata = { resourceVersion: this.#resourceVersion, ...(more ? { continue: `page-${++this.#page}` } : {}) };
-    return Response.json({ metadata, items });
+    const items = this.#objects.slice(this.#at, this.#at + limit);
+    this.#at += items.length;
+    const more = this.#at < this.#objects.length ? { continue: `at-${this.#at}` } : {};
+    const metadata = JSON.stringify({ resourceVersion: this.#resourceVersion, ...more });
+    const headers = { 'content-type': 'application/json' };
+    return new Response(`{"metadata":${metadata},"items":[${items.join(',')}]}`, { headers });
   }
 }
 
-const lists: Readonly<Record<string, (own: object[]) => Iterable<object>>> = {
-  '/api/v1/pods': function* (own) {
-    yield* own;
-    for (const update of objectsOf('WorkloadEndpoint')) yield podOf(update.resource as WorkloadEndpoint);
-  },
-  '/apis/projectcalico.org/v3/globalnetworkpolicies': function* (own) {
-    yield* own;
-    for (const { resource } of objectsOf('GlobalNetworkPolicy')) {
-      yield { ...resource, metadata: { ...resource?.metadata, uid: crypto.randomUUID(), resourceVersion: '1' } };
-    }
-  },
+/** As JSON, made before anybody asks: what is made meanwhile would hold up who asks for something else. */
+const lists: Readonly<Record<string, readonly string[]>> = {
+  '/api/v1/pods': listOf('WorkloadEndpoint', resource => podOf(resource as WorkloadEndpoint)),
+  '/apis/projectcalico.org/v3/globalnetworkpolicies': listOf('GlobalNetworkPolicy', resource => ({
+    ...resource,
+    metadata: { ...resource.metadata, uid: crypto.randomUUID(), resourceVersion: '1' },
+  })),
 };
 const underWay = new Map<string, Pages>();
 
@@ -68,7 +61,8 @@ const server = Bun.serve({
         metadata: { resourceVersion: string };
         items: object[];
       };
-      underWay.set(pathname, new Pages(list(present.items), present.metadata.resourceVersion));
+      const own = present.items.map(item => JSON.stringify(item));
+      underWay.set(pathname, new Pages([...own, ...list], present.metadata.resourceVersion));
     }
     return (
       underWay.get(pathname)?.next(Number(searchParams.get('limit') ?? Number.MAX_SAFE_INTEGER)) ??
@@ -90,8 +84,12 @@ async function pass(incoming: Request, path: string): Promise<Response> {
   return new Response(response.body.pipeThrough(start), { status: response.status, headers: response.headers });
 }
 
-function* objectsOf(kind: string): Iterable<ResourceUpdate> {
-  for (const update of workload?.objects() ?? []) if (update.kind === kind) yield update;
+function listOf(kind: string, convert: (resource: Resource) => object): string[] {
+  const texts: string[] = [];
+  for (const { kind: of, resource } of workload?.objects() ?? []) {
+    if (of === kind && resource !== undefined) texts.push(JSON.stringify(convert(resource)));
+  }
+  return texts;
 }
 
 /** The pod that the workload's endpoint would come of. */
