@@ -177,9 +177,10 @@ export function opSize(op: Op): number {
 
 /** The same for a rule: the headers of its message and of each expression, and what names and constants add. */
 function ruleSize({ chain, exprs, comment }: Extract<Op, { op: 'addRule' }>): number {
-  let size = 96 + chain.length + (comment === undefined ? 0 : 3 * comment.length + 16);
+  let size = 96 + chain.length + (comment === undefined ? 0 : comment.length + 16);
   for (const expr of exprs) {
-    size += 64;
+    // Its kind is a name of up to ten characters.
+    size += 32;
     for (const value of Object.values(expr)) size += valueSize(value);
   }
   return size;
@@ -187,7 +188,7 @@ function ruleSize({ chain, exprs, comment }: Extract<Op, { op: 'addRule' }>): nu
 
 /** Bytes of a field of an expression at most, with its attribute's header. */
 function valueSize(value: unknown): number {
-  if (typeof value === 'string') return 8 + 3 * value.length;
+  if (typeof value === 'string') return 4 + value.length;
   if (value instanceof Uint8Array) return 12 + value.length;
   if (typeof value === 'object' && value !== null && 'chain' in value) return 16 + valueSize(value.chain);
   return 8;
