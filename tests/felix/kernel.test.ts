@@ -182,34 +182,18 @@ describe.skipIf(missing !== undefined)(`the kernel${missing ? ` (${missing})` : 
     await node.startAgent();
   });
 
-  test('an interface that is renamed is unknown until it has its name again, and nothing else suffers', async () => {
+  test('an interface that is renamed keeps its rules under every name', async () => {
     const web = node.kernel.link(node.interfaceOf('web'));
     if (web === undefined) throw new Error('Cannot find the interface');
-    const rename = (name: string) => {
-      node.kernel.setLink(web.index, { up: false });
-      node.kernel.setLink(web.index, { name });
-      node.kernel.setLink(web.index, { up: true });
-    };
-    const fates = flows.map(flow =>
-      [flow.from, flow.to].includes('web') && flow.expected === 'allowed'
-        ? { ...flow, expected: 'watched' as const }
-        : flow,
-    );
-    const report = await node.probe(
-      async probe => {
-        await probe.until('client → web 8080', true);
-        for (const name of ['cali-renamed', 'cali0']) {
-          rename(name);
-          await probe.until('client → web 8080', false);
-          rename(node.interfaceOf('web'));
-          await probe.until('client → web 8080', true);
-        }
+    const report = await node.probe(async probe => {
+      for (const name of ['cali-renamed', 'elsewhere0', 'cali0', node.interfaceOf('web')]) {
+        node.kernel.setLink(web.index, { name });
+        await Bun.sleep(200);
+        // A change of policy reaches it too.
         await node.converges(probe);
-      },
-      { flows: fates },
-    );
-    // Interfaces that are down lose packets.
-    expect(faultless(report)).toMatchObject({ wrong: 0 });
+      }
+    });
+    expect(faultless(report)).toEqual(nothingWrong);
   });
 
   test('an interface that goes and comes again has its rules from its first packet on', async () => {

@@ -185,8 +185,8 @@ export const faults: readonly Fault[] = [
   {
     name: 'base chains: unknown workload interfaces pass',
     file: `${dataplane}/base-chains.ts`,
-    find: "...byWorkloads('oifname', config, [nft.deny()]),",
-    replace: '',
+    find: '...ask(side, workloadLinkMap), [nft.deny()]];',
+    replace: '...ask(side, workloadLinkMap)];',
   },
   {
     name: 'writer: members that left stay',
@@ -215,8 +215,14 @@ export const faults: readonly Fault[] = [
   {
     name: 'dataplane: a connection that was cut is followed on',
     file: `${dataplane}/base-chains.ts`,
-    find: 'cutEnds(), followedPass(), ...workloadGuards(config)',
-    replace: 'followedPass(), ...workloadGuards(config)',
+    find: "[cutEnds(), followedPass(), ...leading('iif', chainOf.from, config)]",
+    replace: "[followedPass(), ...leading('iif', chainOf.from, config)]",
+  },
+  {
+    name: 'base chains: a renamed workload interface is none any more',
+    file: `${dataplane}/base-chains.ts`,
+    find: '[...nft.interfaceInSet(side, workloadLinkSet), there],',
+    replace: '',
   },
   {
     name: 'dataplane: a connection that was cut is forgotten while its other end denies it',

@@ -36,7 +36,7 @@ describeEtcd('the agent of a node follows Felix’s parameters', () => {
   const toHost = () => {
     const chains = host.kernel.nftables.dump({ family: 'inet', name: tableName })?.chains ?? [];
     const end = chains
-      .find(({ chain }) => chain.name === 'input-action')
+      .find(({ chain }) => chain.name === 'workload-to-host')
       ?.rules.at(-1)
       ?.exprs.at(-1);
     return end?.kind === 'verdict' ? end.verdict.kind : undefined;

@@ -33,6 +33,8 @@ export interface DataplaneOptions extends PolicyCompilerOptions {
   readonly batchLimit?: number;
 }
 
+type LinkEvent = Extract<KernelEvent, { kind: 'link' | 'overrun' }>;
+
 /**
  * The kernel of one node, kept as the messages of the calculation say. `handle` only remembers; `apply` writes, rules
  * before routes, so that no packet arrives unprotected. Nothing is written before the message `inSync`: until then
@@ -51,8 +53,9 @@ export class Dataplane {
   readonly #sources: AllowedSources;
   /** Whether the base chains let the overlay's packets in. */
   #overlay = false;
-  /** Messages, and a configuration, that the next `apply` takes in. */
+  /** Messages, changed interfaces, and a configuration, that the next `apply` takes in. */
   #waiting: Message[] = [];
+  #links: LinkEvent[] = [];
   #nextConfig: DataplaneConfig | undefined;
   #applying = false;
   #inSync = false;
@@ -66,7 +69,10 @@ export class Dataplane {
     this.#sources = new AllowedSources(this.#ruleset);
     this.#compiler = new PolicyCompiler(this.#ruleset, options);
     this.#writer = new NftablesWriter(kernel.nftables, this.#ruleset, options.batchLimit);
-    this.#routing = new Routing(kernel, config);
+    this.#routing = new Routing(kernel, config, name => {
+      const index = this.#compiler.interfaces.linkOf(name);
+      return kernel.link(name) ?? (index === undefined ? undefined : kernel.link(index));
+    });
     this.#connections = new StaleConnections(kernel.conntrack);
     this.#live = new LiveConnections(kernel, this.#compiler.world, config.cutLiveConnections);
     this.#setBaseChains();
@@ -95,6 +101,8 @@ export class Dataplane {
   /** Takes an event of the kernel in: an overrun means that anything may have changed. */
   handleEvent(event: KernelEvent): void {
     if (event.kind === 'overrun') this.#routing.resync();
+    if (event.kind !== 'link' && event.kind !== 'overrun') return;
+    this.#links.push(event);
     if (event.kind !== 'link') return;
     this.#routing.linkChanged(event.link);
     this.#sources.linkChanged(event.link.name);
@@ -122,6 +130,7 @@ export class Dataplane {
   *#apply(): Generator<void, Applied> {
     this.#takeConfig();
     yield* this.#takeWaiting();
+    this.#takeLinks();
     if (!this.#inSync) return { rules: 0, routes: 0 };
     yield* this.#compiler.compileInSteps();
     if (this.#cluster.apply()) this.#setOverlay();
@@ -278,7 +287,26 @@ export class Dataplane {
     this.#live.handle(message);
     this.#cluster.handle(message);
     this.#sources.handle(message);
+    const { interfaces } = this.#compiler;
+    if (message.kind === 'endpointUpdate' && interfaces.linkOf(message.endpoint.name) === undefined) {
+      this.#findLink(message.endpoint.name);
+    }
     if (message.kind === 'inSync') this.#inSync = true;
+  }
+
+  #findLink(name: string): void {
+    const link = this.#kernel.link(name);
+    if (link !== undefined) this.#compiler.interfaces.linkIs(name, link.index);
+  }
+
+  #takeLinks(): void {
+    const { interfaces } = this.#compiler;
+    for (const event of this.#links) {
+      if (event.kind === 'overrun') for (const name of interfaces.names()) this.#findLink(name);
+      else if (event.change === 'new') interfaces.linkIs(event.link.name, event.link.index);
+      else interfaces.linkGone(event.link.index);
+    }
+    this.#links = [];
   }
 
   #setOverlay(): void {

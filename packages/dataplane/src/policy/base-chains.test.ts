@@ -7,7 +7,8 @@ import { expectGolden } from '../testing/golden.ts';
 import { bytesKey } from './address-sets.ts';
 import { type BaseChainConfig, baseChains, baseSets } from './base-chains.ts';
 import { interfaceNameBytes, verdict } from './expressions.ts';
-import { allowedSourceSet, natSourceSet, poolSet, vxlanHostSet, workloadMap } from './names.ts';
+import { InterfaceMaps } from './interface-maps.ts';
+import { allowedSourceSet, natSourceSet, poolSet, vxlanHostSet } from './names.ts';
 import { NftablesWriter } from './nftables-writer.ts';
 import { Ruleset } from './ruleset.ts';
 
@@ -33,13 +34,10 @@ function node(change: Partial<BaseChainConfig> = {}) {
     ruleset.setElement(allowedSourceSet(family), key, '');
   }
   ruleset.setChain({ spec: { name: 'allow' }, rules: [[verdict('accept')]] });
-  for (const direction of ['ingress', 'egress'] as const) {
-    for (const family of [4, 6] as const) {
-      const element = [bytesKey(interfaceNameBytes('calia')), 'allow'] as const;
-      const name = workloadMap(direction, family);
-      ruleset.addSet({ name, keyType: 'ifname', flags: [], map: 'verdict' }, [element]);
-    }
-  }
+  const interfaces = new InterfaceMaps(ruleset, () => 'allow');
+  interfaces.claim('calia', 'default/a');
+  interfaces.linkIs('calia', 7);
+  interfaces.write();
   for (const chain of baseChains({ ...config, ...change })) ruleset.setChain(chain);
   const nftables = fakeNftables();
   new NftablesWriter(nftables, ruleset).apply();
@@ -90,6 +88,50 @@ const cases: Case[] = [
     context: { iif: 'eth0', oif: 'calix' },
     verdict: 'drop',
   },
+  ...(['calia', 'calix', 'renamed'] as const).flatMap((name): Case[] => [
+    {
+      name: `a packet from a known workload’s interface that is called ${name} now`,
+      hook: 'forward',
+      packet: web,
+      context: { iif: { name, index: 7 }, oif: 'eth0' },
+      verdict: 'accept',
+    },
+    {
+      name: `a packet to a known workload’s interface that is called ${name} now`,
+      hook: 'forward',
+      packet: web,
+      context: { iif: 'eth0', oif: { name, index: 7 } },
+      verdict: 'accept',
+    },
+    {
+      name: `VXLAN from a workload’s interface that is called ${name} now`,
+      hook: 'forward',
+      packet: vxlan,
+      context: { iif: { name, index: 7 }, oif: 'eth0' },
+      verdict: 'drop',
+    },
+    {
+      name: `an invalid packet to a workload’s interface that is called ${name} now`,
+      hook: 'forward',
+      packet: web,
+      context: { iif: 'eth0', oif: { name, index: 7 }, conntrackState: 'invalid' },
+      verdict: 'drop',
+    },
+    {
+      name: `a packet to the host from a workload’s interface that is called ${name} now`,
+      hook: 'input',
+      packet: web,
+      context: { iif: { name, index: 7 }, fib: local },
+      verdict: 'drop',
+    },
+    {
+      name: `a packet with an address that is not routed to the workload’s interface that is called ${name} now`,
+      hook: 'prerouting',
+      packet: web,
+      context: { iif: { name, index: 7 }, fib: () => undefined },
+      verdict: 'drop',
+    },
+  ]),
   {
     name: 'a packet that is none of ours',
     hook: 'forward',

@@ -1,7 +1,18 @@
 import { addrToBytes, type Family, maskCidr, parseCidr } from '@calico/ip';
 import type { Expr, SetSpec } from '@calico/kernel';
+import type { Direction } from '@calico/policy';
 import * as nft from './expressions.ts';
-import { allowedSourceSet, cutChain, denyChain, natSourceSet, poolSet, vxlanHostSet, workloadMap } from './names.ts';
+import {
+  allowedSourceSet,
+  cutChain,
+  denyChain,
+  natSourceSet,
+  poolSet,
+  vxlanHostSet,
+  workloadLinkMap,
+  workloadLinkSet,
+  workloadMap,
+} from './names.ts';
 import { type NatConfig, natPostrouting } from './nat-outgoing.ts';
 import type { Chain } from './ruleset.ts';
 
@@ -47,10 +58,20 @@ export function baseSets(): SetSpec[] {
   ]);
 }
 
+/** Where packets of workloads go on: chains that those that the kernel calls lead to. */
+const chainOf = {
+  source: 'workload-source',
+  from: 'from-workload',
+  to: 'to-workload',
+  input: 'input-from-workload',
+  host: 'workload-to-host',
+} as const;
+
 /**
- * The chains that the kernel calls. A packet between two workloads of this node meets the sender's egress policy in
- * `forward-egress` and the receiver's ingress policy in `forward-ingress`: an `accept` in one base chain still lets the
- * next one look, so no packet mark is needed. Interfaces with our prefixes that are in no map are denied.
+ * The chains that the kernel calls, and those that they lead to. A packet between two workloads of this node meets the
+ * sender's egress policy in `forward-egress` and the receiver's ingress policy in `forward-ingress`: an `accept` in one base
+ * chain still lets the next one look, so no packet mark is needed. An interface is a workload's by the start of its name, or
+ * by its index where somebody has renamed it; those that are in no map are denied.
  */
 export function baseChains(config: BaseChainConfig): Chain[] {
   return [
@@ -60,6 +81,11 @@ export function baseChains(config: BaseChainConfig): Chain[] {
     inputPolicy(config),
     inputAction(config),
     natPostrouting(config),
+    { spec: { name: chainOf.source }, rules: [[...nft.reversePathFails(), nft.verdict('drop')]] },
+    { spec: { name: chainOf.from }, rules: [...workloadGuards(config), ...byPrograms('egress')] },
+    { spec: { name: chainOf.to }, rules: [...invalidDenied(config), ...byPrograms('ingress')] },
+    { spec: { name: chainOf.input }, rules: [...neighbourDiscovery(), [nft.toChain('goto', chainOf.from)]] },
+    { spec: { name: chainOf.host }, rules: [...neighbourDiscovery(), [nft.verdict(config.endpointToHostAction)]] },
     denying(config.denyAction),
     cutConnection,
   ];
@@ -96,57 +122,41 @@ function rawPrerouting(config: BaseChainConfig): Chain {
     }
   }
   // A workload may send from its own addresses only: those that are routed to its interface. Nobody is answered here.
-  rules.push(...byWorkloads('iifname', config, [...nft.reversePathFails(), nft.verdict('drop')]));
+  rules.push(...leading('iif', chainOf.source, config));
   return { spec: { name: 'raw-prerouting', hook: 'prerouting', priority: -300 }, rules };
 }
 
-/** The rule for each start of names of workload interfaces. */
-function byWorkloads(key: 'iifname' | 'oifname', config: BaseChainConfig, rule: readonly Expr[]): Expr[][] {
-  return config.interfacePrefixes.map(prefix => [...nft.interfaceStartsWith(key, prefix), ...rule]);
+/** Leads packets that come from, or go to, interfaces of workloads to a chain. */
+function leading(side: 'iif' | 'oif', chain: string, { interfacePrefixes }: BaseChainConfig): Expr[][] {
+  const there = nft.toChain('goto', chain);
+  return [
+    ...interfacePrefixes.map(prefix => [...nft.interfaceStartsWith(`${side}name`, prefix), there]),
+    [...nft.interfaceInSet(side, workloadLinkSet), there],
+  ];
 }
 
-/** Packets that belong to no connection are denied; other programs' are left to them. */
-function invalidDenied(key: 'iifname' | 'oifname', config: BaseChainConfig): Expr[][] {
-  if (config.disableConntrackInvalidCheck) return [];
-  return byWorkloads(key, config, [...nft.conntrackStateIn('invalid'), nft.deny()]);
+/** Packets that belong to no connection are denied. */
+function invalidDenied({ disableConntrackInvalidCheck }: BaseChainConfig): Expr[][] {
+  return disableConntrackInvalidCheck ? [] : [[...nft.conntrackStateIn('invalid'), nft.deny()]];
 }
 
 function forwardEgress(config: BaseChainConfig): Chain {
-  const rules = [cutEnds(), followedPass(), ...workloadGuards(config), ...fromWorkload(config)];
+  const rules = [cutEnds(), followedPass(), ...leading('iif', chainOf.from, config)];
   return { spec: { name: 'forward-egress', hook: 'forward', priority: 0 }, rules };
 }
 
 function forwardIngress(config: BaseChainConfig): Chain {
-  const rules = [
-    followedPass(),
-    ...invalidDenied('oifname', config),
-    ...families.map(family => [
-      ...nft.familyIs(family),
-      ...nft.interfaceVerdict('oifname', workloadMap('ingress', family)),
-    ]),
-    ...byWorkloads('oifname', config, [nft.deny()]),
-  ];
+  const rules = [followedPass(), ...leading('oif', chainOf.to, config)];
   return { spec: { name: 'forward-ingress', hook: 'forward', priority: 1 }, rules };
 }
 
 function inputPolicy(config: BaseChainConfig): Chain {
-  const rules = [
-    cutEnds(),
-    followedPass(),
-    ...vxlanFromHosts(config),
-    ...neighbourDiscovery(config),
-    ...workloadGuards(config),
-    ...fromWorkload(config),
-  ];
+  const rules = [cutEnds(), followedPass(), ...vxlanFromHosts(config), ...leading('iif', chainOf.input, config)];
   return { spec: { name: 'input-policy', hook: 'input', priority: 0 }, rules };
 }
 
 function inputAction(config: BaseChainConfig): Chain {
-  const rules: Expr[][] = [
-    followedPass(),
-    ...neighbourDiscovery(config),
-    ...byWorkloads('iifname', config, [nft.verdict(config.endpointToHostAction)]),
-  ];
+  const rules = [followedPass(), ...leading('iif', chainOf.host, config)];
   return { spec: { name: 'input-action', hook: 'input', priority: 1 }, rules };
 }
 
@@ -160,29 +170,25 @@ function followedPass(): Expr[] {
   return [...nft.conntrackStateIn('established', 'related'), nft.verdict('accept')];
 }
 
-/** A workload that could send encapsulated packets could send as anyone. */
+/** What no workload may send: one that could send encapsulated packets could send as anyone. */
 function workloadGuards(config: BaseChainConfig): Expr[][] {
-  const rules = invalidDenied('iifname', config);
+  const rules = invalidDenied(config);
   const port = config.vxlanPort ?? defaultVxlanPort;
   const isVxlan = [...nft.protocolIs(udp), ...nft.portInRange('destination', port, port, false)];
-  if (!config.allowVxlanFromWorkloads) rules.push(...byWorkloads('iifname', config, [...isVxlan, nft.deny()]));
-  if (!config.allowIpipFromWorkloads) {
-    rules.push(...byWorkloads('iifname', config, [...nft.protocolIs(ipip), nft.deny()]));
-  }
+  if (!config.allowVxlanFromWorkloads) rules.push([...isVxlan, nft.deny()]);
+  if (!config.allowIpipFromWorkloads) rules.push([...nft.protocolIs(ipip), nft.deny()]);
   return rules;
 }
 
 /** IANA's VXLAN port. RFC 7348 §5 */
 const defaultVxlanPort = 4789;
 
-function fromWorkload(config: BaseChainConfig): Expr[][] {
-  return [
-    ...families.map(family => [
-      ...nft.familyIs(family),
-      ...nft.interfaceVerdict('iifname', workloadMap('egress', family)),
-    ]),
-    ...byWorkloads('iifname', config, [nft.deny()]),
-  ];
+/** The program of the workload's interface decides; an interface without one is denied. */
+function byPrograms(direction: Direction): Expr[][] {
+  const side = direction === 'egress' ? 'iif' : 'oif';
+  const ask = (key: typeof side | `${typeof side}name`, mapOf: typeof workloadMap) =>
+    families.map(family => [...nft.familyIs(family), ...nft.interfaceVerdict(key, mapOf(direction, family))]);
+  return [...ask(`${side}name`, workloadMap), ...ask(side, workloadLinkMap), [nft.deny()]];
 }
 
 /** The overlay takes packets of known nodes only. */
@@ -212,14 +218,12 @@ function vxlanFromHosts({ vxlanPort, externalNodes }: BaseChainConfig): Expr[][]
 }
 
 /** What IPv6 on the link needs: multicast listener and neighbour discovery. RFC 2710, RFC 4861 */
-function neighbourDiscovery(config: BaseChainConfig): Expr[][] {
+function neighbourDiscovery(): Expr[][] {
   const types = [130, 131, 132, 133, 135, 136];
-  return types.flatMap(type =>
-    byWorkloads('iifname', config, [
-      ...nft.familyIs(6),
-      ...nft.protocolIs(58),
-      ...nft.icmpIs(type, undefined, false),
-      nft.verdict('accept'),
-    ]),
-  );
+  return types.map(type => [
+    ...nft.familyIs(6),
+    ...nft.protocolIs(58),
+    ...nft.icmpIs(type, undefined, false),
+    nft.verdict('accept'),
+  ]);
 }

@@ -122,8 +122,16 @@ export function translateSource(family: Family, address: Uint8Array | undefined,
   return [load(firstWord, address), ...loads, { ...nat, addrMinReg: firstWord, ...portRegisters }];
 }
 
-/** Looks the interface's name up in a verdict map, and follows the verdict when it is there. */
-export function interfaceVerdict(key: 'iifname' | 'oifname', map: string): Expr[] {
+/** Holds when the interface's index is in the set. */
+export function interfaceInSet(key: 'iif' | 'oif', set: string): Expr[] {
+  return [
+    { kind: 'meta', key, dreg: scratch },
+    { kind: 'lookup', set, sreg: scratch },
+  ];
+}
+
+/** Looks the interface's name or index up in a verdict map, and follows the verdict when it is there. */
+export function interfaceVerdict(key: 'iifname' | 'oifname' | 'iif' | 'oif', map: string): Expr[] {
   return [
     { kind: 'meta', key, dreg: scratch },
     { kind: 'lookup', set: map, sreg: scratch, dreg: 0 },

@@ -23,6 +23,11 @@ export const allowedSourceSet = (family: Family): string => `allowed-sources-${f
 export const workloadMap = (direction: Direction, family: Family): string =>
   `${direction === 'egress' ? 'from' : 'to'}-workload-${family}`;
 
+/** The same by interface index, which an interface keeps when it is renamed; and the set of all those indexes. */
+export const workloadLinkMap = (direction: Direction, family: Family): string =>
+  `${direction === 'egress' ? 'from' : 'to'}-workload-link-${family}`;
+export const workloadLinkSet = 'workload-links';
+
 /** Maps that many things fill, and that chains only ask, start with this; no address set does. */
 const lookupPrefix = 'lookup/';
 

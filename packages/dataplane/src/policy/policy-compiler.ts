@@ -6,15 +6,16 @@ import type { Direction, DirectionProgram, PolicyProgram, ProfileProgram, World 
 import { finished } from '@calico/reconcile';
 
 import type { ProgramState } from '../tables.ts';
-import { AddressSets, bytesKey, type ElementChange } from './address-sets.ts';
+import { AddressSets, type ElementChange } from './address-sets.ts';
 import { denying } from './base-chains.ts';
 import { ContentStore } from './content-store.ts';
 import * as nft from './expressions.ts';
+import { InterfaceMaps } from './interface-maps.ts';
 import type { NetsBy } from './lookup/flat-rule.ts';
 import { PeerLookups } from './lookup/peer-lookups.ts';
 import type { ProgramLookup } from './lookup/program-lookup.ts';
 import { ResidualChains } from './lookup/residual-chains.ts';
-import { contentName, ruleCounter, workloadMap } from './names.ts';
+import { contentName, ruleCounter } from './names.ts';
 import { OrderedPrograms } from './ordered-program.ts';
 import type { RenderContext } from './render-rule.ts';
 import { ownersOf, profileOwner, RuleBook } from './rule-book.ts';
@@ -68,6 +69,8 @@ export interface PolicyCompilerOptions {
  * number does not depend on how many policies there are.
  */
 export class PolicyCompiler {
+  /** The maps that lead to the programs; who hears of interfaces tells it. */
+  readonly interfaces: InterfaceMaps;
   readonly #ruleset: Ruleset;
   readonly #store: ContentStore;
   readonly #sets: AddressSets;
@@ -78,15 +81,12 @@ export class PolicyCompiler {
   readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
   readonly #programs = new Map<string, CompiledProgram>();
   readonly #contents = new WeakMap<DirectionProgram, string>();
-  /** The programs of each endpoint, by verdict map. */
+  /** The programs of each endpoint, by direction and family. */
   readonly #programsOf = new Map<EndpointId, Map<string, string>>();
-  /** All endpoints that claim an interface; the one with the lowest name has it. */
-  readonly #claims = new Map<string, Set<EndpointId>>();
   /** Which programs walk a policy or profile. */
   readonly #programsUsing = new Map<string, Set<string>>();
   readonly #dirtyPrograms = new Set<string>();
   readonly #dirtyEndpoints = new Set<EndpointId>();
-  readonly #dirtyInterfaces = new Set<string>();
 
   constructor(ruleset: Ruleset, options: PolicyCompilerOptions = {}) {
     const { rulesInOrder = defaultRulesInOrder, lookupBudget = defaultLookupBudget } = options;
@@ -105,12 +105,7 @@ export class PolicyCompiler {
     this.#ordered = new OrderedPrograms(this.#store, this.#book, contextOf);
     const chains = new ResidualChains(this.#store, contextOf, rulesInOrder);
     this.#lookups = new PeerLookups(ruleset, this.#sets, this.#store, chains, lookupBudget);
-    for (const direction of directions) {
-      for (const family of families) {
-        const name = workloadMap(direction, family);
-        ruleset.addSet({ name, keyType: 'ifname', flags: [], map: 'verdict' }, []);
-      }
-    }
+    this.interfaces = new InterfaceMaps(ruleset, this.#chainFor.bind(this));
   }
 
   /** How many programs are asked rule by rule because their lookups would be larger than the budget: a metric. */
@@ -209,7 +204,7 @@ export class PolicyCompiler {
       compiled.chain = chain;
       yield;
     }
-    for (const name of this.#dirtyInterfaces) this.#writeMaps(name);
+    this.interfaces.write();
     for (const chain of old.chains) {
       this.#store.release(chain);
       yield;
@@ -217,7 +212,6 @@ export class PolicyCompiler {
     for (const lookup of old.lookups) yield* lookup.close();
     this.#dirtyPrograms.clear();
     this.#dirtyEndpoints.clear();
-    this.#dirtyInterfaces.clear();
     for (const key of tooLarge) this.#setTooLarge(key);
   }
 
@@ -235,22 +229,18 @@ export class PolicyCompiler {
 
   #setEndpoint(id: EndpointId, endpoint: LocalEndpoint | undefined): void {
     const before = this.#endpoints.get(id);
-    if (before !== undefined) {
-      this.#dirtyInterfaces.add(before.name);
-      remove(this.#claims, before.name, id);
-    }
+    if (before !== undefined) this.interfaces.leave(before.name, id);
     if (endpoint === undefined) this.#endpoints.delete(id);
     else {
       this.#endpoints.set(id, endpoint);
-      this.#dirtyInterfaces.add(endpoint.name);
-      add(this.#claims, endpoint.name, id);
+      this.interfaces.claim(endpoint.name, id);
     }
     this.#dirtyEndpoints.add(id);
   }
 
   #markInterface(id: EndpointId): void {
     const name = this.#endpoints.get(id)?.name;
-    if (name !== undefined) this.#dirtyInterfaces.add(name);
+    if (name !== undefined) this.interfaces.changed(name);
   }
 
   #setRules(owner: string, rules: PolicyProgram | ProfileProgram | undefined): void {
@@ -277,7 +267,7 @@ export class PolicyCompiler {
       const content = this.#contentOf(program);
       for (const family of endpoint === undefined ? [] : familiesOf(endpoint)) {
         const key = contentName(`${direction}/${family}`, content);
-        now.set(workloadMap(direction, family), key);
+        now.set(`${direction}/${family}`, key);
         this.#joinProgram(key, direction, family, program, id);
       }
     }
@@ -357,18 +347,10 @@ export class PolicyCompiler {
     };
   }
 
-  /** Leads the interface to the programs of the endpoint that has it; to nothing, so to a drop, where none has. */
-  #writeMaps(name: string): void {
-    const [id] = [...(this.#claims.get(name) ?? [])].sort();
-    const programs = id === undefined || !this.#endpoints.get(id)?.active ? undefined : this.#programsOf.get(id);
-    const key = bytesKey(nft.interfaceNameBytes(name));
-    for (const direction of directions) {
-      for (const family of families) {
-        const map = workloadMap(direction, family);
-        const program = programs?.get(map);
-        this.#ruleset.setElement(map, key, program === undefined ? undefined : this.#programs.get(program)?.chain);
-      }
-    }
+  #chainFor(id: EndpointId, direction: Direction, family: Family): string | undefined {
+    if (!this.#endpoints.get(id)?.active) return undefined;
+    const program = this.#programsOf.get(id)?.get(`${direction}/${family}`);
+    return program === undefined ? undefined : this.#programs.get(program)?.chain;
   }
 }
 

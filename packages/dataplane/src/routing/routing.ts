@@ -26,10 +26,17 @@ export class Routing {
   /** Sources: CIDRs of the calculation, and endpoints. */
   readonly #routes: ClaimedTable<Route>;
   readonly #dirtySources = new Set<string>();
+  readonly #workloadLink: (name: string) => Link | undefined;
 
-  constructor(kernel: Kernel, config: RoutingConfig) {
+  /** `workloadLink` finds the interface of an endpoint, by the name that the endpoint says. */
+  constructor(
+    kernel: Kernel,
+    config: RoutingConfig,
+    workloadLink: (name: string) => Link | undefined = name => kernel.link(name),
+  ) {
     this.#kernel = kernel;
     this.#config = config;
+    this.#workloadLink = workloadLink;
     this.#tunnels = new Tunnels(kernel, config);
     this.#routes = new ClaimedTable({
       same: sameRoute,
@@ -174,7 +181,7 @@ export class Routing {
   #plannedRoutes(source: string): (readonly [string, Route])[] {
     const endpoint = this.#endpoints.get(source);
     if (endpoint !== undefined) {
-      const link = this.#kernel.link(endpoint.name);
+      const link = this.#workloadLink(endpoint.name);
       const routes = endpoint.active && link?.up ? workloadRoutes(endpoint, link.index, this.#config) : [];
       return routes.map(route => [routeKey(route), route]);
     }
