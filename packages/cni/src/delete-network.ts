@@ -6,13 +6,15 @@ import type { LinkTrash } from './link-trash.ts';
 import { Phases } from './phases.ts';
 import { discardHostEnd, discardPodEnd } from './pod-links.ts';
 import { openPodNamespace } from './pod-place.ts';
+import type { Later } from './publish.ts';
 import { endpointKey, findEntry } from './read-container.ts';
 
 /**
  * Takes a container's network away: its interface, its endpoint unless a newer container of the pod has it, its addresses.
- * Succeeds when nothing is left, and whatever the rest of the network configuration says.
+ * Succeeds when nothing is left, and whatever the rest of the network configuration says. `later` gets what goes on: the handle
+ * of addresses that are free already.
  */
-export async function deleteNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall): Promise<void> {
+export async function deleteNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall, later?: Later): Promise<void> {
   const phases = new Phases(deps.clock, name => deps.onPhase?.(`DEL ${name}`));
   const read = findEntry(deps, call);
   read.catch(() => undefined);
@@ -21,10 +23,26 @@ export async function deleteNetwork(deps: CniDeps, trash: LinkTrash, call: CniCa
   const clear = await removeEndpoint(deps, call, await read);
   phases.mark('endpoint');
   // Both at once: the node sends nothing to the address any more.
-  const ends = await Promise.allSettled([clear(), releaseHandle(deps.ipam, call.handle)]);
+  const ends = await Promise.allSettled([clear(), release(deps, call, later)]);
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   phases.mark('ipam');
   deps.log.debug({ ...logFields(call), ...phases.spans }, 'Deleted pod network');
+}
+
+/** Resolves when the addresses are nobody's; with `later` the handle goes after that, else before. */
+async function release({ ipam, log }: CniDeps, call: CniCall, later: Later | undefined): Promise<void> {
+  if (later === undefined) return await releaseHandle(ipam, call.handle);
+  const freed = Promise.withResolvers<'freed'>();
+  const done = releaseHandle(ipam, call.handle, () => freed.resolve('freed'));
+  if ((await Promise.race([freed.promise, done])) !== 'freed') return;
+  later(
+    done.catch(err =>
+      log.warn(
+        { ...logFields(call), err, handle: call.handle },
+        'The handle of released addresses could not be deleted; kube-controllers does it',
+      ),
+    ),
+  );
 }
 
 /** Interfaces of this container only: a newer container of the same pod has the same names. */

@@ -79,7 +79,7 @@ async function perform(
       if (delegate !== undefined) return answer(null);
       return { output: await addNetwork(deps, trash, call, later) };
     case 'DEL':
-      await deleteNetwork(deps, trash, call);
+      await deleteNetwork(deps, trash, call, later);
       return answer(null);
     case 'CHECK':
       await checkNetwork(deps, call);

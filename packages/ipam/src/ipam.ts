@@ -203,10 +203,13 @@ export class Ipam {
     await assign.finally(() => this.#assignment.settle(wanted));
   }
 
-  /** Releases all addresses of a handle, and the handle. Rejects with NotFound when there is no such handle. */
-  async releaseByHandle(handle: string): Promise<void> {
+  /**
+   * Releases all addresses of a handle, and the handle. Rejects with NotFound when there is no such handle. `onFreed` is told as
+   * soon as the addresses are nobody's: who ends there leaves a handle that counts too many.
+   */
+  async releaseByHandle(handle: string, onFreed?: () => void): Promise<void> {
     const settings = await this.#settings.read();
-    await this.#tidy(await this.#releases.byHandle(handle, settings.config.ipCooldownSeconds), settings);
+    await this.#tidy(await this.#releases.byHandle(handle, settings.config.ipCooldownSeconds, onFreed), settings);
   }
 
   /**
