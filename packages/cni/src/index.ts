@@ -5,5 +5,4 @@ export type { CniIpam } from './ipam.ts';
 export { LateWork } from './late-work.ts';
 export { LinkTrash } from './link-trash.ts';
 export type { CniAnswer, CniCommand, CniFailure, CniParameters, CniPluginName, CniRequest } from './protocol.ts';
-export { type CniServer, type CniServerOptions, startCniServer } from './server.ts';
 export { supportedVersions } from './versions.ts';

@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openBird } from '@calico/bird';
-import { createCniHandler, LateWork, startCniServer } from '@calico/cni';
+import { createCniHandler, LateWork } from '@calico/cni';
+import { startCniServer } from '@calico/cni/server';
 import type { Client } from '@calico/datastore';
 import { type KindStatus, type Syncer, startFelixSyncer } from '@calico/datastore';
 import { Ipam, watchedSettings } from '@calico/ipam';
