@@ -84,8 +84,13 @@ async function measureChangesAndStarts(): Promise<void> {
 
 async function measureFates(pair: FatePair, size: 'small' | 'large'): Promise<void> {
   figures.push(...fateFigures(await timeFates(pair, rounds), size));
-  const values = await timeEvents(pair, rounds);
-  figures.push({ name: `  pod relabelled → event at another watcher`, values, unit: 'ms', target: '-', calico: '-' });
+  const { relabelled, created } = await timeEvents(pair, rounds);
+  for (const [what, values] of [
+    ['pod relabelled', relabelled],
+    ['policy created', created],
+  ] as const) {
+    figures.push({ name: `  ${what} → event at another watcher`, values, unit: 'ms', target: '-', calico: '-' });
+  }
 }
 
 /** Starts the agent again and again, over the rules of the one before and on an empty kernel. Gives the last. */

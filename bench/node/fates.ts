@@ -1,4 +1,4 @@
-import { NetworkPolicy, Pod } from '@calico/api';
+import { type Kind, NetworkPolicy, Pod, type Resource } from '@calico/api';
 import type { Client } from '@calico/datastore';
 import type { Fate } from '@calico/lab';
 import type { Figure } from '../figures.ts';
@@ -24,9 +24,8 @@ export interface FateTimes {
   readonly deleted: number[];
 }
 
-/** From an API write to what packets between two pods meet. They have to arrive at the start, and do at the end. */
-export async function timeFates(pair: FatePair, rounds: number): Promise<FateTimes> {
-  const { client, namespace, from, role, timeUntil } = pair;
+/** Creates and removes the policy that lets a pod in by its label `access`. */
+function accessPolicy({ client, namespace, role }: FatePair) {
   const name = 'access';
   const udp = { protocol: 'UDP' };
   const policy = {
@@ -43,8 +42,16 @@ export async function timeFates(pair: FatePair, rounds: number): Promise<FateTim
       ],
     },
   } as unknown as NetworkPolicy;
-  const create = () => client.create(NetworkPolicy, policy);
-  const remove = () => client.delete(NetworkPolicy, { namespace, name });
+  return {
+    create: () => client.create(NetworkPolicy, policy),
+    remove: () => client.delete(NetworkPolicy, { namespace, name }),
+  };
+}
+
+/** From an API write to what packets between two pods meet. They have to arrive at the start, and do at the end. */
+export async function timeFates(pair: FatePair, rounds: number): Promise<FateTimes> {
+  const { client, namespace, from, timeUntil } = pair;
+  const { create, remove } = accessPolicy(pair);
   const label = (access: string) => {
     const patch = { metadata: { labels: { access } } };
     return client.patch(Pod, { namespace, name: from }, patch, { type: 'merge' });
@@ -64,22 +71,47 @@ export async function timeFates(pair: FatePair, rounds: number): Promise<FateTim
   return times;
 }
 
-/** Milliseconds from a relabelling's request until another watcher has its event: what no agent can be quicker than. */
-export async function timeEvents(
-  { client, namespace, from }: Pick<FatePair, 'client' | 'namespace' | 'from'>,
+/** Milliseconds from a change's request until another watcher has its event: what no agent can be quicker than. */
+export interface EventTimes {
+  readonly relabelled: number[];
+  readonly created: number[];
+}
+
+/** From an API write to its event. */
+export async function timeEvents(pair: FatePair, rounds: number): Promise<EventTimes> {
+  const { client, namespace, from } = pair;
+  const { create, remove } = accessPolicy(pair);
+  const relabelled = await timeFirstEvents(client, Pod, namespace, rounds, async i => {
+    await client.patch(
+      Pod,
+      { namespace, name: from },
+      { metadata: { labels: { round: String(i) } } },
+      { type: 'merge' },
+    );
+  });
+  const created = await timeFirstEvents(client, NetworkPolicy, namespace, 2 * rounds, i =>
+    i % 2 === 0 ? create() : remove(),
+  );
+  return { relabelled, created: created.filter((_, i) => i % 2 === 0) };
+}
+
+async function timeFirstEvents<R extends Resource>(
+  client: Client,
+  kind: Kind<R>,
+  namespace: string,
   rounds: number,
+  change: (round: number) => Promise<unknown>,
 ): Promise<number[]> {
   const stop = new AbortController();
-  const { resourceVersion } = await client.list(Pod, { namespace });
-  const events = client.watch(Pod, { namespace, resourceVersion, signal: stop.signal });
+  const { resourceVersion } = await client.list(kind, { namespace });
+  const events = client.watch(kind, { namespace, resourceVersion, signal: stop.signal });
   // The bookmark of where the watch begins.
   await events.next();
   const times: number[] = [];
   for (let i = 0; i < rounds; i++) {
-    const patch = { metadata: { labels: { round: String(i) } } };
     const startedAt = performance.now();
     const seen = events.next().then(() => performance.now() - startedAt);
-    await client.patch(Pod, { namespace, name: from }, patch, { type: 'merge' });
+    await change(i);
     times.push(await seen);
   }
   stop.abort();
