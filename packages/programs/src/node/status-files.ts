@@ -49,8 +49,12 @@ export class StatusFiles implements StatusListener, Component {
 
   changed(id: EndpointId, status: EndpointStatus | undefined): void {
     const { endpoint, up } = status ?? {};
+    const before = this.#wanted.get(id);
     if (!up || endpoint?.key === undefined) this.#wanted.delete(id);
     else this.#wanted.set(id, { file: statusFileName(endpoint.key), content: statusFileContent(endpoint) });
+    const now = this.#wanted.get(id);
+    // A change of its policies alone changes no file.
+    if (now?.file === before?.file && now?.content === before?.content) return;
     if (this.#inSync) this.#work.ask();
   }
 
