@@ -111,3 +111,9 @@ export function keyOf(resource: Resource): ObjectKey {
 export function printKey(key: ObjectKey): string {
   return key.namespace === undefined ? key.name : `${key.namespace}/${key.name}`;
 }
+
+/** The key that `printKey` has printed: neither part can have a `/`. */
+export function parseKey(text: string): ObjectKey {
+  const at = text.indexOf('/');
+  return at < 0 ? { name: text } : { namespace: text.slice(0, at), name: text.slice(at + 1) };
+}

@@ -40,6 +40,7 @@ import {
   stagedKubernetesNetworkPolicyToPolicy,
   Tier,
   WorkloadEndpoint,
+  workloadEndpointName,
 } from '@calico/api';
 import type { ObjectKey } from './client.ts';
 
@@ -58,6 +59,11 @@ export interface ModelSource<R extends Resource = Resource> {
   readonly model: ModelKind;
   /** The model's object; undefined when there is none, errors when the object is not valid and counts as absent. */
   convert(object: R, key: ObjectKey): Converted | { readonly errors: readonly string[] } | undefined;
+  /**
+   * Where the key does not give the model's name: what gives it beside the key, the same for many objects, and the name by both.
+   * So it need not be kept of each object.
+   */
+  readonly named?: { by(resource: Resource): string; name(key: ObjectKey, by: string): string };
   /** Whether the model's object has a namespace. */
   readonly namespaced: boolean;
   /** The API server may not serve the kind: then there is nothing of it. */
@@ -108,6 +114,10 @@ const PODS: ModelSource<Pod> = {
   convert: pod => {
     const endpoint = podToWorkloadEndpoint(pod);
     return endpoint && { name: endpoint.metadata.name, resource: endpoint };
+  },
+  named: {
+    by: endpoint => (endpoint as WorkloadEndpoint).spec.node,
+    name: ({ name }, node) => workloadEndpointName(node, name),
   },
 };
 

@@ -1,6 +1,6 @@
 import type { Kind, Resource } from '@calico/api';
 import { type Backoff, backoff, type Clock, type Random, Turn } from '@calico/reconcile';
-import { type Client, keyOf, type ObjectKey, printKey, type Selection, type WatchEvent } from './client.ts';
+import { type Client, keyOf, type ObjectKey, parseKey, printKey, type Selection, type WatchEvent } from './client.ts';
 import { DatastoreError, isGone, isNotFound } from './error.ts';
 
 /** Where things that need no answer are told. A pino logger is one. */
@@ -40,14 +40,23 @@ export interface ReflectorOptions {
   readonly optional?: boolean;
 }
 
+/** What is kept of an object of the view. */
+export interface Kept {
+  /** The handler's: what it must know of the object's last state when it changes or goes. */
+  note: string | undefined;
+}
+
 /** Whom a reflector tells. */
 export interface ReflectorHandler<R> {
   /** The first list, once; empty when `onPage` had it. A promise is waited for before changes follow. */
   onSync(items: R[]): void | Promise<void>;
-  /** Parts of the first list as they arrive, before onSync; what is gone before its end is told by onEvent. A promise is waited for. */
-  onPage?(items: R[]): void | Promise<void>;
+  /**
+   * Parts of the first list as they arrive, each with what is kept of it, before onSync; what is gone before its end is told by
+   * onEvent. A promise is waited for.
+   */
+  onPage?(items: R[], kept: readonly Kept[]): void | Promise<void>;
   /** Each later change. `more`: further ones have been received already and follow at once. A promise is waited for. */
-  onEvent(event: ReflectorEvent<R>, more: boolean): void | Promise<void>;
+  onEvent(event: ReflectorEvent<R>, more: boolean, kept: Kept): void | Promise<void>;
   onStatus?(status: ReflectorStatus): void;
 }
 
@@ -71,12 +80,27 @@ const UNSERVED_PAUSE_MS = 30_000;
 /** So many timeouts in a row, and the version may be one that the server never had (a restored backup). */
 const TIMEOUTS_UNTIL_LIST = 3;
 
-interface Seen {
-  readonly key: ObjectKey;
-  readonly uid: string | undefined;
-  readonly resourceVersion: string | undefined;
+/** As many as there are objects in the cluster: nothing is kept that can be told from elsewhere. */
+class Seen implements Kept {
+  uid: string | undefined;
+  version: number | string | undefined;
   /** The last list that showed it. */
-  readonly list: number;
+  list: number;
+  note: string | undefined;
+
+  constructor(uid: string | undefined, version: Seen['version'], list: number) {
+    this.uid = uid;
+    this.version = version;
+    this.list = list;
+    this.note = undefined;
+  }
+}
+
+/** A version to compare with others: servers give numbers, which as such cost no memory of their own. */
+function comparable(resourceVersion: string | undefined): Seen['version'] {
+  return resourceVersion !== undefined && /^[1-9]\d{0,14}$/.test(resourceVersion)
+    ? Number(resourceVersion)
+    : resourceVersion;
 }
 
 class KindReflector<R extends Resource> implements Reflector {
@@ -87,6 +111,7 @@ class KindReflector<R extends Resource> implements Reflector {
   readonly #handler: ReflectorHandler<R>;
   readonly #deps: ReflectorDeps;
   readonly #delays: Backoff;
+  /** By printed key. */
   readonly #seen = new Map<string, Seen>();
   readonly done: Promise<void>;
   #status: ReflectorStatus = { state: 'listing', error: undefined };
@@ -229,23 +254,27 @@ class KindReflector<R extends Resource> implements Reflector {
     const version = await this.#client.listPages(this.#kind, this.#selection, async (items, first) => {
       if (first) this.#lists++;
       this.#confirm();
-      await this.#noteAll(items);
-      await onPage(items);
+      await onPage(items, await this.#noteAll(items));
     });
     // A list that broke off may have shown what there no longer is.
-    const gone = [...this.#seen.values()].filter(({ list }) => list !== this.#lists);
-    await this.#emit(gone.map(({ key }) => ({ type: 'delete', key, object: undefined })));
+    const gone: ReflectorEvent<R>[] = [];
+    for (const [name, { list }] of this.#seen) {
+      if (list !== this.#lists) gone.push({ type: 'delete', key: parseKey(name), object: undefined });
+    }
+    await this.#emit(gone);
     await this.#handler.onSync([]);
     this.#inSync = true;
     return version;
   }
 
-  async #noteAll(items: readonly R[]): Promise<void> {
+  async #noteAll(items: readonly R[]): Promise<Seen[]> {
+    const noted: Seen[] = [];
     let turn = new Turn(this.#deps.clock);
     for (const item of items) {
-      this.#note(item);
+      noted.push(this.#note(item));
       if (turn.spent) turn = await this.#nextTurn();
     }
+    return noted;
   }
 
   /** Long work goes on in another turn of the event loop, so that others have theirs. */
@@ -254,10 +283,28 @@ class KindReflector<R extends Resource> implements Reflector {
     return new Turn(this.#deps.clock);
   }
 
-  #note(object: R): void {
-    const key = keyOf(object);
+  #note(object: R): Seen {
+    const name = printKey(keyOf(object));
     const { uid, resourceVersion } = object.metadata;
-    this.#seen.set(printKey(key), { key, uid, resourceVersion, list: this.#lists });
+    const version = comparable(resourceVersion);
+    const known = this.#seen.get(name);
+    if (known !== undefined) {
+      known.uid = uid;
+      known.version = version;
+      known.list = this.#lists;
+      return known;
+    }
+    const seen = new Seen(uid, version, this.#lists);
+    this.#seen.set(name, seen);
+    return seen;
+  }
+
+  /** Forgets an object; gives what was kept of it. */
+  #forget(key: ObjectKey): Kept {
+    const name = printKey(key);
+    const known = this.#seen.get(name);
+    this.#seen.delete(name);
+    return known ?? { note: undefined };
   }
 
   /** Tells how a new list differs from what was known. */
@@ -269,8 +316,8 @@ class KindReflector<R extends Resource> implements Reflector {
       if (turn.spent) turn = await this.#nextTurn();
     }
     const events: ReflectorEvent<R>[] = [];
-    for (const [name, { key }] of this.#seen) {
-      if (!present.has(name)) events.push({ type: 'delete', key, object: undefined });
+    for (const name of this.#seen.keys()) {
+      if (!present.has(name)) events.push({ type: 'delete', key: parseKey(name), object: undefined });
       if (turn.spent) turn = await this.#nextTurn();
     }
     for (const object of items) {
@@ -280,7 +327,8 @@ class KindReflector<R extends Resource> implements Reflector {
       if (before !== undefined && before.uid !== object.metadata.uid) {
         events.push({ type: 'delete', key, object: undefined });
       }
-      if (before?.resourceVersion !== object.metadata.resourceVersion || before?.uid !== object.metadata.uid) {
+      const version = comparable(object.metadata.resourceVersion);
+      if (before === undefined || before.version !== version || before.uid !== object.metadata.uid) {
         events.push({ type: 'set', key, object });
       }
     }
@@ -290,10 +338,9 @@ class KindReflector<R extends Resource> implements Reflector {
   async #emit(events: readonly ReflectorEvent<R>[]): Promise<void> {
     let turn = new Turn(this.#deps.clock);
     for (const [index, event] of events.entries()) {
-      if (event.type === 'set') this.#note(event.object);
-      else this.#seen.delete(printKey(event.key));
+      const kept = event.type === 'set' ? this.#note(event.object) : this.#forget(event.key);
       const { spent } = turn;
-      const handled = this.#handler.onEvent(event, !spent && index < events.length - 1);
+      const handled = this.#handler.onEvent(event, !spent && index < events.length - 1, kept);
       if (handled !== undefined) await handled;
       if (spent) turn = await this.#nextTurn();
     }

@@ -4,6 +4,7 @@ import { type Client, type DatastoreType, keyOf, type ObjectKey, printKey } from
 import type { DatastoreError } from './error.ts';
 import { BGP_ETCD_SOURCES, BGP_SOURCES, FELIX_ETCD_SOURCES, FELIX_SOURCES, type ModelSource } from './model.ts';
 import {
+  type Kept,
   type Reflector,
   type ReflectorDeps,
   type ReflectorEvent,
@@ -53,6 +54,8 @@ export interface Syncer {
 
 /** So many changes are handed over together at most. */
 const SLICE = 1000;
+/** So many different notes are kept once at most; beyond it they begin anew. */
+const NOTES = 10_000;
 
 /** One kind on its way into the model. */
 class Feed {
@@ -61,8 +64,8 @@ class Feed {
   readonly #handler: SyncerHandler;
   /** Of all kinds: their first lists take turns. */
   readonly #slices: Mutex;
-  /** The model's names by key, where the key does not give them: a pod's endpoint is named after its node too. */
-  readonly #names = new Map<string, string>();
+  /** The notes on objects, of which many are equal, each as one text. */
+  readonly #notes = new Map<string, string>();
   #pending: ResourceUpdate[] = [];
 
   constructor(source: ModelSource, handler: SyncerHandler, deps: ReflectorDeps, slices: Mutex) {
@@ -73,19 +76,20 @@ class Feed {
   }
 
   /** A part of the first list, in slices of which there is one of any kind in a turn of the event loop. */
-  async first(items: readonly Resource[]): Promise<void> {
-    const left = items.values();
+  async first(items: readonly Resource[], kept: readonly Kept[]): Promise<void> {
+    const left = items.entries();
     let more = true;
-    while (more && !this.#deps.signal.aborted) more = await this.#slices.run(() => this.#slice(left));
+    while (more && !this.#deps.signal.aborted) more = await this.#slices.run(() => this.#slice(left, kept));
   }
 
   /** Converts and hands over what a turn has time for; gives whether there was more. */
-  async #slice(left: Iterator<Resource>): Promise<boolean> {
+  async #slice(left: Iterator<[number, Resource]>, kept: readonly Kept[]): Promise<boolean> {
     const { clock } = this.#deps;
     const turn = new Turn(clock);
     let next = left.next();
     while (!next.done) {
-      this.#set(keyOf(next.value), next.value);
+      const [index, object] = next.value;
+      this.#set(keyOf(object), object, kept[index] ?? { note: undefined });
       if (turn.spent || this.#pending.length >= SLICE) break;
       next = left.next();
     }
@@ -95,11 +99,11 @@ class Feed {
     return true;
   }
 
-  change(event: ReflectorEvent<Resource>, more: boolean): void | Promise<void> {
+  change(event: ReflectorEvent<Resource>, more: boolean, kept: Kept): void | Promise<void> {
     if (event.type === 'delete') {
       this.#handler.onObject?.(this.#source.kind.kind, event.key, undefined);
-      this.#forget(event.key);
-    } else this.#set(event.key, event.object);
+      this.#forget(event.key, kept);
+    } else this.#set(event.key, event.object, kept);
     if (!more || this.#pending.length >= SLICE) return this.#flush();
   }
 
@@ -110,17 +114,29 @@ class Feed {
     return this.#handler.onUpdates(updates);
   }
 
-  #set(key: ObjectKey, object: Resource): void {
+  #set(key: ObjectKey, object: Resource, kept: Kept): void {
     this.#handler.onObject?.(this.#source.kind.kind, key, object);
     const converted = this.#convert(key, object);
-    const before = this.#names.get(printKey(key));
     if (converted === undefined) {
-      this.#forget(key);
+      this.#forget(key, kept);
       return;
     }
-    if (before !== undefined && before !== converted.name) this.#put(key, before, undefined);
-    this.#names.set(printKey(key), converted.name);
-    this.#put(key, converted.name, converted.resource);
+    const { name, resource } = converted;
+    const note = this.#source.named?.by(resource) ?? name;
+    if (kept.note !== note) {
+      this.#forget(key, kept);
+      kept.note = this.#kept(note);
+    }
+    this.#put(key, name, resource);
+  }
+
+  /** The same text, kept once for many objects. */
+  #kept(note: string): string {
+    const known = this.#notes.get(note);
+    if (known !== undefined) return known;
+    if (this.#notes.size >= NOTES) this.#notes.clear();
+    this.#notes.set(note, note);
+    return note;
   }
 
   #convert(key: ObjectKey, object: Resource): { name: string; resource: Resource } | undefined {
@@ -137,11 +153,11 @@ class Feed {
     }
   }
 
-  #forget(key: ObjectKey): void {
-    const name = this.#names.get(printKey(key));
-    if (name === undefined) return;
-    this.#names.delete(printKey(key));
-    this.#put(key, name, undefined);
+  #forget(key: ObjectKey, kept: Kept): void {
+    const { note } = kept;
+    if (note === undefined) return;
+    kept.note = undefined;
+    this.#put(key, this.#source.named?.name(key, note) ?? note, undefined);
   }
 
   #put({ namespace }: ObjectKey, name: string, resource: Resource | undefined): void {
@@ -174,14 +190,14 @@ export function startSyncer(
       client,
       source.kind,
       {
-        onPage: items => feed.first(items),
+        onPage: (items, kept) => feed.first(items, kept),
         onSync: () => {
           waitingFor--;
           if (waitingFor > 0 || stop.signal.aborted) return;
           inSync = true;
           handler.onInSync();
         },
-        onEvent: (event, more) => feed.change(event, more),
+        onEvent: (event, more, kept) => feed.change(event, more, kept),
         onStatus: () => handler.onStatus?.(kindStatus(source, reflector)),
       },
       inner,
