@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import {
   BGPFilter,
@@ -20,9 +20,9 @@ import { Ipam } from '@calico/ipam';
 import { ClockFake, seededRandom } from '@calico/reconcile';
 import { ctlKinds } from '../../packages/programs/src/calicoctl/kinds/registry.ts';
 import { Desk } from '../../packages/programs/src/calicoctl/testing.ts';
-import { type Datastore, openDatastore } from '../../packages/programs/src/datastore/open.ts';
+import type { Datastore } from '../../packages/programs/src/datastore/open.ts';
 import { describeEtcd } from './describe-etcd.ts';
-import { EtcdServer } from './etcd-server.ts';
+import { openEtcd, useEtcd } from './use-etcd.ts';
 
 const RESOURCES = '/calico/resources/v3/projectcalico.org';
 const ROOT = join(import.meta.dir, '../..');
@@ -60,16 +60,11 @@ const WITHOUT_METADATA = new Set(['IPAMConfiguration']);
 const served: Kind[] = [CalicoNode, ...kinds.filter(kind => kind.calicoctl !== undefined)];
 
 describeEtcd('calicoctl on etcd', () => {
-  let server: EtcdServer;
+  const server = useEtcd();
   let datastore: Datastore;
   let desk: Desk;
-  beforeAll(async () => {
-    server = await EtcdServer.start();
-  });
-  afterAll(async () => await server.stop());
   beforeEach(async () => {
-    await server.ctl(['del', '/calico/', '--prefix']);
-    datastore = await openDatastore({ etcdEndpoints: server.url }, { env: {} });
+    datastore = await openEtcd(server());
     desk = new Desk(datastore.client);
     desk.type = datastore.type;
     await ensureInitialized(datastore.client, { datastore: 'etcdv3', clock: new ClockFake(), random: seededRandom(1) });
@@ -80,9 +75,9 @@ describeEtcd('calicoctl on etcd', () => {
   });
 
   const keys = async () =>
-    (await server.ctl(['get', '/calico/', '--prefix', '--keys-only'])).split('\n').filter(Boolean);
-  const put = (key: string, value: unknown) => server.ctl(['put', key], printJson(value));
-  const value = async (key: string) => Object(parseJson(await server.ctl(['get', key, '--print-value-only'])));
+    (await server().ctl(['get', '/calico/', '--prefix', '--keys-only'])).split('\n').filter(Boolean);
+  const put = (key: string, value: unknown) => server().ctl(['put', key], printJson(value));
+  const value = async (key: string) => Object(parseJson(await server().ctl(['get', key, '--print-value-only'])));
   /** Runs a command line that has to succeed; gives what it prints. */
   const run = async (line: string, ...more: string[]): Promise<string> => {
     const { code, out, err } = await desk.run(line, ...more);
@@ -174,7 +169,7 @@ describeEtcd('calicoctl on etcd', () => {
   });
 
   test('the first node makes a datastore that Calico can use', async () => {
-    await server.ctl(['del', '/calico/', '--prefix']);
+    await server().empty();
     desk.file('node.yaml', printJson(CalicoNode.example()));
     await run('create -f $DIR/node.yaml');
     expect(await keys()).toEqual([
@@ -279,7 +274,7 @@ describeEtcd('calicoctl on etcd', () => {
       ]);
       return { code, out, err };
     };
-    const { code, out } = await calicoctl('get', 'tiers', '-c', config(server.url));
+    const { code, out } = await calicoctl('get', 'tiers', '-c', config(server().url));
     expect({ code, lines: out.split('\n').map(line => line.trim().split(/ +/)[0]) }).toEqual({
       code: 0,
       lines: ['NAME', 'default', 'kube-admin', 'kube-baseline', '', ''],

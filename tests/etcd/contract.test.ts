@@ -14,7 +14,7 @@ describeEtcd('etcdClient keeps the contract on a real etcd:', () => {
 
   datastoreContract(
     async () => {
-      await server.ctl(['del', '/calico/', '--prefix']);
+      await server.empty();
       // Small pages, so that every list of the suite takes several.
       const client = etcdClient({ endpoints: [server.url] }, { pageSize: 4 });
       return { client, compact: () => compactAll(client), close: () => client.close() };

@@ -124,6 +124,14 @@ export class EtcdServer {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  /** Removes everything of Calico. */
+  async empty(): Promise<void> {
+    const [key, range_end] = [btoa('/calico/'), btoa('/calico0')];
+    const body = JSON.stringify({ key, range_end });
+    const answer = await fetch(`${this.url}/v3/kv/deleterange`, { method: 'POST', body });
+    if (!answer.ok) throw new Error(`Cannot empty etcd: ${answer.status} ${await answer.text()}`);
+  }
+
   /** Runs etcdctl on the server and gives what it prints. */
   async ctl(args: readonly string[], input?: string): Promise<string> {
     const child = Bun.spawn(['etcdctl', `--endpoints=${this.url}`, ...args], {

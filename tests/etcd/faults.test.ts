@@ -1,11 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
+import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { GlobalNetworkSet } from '@calico/api';
 import type { Client } from '@calico/datastore';
 import { type EtcdClient, type EtcdClientOptions, etcdClient } from '@calico/datastore/etcd';
 import { startTcpProxy, type TcpProxy } from '../faults/tcp-proxy.ts';
 import { describeEtcd } from './describe-etcd.ts';
-import { EtcdServer } from './etcd-server.ts';
 import { networkSet, outcome, setNames, take, untilEnd } from './objects.ts';
+import { useEtcd } from './use-etcd.ts';
 
 /** Short spans, where something has to time out. */
 const QUICK: EtcdClientOptions = { requestTimeoutMs: 300, watchProgressMs: 50, watchSilenceMs: 200 };
@@ -14,21 +14,16 @@ const PATIENT: EtcdClientOptions = { watchProgressMs: 50, random: { next: () => 
 
 /** What befalls etcd alone: several endpoints, its own limits. What befalls every datastore is in tests/faults. */
 describeEtcd('etcdClient in trouble', () => {
-  let server: EtcdServer;
+  const server = useEtcd();
   let proxy: TcpProxy;
   let stop: AbortController;
   /** Past the proxy, for what others do. */
   let direct: EtcdClient;
   const opened: EtcdClient[] = [];
-  beforeAll(async () => {
-    server = await EtcdServer.start();
-  });
-  afterAll(async () => await server.stop());
   beforeEach(async () => {
-    await server.ctl(['del', '/calico/', '--prefix']);
-    proxy = await startTcpProxy(server.port);
+    proxy = await startTcpProxy(server().port);
     stop = new AbortController();
-    direct = open([server.url]);
+    direct = open([server().url]);
   });
   afterEach(async () => {
     stop.abort();
@@ -48,7 +43,7 @@ describeEtcd('etcdClient in trouble', () => {
   const versionOf = async (client: Client) => (await client.list(GlobalNetworkSet)).resourceVersion;
 
   test('a half-open connection is noticed by the watch and by reads, and left for the other endpoint', async () => {
-    const client = open([urlOf(proxy), server.url], QUICK);
+    const client = open([urlOf(proxy), server().url], QUICK);
     await direct.create(GlobalNetworkSet, networkSet('a'));
     const version = await versionOf(client);
     const stream = watch(client, version);
@@ -63,23 +58,23 @@ describeEtcd('etcdClient in trouble', () => {
   });
 
   test('a server that is slow to answer is a Timeout, and a write to it of unknown outcome', async () => {
-    const client = open([server.url], { ...QUICK, readRetries: 0 });
+    const client = open([server().url], { ...QUICK, readRetries: 0 });
     expect(await setNames(client)).toEqual([]);
-    server.freeze(true);
+    server().freeze(true);
     try {
       expect(await outcome(client.create(GlobalNetworkSet, networkSet('a')))).toBe('Timeout?');
       // That connection was left, and a new one does not come to stand: nothing was sent.
       expect(await outcome(client.create(GlobalNetworkSet, networkSet('b')))).toBe('Unavailable');
       expect(await outcome(client.get(GlobalNetworkSet, { name: 'a' }))).toBe('Unavailable');
     } finally {
-      server.freeze(false);
+      server().freeze(false);
     }
     expect(['done', 'AlreadyExists']).toContain(await outcome(client.create(GlobalNetworkSet, networkSet('a'))));
     expect(await setNames(client)).toEqual(['a']);
   });
 
   test('a write that finds no server was not done, and names every endpoint', async () => {
-    const other = await startTcpProxy(server.port);
+    const other = await startTcpProxy(server().port);
     const client = open([urlOf(proxy), urlOf(other)]);
     await Promise.all([proxy.stop(), other.stop()]);
     const call = client.create(GlobalNetworkSet, networkSet('a'));
@@ -92,7 +87,7 @@ describeEtcd('etcdClient in trouble', () => {
   });
 
   test('of two endpoints one may die: reads and writes go on, and the next watch is on the other', async () => {
-    const client = open([urlOf(proxy), server.url]);
+    const client = open([urlOf(proxy), server().url]);
     const version = await versionOf(client);
     const stream = watch(client, version);
     await stream.next();
@@ -101,7 +96,7 @@ describeEtcd('etcdClient in trouble', () => {
     expect(await setNames(client)).toEqual([]);
     await client.create(GlobalNetworkSet, networkSet('a'));
     expect(await take(watch(client, version), 1)).toEqual(['ADDED a']);
-    proxy = await startTcpProxy(server.port);
+    proxy = await startTcpProxy(server().port);
   });
 
   test('a change between two pages of a list is not in it', async () => {

@@ -1,28 +1,21 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
+import { afterEach, expect, test } from 'bun:test';
 import { BlockAffinity, IPAMBlock, IPAMHandle, IPPool, parseJson, printJson } from '@calico/api';
 import { type EtcdClient, etcdClient } from '@calico/datastore/etcd';
 import { printCidr } from '@calico/ip';
 import { Ipam } from '@calico/ipam';
 import { ClockFake, seededRandom } from '@calico/reconcile';
 import { describeEtcd } from './describe-etcd.ts';
-import { EtcdServer } from './etcd-server.ts';
+import { useEtcd } from './use-etcd.ts';
 
 describeEtcd('IPAM on etcd', () => {
-  let server: EtcdServer;
+  const server = useEtcd();
   const clients: EtcdClient[] = [];
-  beforeAll(async () => {
-    server = await EtcdServer.start();
-  });
-  afterAll(async () => await server.stop());
-  beforeEach(async () => {
-    await server.ctl(['del', '/calico/', '--prefix']);
-  });
   afterEach(() => {
     for (const client of clients.splice(0)) client.close();
   });
 
   function open(seed = 1): { client: EtcdClient; ipam: Ipam } {
-    const client = etcdClient({ endpoints: [server.url] });
+    const client = etcdClient({ endpoints: [server().url] });
     clients.push(client);
     return { client, ipam: new Ipam({ client, clock: new ClockFake(), random: seededRandom(seed) }) };
   }
@@ -59,7 +52,7 @@ describeEtcd('IPAM on etcd', () => {
     const [four, six] = await assign(ipam, 'node-1', 'a', 1);
     expect(four).toStartWith('10.0.0.');
     expect(six).toStartWith('fd00::');
-    const keys = (await server.ctl(['get', '/calico/ipam/', '--prefix', '--keys-only'])).split('\n').filter(Boolean);
+    const keys = (await server().ctl(['get', '/calico/ipam/', '--prefix', '--keys-only'])).split('\n').filter(Boolean);
     const sixBlock = (await client.list(IPAMBlock)).items.map(({ spec }) => spec.cidr).find(cidr => cidr.includes(':'));
     const sixKey = sixBlock?.replace('/', '-');
     expect(keys).toEqual([
@@ -126,14 +119,17 @@ describeEtcd('IPAM on etcd', () => {
       fieldOfTomorrow: { kept: true },
     };
     const key = '/calico/ipam/v2/assignment/ipv4/block/10.0.0.8-29';
-    await server.ctl(['put', key], printJson(block));
-    await server.ctl(
+    await server().ctl(['put', key], printJson(block));
+    await server().ctl(
       ['put', '/calico/ipam/v2/host/node-1/ipv4/block/10.0.0.8-29'],
       '{"state":"confirmed","deleted":false}',
     );
-    await server.ctl(['put', '/calico/ipam/v2/handle/net.old'], '{"block":{"10.0.0.8/29":1},"deleted":false}');
-    await server.ctl(['put', '/calico/ipam/v2/handle/net.vmi.shop.vm'], '{"block":{"10.0.0.8/29":1},"deleted":false}');
-    const read = async (path: string) => parseJson(await server.ctl(['get', path, '--print-value-only']));
+    await server().ctl(['put', '/calico/ipam/v2/handle/net.old'], '{"block":{"10.0.0.8/29":1},"deleted":false}');
+    await server().ctl(
+      ['put', '/calico/ipam/v2/handle/net.vmi.shop.vm'],
+      '{"block":{"10.0.0.8/29":1},"deleted":false}',
+    );
+    const read = async (path: string) => parseJson(await server().ctl(['get', path, '--print-value-only']));
 
     expect(await assign(ipam, 'node-1', 'new')).toEqual(['10.0.0.11/32']);
     const attribute = { handle_id: 'net.new', secondary: { namespace: 'default', node: 'node-1', pod: 'new' } };

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test';
 import {
   BlockAffinity,
   GlobalNetworkPolicy,
@@ -20,8 +20,8 @@ import { keyOf } from '@calico/datastore';
 import { type EtcdClient, etcdClient } from '@calico/datastore/etcd';
 import { ClockFake, seededRandom } from '@calico/reconcile';
 import { describeEtcd } from './describe-etcd.ts';
-import { EtcdServer } from './etcd-server.ts';
 import { outcome } from './objects.ts';
+import { useEtcd } from './use-etcd.ts';
 
 /** An object as users see it, its key in etcd, and its value there as Calico writes it. */
 interface Golden {
@@ -171,22 +171,17 @@ const goldens: Golden[] = [
 ];
 
 describeEtcd('keys and values of etcdClient', () => {
-  let server: EtcdServer;
+  const server = useEtcd();
   let client: EtcdClient;
-  beforeAll(async () => {
-    server = await EtcdServer.start();
-  });
-  afterAll(async () => await server.stop());
   beforeEach(async () => {
-    await server.ctl(['del', '/calico/', '--prefix']);
-    client = etcdClient({ endpoints: [server.url] }, { clock: new ClockFake(), random: seededRandom(1) });
+    client = etcdClient({ endpoints: [server().url] }, { clock: new ClockFake(), random: seededRandom(1) });
   });
   afterEach(() => client.close());
 
-  const put = (key: string, value: unknown) => server.ctl(['put', key], printJson(value));
-  const stored = async (key: string) => Object(parseJson(await server.ctl(['get', key, '--print-value-only'])));
+  const put = (key: string, value: unknown) => server().ctl(['put', key], printJson(value));
+  const stored = async (key: string) => Object(parseJson(await server().ctl(['get', key, '--print-value-only'])));
   const keys = async () =>
-    (await server.ctl(['get', '/calico/', '--prefix', '--keys-only'])).split('\n').filter(Boolean);
+    (await server().ctl(['get', '/calico/', '--prefix', '--keys-only'])).split('\n').filter(Boolean);
 
   for (const { name, kind, metadata, spec, key, value } of goldens) {
     const objectKey =
@@ -310,10 +305,10 @@ describeEtcd('keys and values of etcdClient', () => {
 
   test('a value that cannot be read is an error by itself, and left out of lists', async () => {
     await put(`${RESOURCES}/ippools/good`, { metadata: {}, spec: { cidr: '10.0.0.0/16' } });
-    await server.ctl(['put', `${RESOURCES}/ippools/bad`], '{"spec":');
+    await server().ctl(['put', `${RESOURCES}/ippools/bad`], '{"spec":');
     const warned: unknown[] = [];
     const log = { debug: () => {}, info: () => {}, warn: (fields: object) => warned.push(fields) };
-    const telling = etcdClient({ endpoints: [server.url] }, { log });
+    const telling = etcdClient({ endpoints: [server().url] }, { log });
     expect((await telling.list(IPPool)).items.map(({ metadata }) => metadata.name)).toEqual(['good']);
     expect(warned).toMatchObject([{ key: `${RESOURCES}/ippools/bad`, kind: 'IPPool' }]);
     expect(await outcome(telling.get(IPPool, { name: 'bad' }))).toBe('Internal');

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
+import { afterEach, beforeEach, expect, test } from 'bun:test';
 import {
   BGPPeer,
   BlockAffinity,
@@ -25,25 +25,20 @@ import { Ipam } from '@calico/ipam';
 import { ClockFake, seededRandom } from '@calico/reconcile';
 import { MOVED_KINDS } from '../../packages/programs/src/calicoctl/migrate/kinds.ts';
 import { Desk } from '../../packages/programs/src/calicoctl/testing.ts';
-import { type Datastore, openDatastore } from '../../packages/programs/src/datastore/open.ts';
+import type { Datastore } from '../../packages/programs/src/datastore/open.ts';
 import { describeEtcd } from './describe-etcd.ts';
-import { EtcdServer } from './etcd-server.ts';
+import { openEtcd, useEtcd } from './use-etcd.ts';
 
 const time = { clock: new ClockFake(), random: seededRandom(1) };
 const apiVersion = 'projectcalico.org/v3';
 
 describeEtcd('calicoctl datastore migrate', () => {
-  let server: EtcdServer;
+  const server = useEtcd();
   let datastore: Datastore;
   let from: Desk;
   let to: Desk;
-  beforeAll(async () => {
-    server = await EtcdServer.start();
-  });
-  afterAll(async () => await server.stop());
   beforeEach(async () => {
-    await server.ctl(['del', '/calico/', '--prefix']);
-    datastore = await openDatastore({ etcdEndpoints: server.url }, { env: {} });
+    datastore = await openEtcd(server());
     from = new Desk(datastore.client);
     from.type = datastore.type;
     to = new Desk(memoryClient({ clock: time.clock }));

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test';
+import { afterEach, beforeEach, expect, test } from 'bun:test';
 import {
   BGPFilter,
   BGPPeer,
@@ -15,7 +15,7 @@ import { calicoWriteRules, ensureInitialized } from '@calico/datastore';
 import { type EtcdClient, etcdClient } from '@calico/datastore/etcd';
 import { ClockFake, seededRandom } from '@calico/reconcile';
 import { describeEtcd } from './describe-etcd.ts';
-import { EtcdServer } from './etcd-server.ts';
+import { useEtcd } from './use-etcd.ts';
 
 const object = (kind: Kind, name: string, spec: object): Resource => ({
   apiVersion: kind.apiVersion,
@@ -27,16 +27,11 @@ const pool = (name: string, cidr: string, more: object = {}) => object(IPPool, n
 const policy = (tier: string) => object(GlobalNetworkPolicy, 'p', { tier, selector: 'all()' });
 
 describeEtcd("writes to etcd keep the rules that Calico's clients keep:", () => {
-  let server: EtcdServer;
+  const server = useEtcd();
   let client: EtcdClient;
-  beforeAll(async () => {
-    server = await EtcdServer.start();
-  });
-  afterAll(async () => await server.stop());
   beforeEach(async () => {
-    await server.ctl(['del', '/calico/', '--prefix']);
     const [clock, random] = [new ClockFake(), seededRandom(1)];
-    client = etcdClient({ endpoints: [server.url] }, { clock, random, rules: calicoWriteRules });
+    client = etcdClient({ endpoints: [server().url] }, { clock, random, rules: calicoWriteRules });
     await ensureInitialized(client, { datastore: 'etcdv3', clock, random });
   });
   afterEach(() => client.close());
