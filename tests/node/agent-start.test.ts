@@ -6,7 +6,7 @@ import { etcdClient } from '@calico/datastore/etcd';
 import { fillThreadPool } from '@calico/kernel/linux';
 import { describeEtcd } from '../etcd/describe-etcd.ts';
 import { EtcdServer } from '../etcd/etcd-server.ts';
-import { NodeHost, until } from './node-host.ts';
+import { agentEnvironment, NodeHost, until } from './node-host.ts';
 
 setDefaultTimeout(60_000);
 
@@ -20,9 +20,7 @@ describeEtcd('the agent of a node starts', () => {
   });
   afterAll(() => server?.stop());
   beforeEach(() => {
-    host = new NodeHost();
-    host.forward(server.port);
-    host.addInterface('eth0', 1400, '192.0.2.11/24');
+    host = NodeHost.beside(server);
   });
   afterEach(async () => {
     agent?.kill('SIGKILL');
@@ -32,11 +30,7 @@ describeEtcd('the agent of a node starts', () => {
   });
 
   const env = () => ({
-    NODENAME: 'node-1',
-    IP: 'autodetect',
-    DATASTORE_TYPE: 'etcdv3',
-    ETCD_ENDPOINTS: server.url,
-    CALICO_NETWORKING_BACKEND: 'vxlan',
+    ...agentEnvironment(server),
     CALICO_IPV4POOL_VXLAN: 'Always',
     FELIX_HEALTHENABLED: 'true',
   });

@@ -6,7 +6,7 @@ import { type EtcdClient, etcdClient } from '@calico/datastore/etcd';
 import { fillThreadPool } from '@calico/kernel/linux';
 import { describeEtcd } from '../etcd/describe-etcd.ts';
 import { EtcdServer } from '../etcd/etcd-server.ts';
-import { NodeHost, until } from './node-host.ts';
+import { agentEnvironment, NodeHost, until } from './node-host.ts';
 
 setDefaultTimeout(60_000);
 
@@ -21,9 +21,7 @@ describeEtcd('an agent with a pod tells', () => {
   });
   afterAll(() => server?.stop());
   beforeEach(async () => {
-    host = new NodeHost();
-    host.forward(server.port);
-    host.addInterface('eth0', 1400, '192.0.2.11/24');
+    host = NodeHost.beside(server);
     host.addInterface('cali1', 1400);
     client = etcdClient({ endpoints: [server.url] });
     agent = host.start(['component', 'node'], env());
@@ -37,11 +35,7 @@ describeEtcd('an agent with a pod tells', () => {
   });
 
   const env = () => ({
-    NODENAME: 'node-1',
-    IP: 'autodetect',
-    DATASTORE_TYPE: 'etcdv3',
-    ETCD_ENDPOINTS: server.url,
-    CALICO_NETWORKING_BACKEND: 'vxlan',
+    ...agentEnvironment(server),
     FELIX_ENDPOINTREPORTINGENABLED: 'true',
     FELIX_ENDPOINTREPORTINGDELAYSECS: '0.1',
     FELIX_REPORTINGINTERVALSECS: '1',

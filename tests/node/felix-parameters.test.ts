@@ -7,7 +7,7 @@ import { etcdClient } from '@calico/datastore/etcd';
 import { fillThreadPool } from '@calico/kernel/linux';
 import { describeEtcd } from '../etcd/describe-etcd.ts';
 import { EtcdServer } from '../etcd/etcd-server.ts';
-import { NodeHost, until } from './node-host.ts';
+import { agentEnvironment, NodeHost, until } from './node-host.ts';
 
 setDefaultTimeout(60_000);
 
@@ -17,9 +17,7 @@ describeEtcd('the agent of a node follows Felix’s parameters', () => {
   beforeAll(async () => {
     await fillThreadPool();
     server = await EtcdServer.start();
-    host = new NodeHost();
-    host.forward(server.port);
-    host.addInterface('eth0', 1400, '192.0.2.11/24');
+    host = NodeHost.beside(server);
   });
   afterAll(async () => {
     host?.close();
@@ -46,11 +44,7 @@ describeEtcd('the agent of a node follows Felix’s parameters', () => {
     const file = join(host.folder, 'felix.cfg');
     writeFileSync(file, '[global]\nHealthPort = 9199\nVXLANPort = 4799\nDefaultEndpointToHostAction = ACCEPT\n');
     const agent = host.start(['component', 'node'], {
-      NODENAME: 'node-1',
-      IP: 'autodetect',
-      DATASTORE_TYPE: 'etcdv3',
-      ETCD_ENDPOINTS: server.url,
-      CALICO_NETWORKING_BACKEND: 'vxlan',
+      ...agentEnvironment(server),
       CALICO_IPV4POOL_VXLAN: 'Always',
       FELIX_CONFIG: file,
       felix_vxlanport: '4790',

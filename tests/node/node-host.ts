@@ -6,8 +6,20 @@ import { cidr } from '@calico/ip';
 import type { Kernel, Namespace } from '@calico/kernel';
 import { createNamespace, deleteNamespace, inNamespace, openKernel } from '@calico/kernel/linux';
 import { type Forwarder, forwardToUnixSocket, httpGet, raiseLoopback } from '@calico/lab';
+import type { EtcdServer } from '../etcd/etcd-server.ts';
 
 const MAIN = join(import.meta.dir, '../../packages/programs/src/main.ts');
+
+/** What the agent of a `NodeHost` beside an etcd is told at least. */
+export function agentEnvironment(server: EtcdServer): Record<string, string> {
+  return {
+    NODENAME: 'node-1',
+    IP: 'autodetect',
+    DATASTORE_TYPE: 'etcdv3',
+    ETCD_ENDPOINTS: server.url,
+    CALICO_NETWORKING_BACKEND: 'vxlan',
+  };
+}
 
 /** How a program ended, and what it said. */
 export interface Ended {
@@ -30,6 +42,14 @@ export class NodeHost {
     this.namespace = createNamespace(this.path);
     this.kernel = openKernel({ namespace: this.namespace });
     raiseLoopback(this.kernel);
+  }
+
+  /** A machine whose datastore is an etcd of this process's loopback: with an interface that has an address, and a way to the server. */
+  static beside(server: EtcdServer): NodeHost {
+    const host = new NodeHost();
+    host.forward(server.port);
+    host.addInterface('eth0', 1400, '192.0.2.11/24');
+    return host;
   }
 
   /** Makes an interface that is up, with addresses; gives its index. */
