@@ -21,17 +21,22 @@ const policyStages: readonly Stage[] = [
   ...(process.getuid?.() === 0 ? [{ args: ['tests/cluster'], env: { CALICO_CASES: '8' } }] : []),
 ];
 
-/** For faults of IPAM: its unit tests, then its simulation, which notices most of the rest within a hundred runs. */
+/** For faults of IPAM: its unit tests, then its simulation, which notices most of the rest within three hundred runs. */
 const ipamStages: readonly Stage[] = [
   { args: ['packages/ipam'], env: {} },
-  { args: ['tests/ipam'], env: { IPAM_SEEDS: '1500' } },
+  ...['300', '1500'].map(IPAM_SEEDS => ({ args: ['tests/ipam'], env: { IPAM_SEEDS } })),
 ];
 
-/** What is run in turn until a test fails; first the tests of the fault's own package, which notice most. */
-function stagesOf({ file }: Pick<Fault, 'file'>): readonly Stage[] {
-  if (['packages/ipam/', 'packages/controllers/'].some(each => file.startsWith(each))) return ipamStages;
-  const isOwn = ({ args }: Stage) => args.some(folder => file.startsWith(`${folder}/`));
-  return [...policyStages.filter(isOwn), ...policyStages.filter(stage => !isOwn(stage))];
+/**
+ * What is run in turn until a test fails: the file that has noticed the fault so far, then everything that may notice it, the tests of
+ * its own package first.
+ */
+function stagesOf({ file, noticedBy }: Fault): readonly Stage[] {
+  const isOf = (path: string, { args }: Stage) => args.some(folder => path.startsWith(`${folder}/`));
+  const ofIpam = ['packages/ipam/', 'packages/controllers/'].some(each => file.startsWith(each));
+  const own = (ofIpam ? ipamStages : policyStages).toSorted((a, b) => Number(isOf(file, b)) - Number(isOf(file, a)));
+  const env = own.find(stage => isOf(noticedBy, stage))?.env ?? {};
+  return [{ args: [noticedBy], env }, ...own];
 }
 
 /** A run that takes longer than this, in milliseconds, is taken for caught: a fault can make a loop endless. */
@@ -44,6 +49,9 @@ interface Outcome {
   readonly seconds: number;
 }
 
+/** What stages without any fault give, by their JSON: nothing where they pass. */
+const withoutFault = new Map<string, Promise<string | undefined>>();
+
 const wanted = faults.filter(
   fault => process.argv.length < 3 || process.argv.slice(2).some(w => fault.name.includes(w)),
 );
@@ -54,13 +62,6 @@ process.exit(await main());
 async function main(): Promise<number> {
   const copies = Array.from({ length: Math.max(1, Math.min(2, availableParallelism())) }, () => copySources(root));
   try {
-    const [first] = copies;
-    const stages = new Set(wanted.flatMap(stagesOf));
-    const broken = first && (await runStages(first.path, [...stages]));
-    if (broken !== undefined) {
-      console.error(`Cannot seed faults: without any, this test fails: ${broken}`);
-      return 1;
-    }
     const queue = [...wanted];
     const outcomes: Outcome[] = [];
     const work = async (copy: string) => {
@@ -88,26 +89,33 @@ async function tryFault(copy: string, fault: Fault): Promise<Outcome> {
   const started = performance.now();
   const path = join(copy, fault.file);
   const text = readFileSync(path, 'utf8');
-  writeFileSync(path, applyFault(fault, text));
-  const caughtBy = await runStages(copy, stagesOf(fault));
-  writeFileSync(path, text);
+  let caughtBy: string | undefined;
+  for (const stage of stagesOf(fault)) {
+    writeFileSync(path, applyFault(fault, text));
+    caughtBy = await runTests(copy, stage);
+    writeFileSync(path, text);
+    if (caughtBy === undefined) continue;
+    await requirePass(copy, stage);
+    break;
+  }
   return { name: fault.name, caughtBy, seconds: (performance.now() - started) / 1000 };
 }
 
-/** Runs the tests until one fails, and gives its name. */
-async function runStages(copy: string, stages: readonly Stage[]): Promise<string | undefined> {
-  for (const { args, env } of stages) {
-    const failed = await runTests(copy, args, env);
-    if (failed !== undefined) return failed;
-  }
-  return undefined;
+/** Throws when a stage fails without any fault too: it has noticed nothing then. */
+async function requirePass(copy: string, stage: Stage): Promise<void> {
+  const key = JSON.stringify(stage);
+  const running = withoutFault.get(key) ?? runTests(copy, stage);
+  withoutFault.set(key, running);
+  const failed = await running;
+  if (failed !== undefined) throw new Error(`Cannot seed faults: without any, this test fails: ${failed}`);
 }
 
 /** Throws when the tests could not be run at all, as for a fault that is no TypeScript. */
-function runTests(copy: string, args: readonly string[], env: Record<string, string>): Promise<string | undefined> {
+function runTests(copy: string, { args, env }: Stage): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     const options = { cwd: copy, env: { ...process.env, ...env } } as const;
-    const child = spawn(process.execPath, ['test', '--bail=1', '--timeout=60000', ...args], options);
+    const settings = ['--bail=1', '--timeout=60000', '--preload=./tests/mutation/first-failure.ts'];
+    const child = spawn(process.execPath, ['test', ...settings, ...args], options);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', data => {
