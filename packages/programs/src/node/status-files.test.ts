@@ -15,7 +15,7 @@ import type { WorkloadEndpoint } from '@calico/api';
 import type { LocalEndpoint, Message } from '@calico/calc';
 import { type FakeKernel, fakeKernel } from '@calico/kernel/fake';
 import { createLogger, systemClock } from '@calico/process';
-import { seededRandom } from '@calico/reconcile';
+import { ClockFake, seededRandom } from '@calico/reconcile';
 import { LocalRoutes } from '../cni-local-routes.ts';
 import { statusFileName } from '../endpoint-status-file.ts';
 import { EndpointStatuses } from './endpoint-statuses.ts';
@@ -150,6 +150,36 @@ test('a folder that cannot be written is tried again, and another prefix is foll
   files.setPrefix('');
   write(remove('web'));
   expect(names()).toEqual([web]);
+});
+
+test('a change costs its own file alone; every ten seconds what others did to the folder is put right', async () => {
+  await files.stop();
+  const clock = new ClockFake();
+  const log = createLogger({ component: 'test', write: line => void lines.push(line) });
+  files = new StatusFiles({ prefix, clock, random: seededRandom(1), log });
+  statuses = new EndpointStatuses(kernel, [files]);
+  for (const pod of ['web', 'next']) isUp(`cali${pod}`);
+  write(update('web'));
+  await until(() => names().length === 1);
+  writeFileSync(join(folder, 'foreign'), '');
+  write(update('next'));
+  await until(() => names().length === 3);
+  rmSync(join(folder, web));
+  // The timer is set when a round has ended.
+  await until(() => {
+    clock.advance(10_000);
+    return names().length === 2 && !names().includes('foreign');
+  });
+  expect(names()).toContain(web);
+});
+
+test('a folder that somebody took away is made again by the next change', async () => {
+  for (const pod of ['web', 'next']) isUp(`cali${pod}`);
+  write(update('web'));
+  await until(() => names().length === 1);
+  rmSync(folder, { recursive: true });
+  write(update('next'));
+  await until(() => names().length === 2);
 });
 
 test('a plugin without an agent starts its pod once the file is there', async () => {

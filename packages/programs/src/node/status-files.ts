@@ -29,19 +29,23 @@ const fileMode = 0o644;
 export class StatusFiles implements StatusListener, Component {
   readonly name = 'endpoint status files';
   readonly #work: RepeatedWork;
+  readonly #clock: Pick<Clock, 'now'>;
   #prefix: string;
   /** The content of each file, by endpoint. */
   readonly #wanted = new Map<EndpointId, { readonly file: string; readonly content: string }>();
   /** What was last read or written; undefined where the folder is not known yet. */
   #written: Map<string, string> | undefined;
+  /** When the folder was last looked at, by the clock. */
+  #lookedAt = 0;
   #inSync = false;
 
   constructor(options: StatusFilesOptions) {
     const { clock, random, log, prefix } = options;
     this.#prefix = prefix;
+    this.#clock = clock;
     this.#work = new RepeatedWork({
       ...{ clock, random, delays, intervalMs: lookInterval },
-      work: signal => this.#sync(signal),
+      work: signal => this.#sync(signal).catch(error => this.#startAnew(error)),
       onRound: failure =>
         failure && log.warn({ err: failure.error, retryMs: failure.retryMs }, 'Status files could not be written'),
     });
@@ -81,8 +85,9 @@ export class StatusFiles implements StatusListener, Component {
     const prefix = this.#prefix;
     if (prefix === '') return;
     const folder = join(prefix, statusFolder);
-    await mkdir(folder, { recursive: true, mode: 0o755 });
-    const names = new Set(await readdir(folder));
+    // A change alone asks for its own file, not for a look at all.
+    const looks = this.#written === undefined || this.#clock.now() - this.#lookedAt >= lookInterval;
+    const names = looks ? await this.#look(folder) : new Set(this.#written?.keys());
     const written = this.#written ?? (await this.#read(folder, names));
     this.#written = written;
     const wanted = new Map(Array.from(this.#wanted.values(), ({ file, content }) => [file, content]));
@@ -98,6 +103,19 @@ export class StatusFiles implements StatusListener, Component {
       await this.#put(folder, name, content);
       written.set(name, content);
     }
+  }
+
+  /** Whatever failed, the folder may be another by now. */
+  #startAnew(error: unknown): never {
+    this.#written = undefined;
+    throw error;
+  }
+
+  /** The names in the folder, which is made where it is missing. */
+  async #look(folder: string): Promise<Set<string>> {
+    this.#lookedAt = this.#clock.now();
+    await mkdir(folder, { recursive: true, mode: 0o755 });
+    return new Set(await readdir(folder));
   }
 
   /** What an earlier run left for endpoints that are still there. */
