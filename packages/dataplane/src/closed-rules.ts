@@ -1,7 +1,7 @@
 import type { Kernel } from '@calico/kernel';
 import type { DataplaneConfig } from './dataplane-config.ts';
 import { baseChains, baseSets } from './policy/base-chains.ts';
-import { workloadMap } from './policy/names.ts';
+import { interfaceSets } from './policy/interface-maps.ts';
 import { NftablesWriter } from './policy/nftables-writer.ts';
 import { Ruleset } from './policy/ruleset.ts';
 
@@ -13,13 +13,7 @@ export function closeWorkloads(kernel: Kernel, config: DataplaneConfig): void {
   const ruleset = new Ruleset();
   // No more than what the base chains ask: another map would be there, empty, when the first view comes, which could not fill
   // it before something leads to it.
-  for (const spec of baseSets()) ruleset.addSet(spec, []);
-  for (const direction of ['ingress', 'egress'] as const) {
-    for (const family of [4, 6] as const) {
-      const name = workloadMap(direction, family);
-      ruleset.addSet({ name, keyType: 'ifname', flags: [], map: 'verdict' }, []);
-    }
-  }
+  for (const spec of [...baseSets(), ...interfaceSets()]) ruleset.addSet(spec, []);
   for (const chain of baseChains({ ...config, vxlanPort: undefined })) ruleset.setChain(chain);
   new NftablesWriter(kernel.nftables, ruleset).apply();
 }
