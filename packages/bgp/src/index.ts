@@ -1,3 +1,3 @@
 export { BgpModel, type BgpModelOptions } from './bgp-model.ts';
 export type { PasswordLookup } from './resolve-sessions.ts';
-export { isInternal, type Session, type SessionKind, sessionKind } from './session.ts';
+export { isInternal, type Session } from './session.ts';

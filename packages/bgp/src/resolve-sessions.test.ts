@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { ResourceUpdate } from '@calico/api';
 import { BgpModel } from './bgp-model.ts';
-import { isInternal, type Session, sessionKind } from './session.ts';
+import { isInternal, type Session } from './session.ts';
 import { config, node, peer } from './testing.ts';
 
 /** One line for each session: name, who dials, AS numbers, what is out of the ordinary. */
@@ -168,10 +168,6 @@ describe('sessions', () => {
       }
     }
     expect([...dialled.values()]).toEqual([1, 1, 1, 1, 1, 1]);
-  });
-
-  test('are known by the names of their protocols', () => {
-    expect(['Mesh_1', 'Global_1', 'Node_1', 'kernel4'].map(sessionKind)).toEqual(['mesh', 'global', 'node', undefined]);
   });
 
   test('are internal when both ends are of one AS', () => {

@@ -48,12 +48,6 @@ export function sessionName(kind: SessionKind, address: string, explicitPort: nu
   return `${PREFIXES[kind]}_${address.replace(/[.:]/g, '_')}${port}`;
 }
 
-/** The kind of the session that a BIRD protocol's name speaks of; undefined for protocols that are no session of ours. */
-export function sessionKind(name: string): SessionKind | undefined {
-  const entry = Object.entries(PREFIXES).find(([, prefix]) => name.startsWith(`${prefix}_`));
-  return entry === undefined ? undefined : (entry[0] as SessionKind);
-}
-
 /** Whether both ends are of one AS. */
 export function isInternal(session: Session): boolean {
   return session.local.as === session.neighbour.as;

@@ -52,8 +52,3 @@ const absentCodes: ReadonlySet<string> = new Set(['ENOENT', 'ESRCH', 'EADDRNOTAV
 export function isAbsent(error: unknown): boolean {
   return error instanceof KernelError && absentCodes.has(error.code);
 }
-
-/** Whether the error means that the object to be created is there already. */
-export function isExists(error: unknown): boolean {
-  return error instanceof KernelError && error.code === 'EEXIST';
-}

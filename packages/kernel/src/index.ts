@@ -1,4 +1,4 @@
-export { type ExtendedAck, errnoName, errnoNumber, isAbsent, isExists, KernelError } from './error.ts';
+export { type ExtendedAck, errnoName, errnoNumber, isAbsent, KernelError } from './error.ts';
 export * from './kernel.ts';
 export * from './nftables/index.ts';
 export { printAddress, printFdbEntry, printLink, printNeighbour, printRoute } from './print.ts';

@@ -53,11 +53,6 @@ export class HealthAggregator {
     this.#reporters.set(name, { name, timeoutMs, since: this.#clock.now(), report: undefined });
   }
 
-  /** Takes a reporter away, when its part ends for good. */
-  unregister(name: string): void {
-    this.#reporters.delete(name);
-  }
-
   /** The last report still holds: the part is there. Nothing happens before the first one. */
   renew(name: string): void {
     const reporter = this.#reporters.get(name);

@@ -1,7 +1,6 @@
 export { type Backoff, type BackoffOptions, backoff } from './backoff.ts';
 export { type Cancellation, type Clock, sleepOn, type Timer } from './clock.ts';
 export { ClockFake } from './clock-fake.ts';
-export { type DeltaSide, DeltaTracker } from './delta-tracker.ts';
 export { Mutex } from './mutex.ts';
 export { type Random, randomInt, seededRandom } from './random.ts';
 export { finished, finishedInTurns, inPieces, inTurns, type WorkEnd } from './steps.ts';

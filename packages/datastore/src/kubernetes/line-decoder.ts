@@ -33,9 +33,4 @@ export class LineDecoder {
     }
     return this.#decoder.decode(line);
   }
-
-  /** True when the stream ends within a line. */
-  get isPartial(): boolean {
-    return this.#pending.length > 0;
-  }
 }

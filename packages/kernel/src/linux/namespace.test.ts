@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { cidr } from '@calico/ip';
-import { isAbsent, isExists, KernelError } from '../error.ts';
+import { isAbsent, KernelError } from '../error.ts';
 import {
   createNamespace,
   currentNamespace,
@@ -124,7 +124,7 @@ privileged(import.meta.path, () => {
     const path = freshPath();
     const namespace = createNamespace(path);
     namespace.close();
-    expect(isExists(caught(() => createNamespace(path)))).toBe(true);
+    expect(caught(() => createNamespace(path))).toMatchObject({ code: 'EEXIST' });
     expect(existsSync(path)).toBe(true);
     deleteNamespace(path);
     expect(existsSync(path)).toBe(false);

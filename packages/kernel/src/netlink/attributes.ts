@@ -5,7 +5,7 @@ export const NLA_HDRLEN = 4;
 /** linux/netlink.h NLA_F_NESTED: the payload is attributes again. */
 export const NLA_F_NESTED = 0x8000;
 /** linux/netlink.h NLA_TYPE_MASK: the type without NLA_F_NESTED and NLA_F_NET_BYTEORDER. */
-export const NLA_TYPE_MASK = 0x3fff;
+const NLA_TYPE_MASK = 0x3fff;
 
 const decoder = new TextDecoder();
 

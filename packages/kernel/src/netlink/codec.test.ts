@@ -69,9 +69,10 @@ describe('attributes', () => {
 
   test('numbers and text come back in the byte order they were written in', () => {
     const w = new MessageWriter(16);
-    w.attrU8(1, 0xfe).attrU16(2, 0xfedc).attrU32(3, 0xfedcba98).attrU64(4, 0xfedcba9876543210n);
+    const nativeU64 = Uint8Array.of(0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe);
+    w.attrU8(1, 0xfe).attr(2, Uint8Array.of(0xdc, 0xfe)).attrU32(3, 0xfedcba98).attr(4, nativeU64);
     w.attrU16be(5, 0xfedc).attrU32be(6, 0xfedcba98).attrU64be(7, 0xfedcba9876543210n);
-    w.attrString(8, 'vxlan.calico').attrFlag(9);
+    w.attrString(8, 'vxlan.calico').attr(9, new Uint8Array(0));
     const a = new Attributes(w.bytes());
     expect([a.u8(1), a.u16(2), a.u32(3), a.u64(4)]).toEqual([0xfe, 0xfedc, 0xfedcba98, 0xfedcba9876543210n]);
     expect([a.u16be(5), a.u32be(6), a.u64be(7)]).toEqual([0xfedc, 0xfedcba98, 0xfedcba9876543210n]);

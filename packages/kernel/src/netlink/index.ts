@@ -1,7 +1,6 @@
-export { Attributes, eachAttribute, NLA_F_NESTED, NLA_HDRLEN, NLA_TYPE_MASK } from './attributes.ts';
+export { Attributes, eachAttribute, NLA_F_NESTED, NLA_HDRLEN } from './attributes.ts';
 export * from './message.ts';
 export {
-  NETLINK_GENERIC,
   NETLINK_NETFILTER,
   NETLINK_ROUTE,
   type NetlinkAnswer,

@@ -14,15 +14,11 @@ export function align4(length: number): number {
 /** linux/netlink.h NLMSG_HDRLEN: u32 length, u16 type, u16 flags, u32 sequence, u32 port. */
 export const NLMSG_HDRLEN = 16;
 
-export const NLMSG_NOOP = 1;
 export const NLMSG_ERROR = 2;
 export const NLMSG_DONE = 3;
-export const NLMSG_OVERRUN = 4;
 
 export const NLM_F_REQUEST = 0x01;
-export const NLM_F_MULTI = 0x02;
 export const NLM_F_ACK = 0x04;
-export const NLM_F_ECHO = 0x08;
 /** The dump was not consistent: the table changed while it was read. */
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;

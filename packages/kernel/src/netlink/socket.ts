@@ -22,7 +22,6 @@ import {
 // linux/netlink.h: protocols
 export const NETLINK_ROUTE = 0;
 export const NETLINK_NETFILTER = 12;
-export const NETLINK_GENERIC = 16;
 
 // sys/socket.h and linux/netlink.h
 const AF_NETLINK = 16;
@@ -89,7 +88,7 @@ export class NetlinkSocket {
   #sequence = 0;
   #open = true;
 
-  /** `family` is NETLINK_ROUTE, NETLINK_NETFILTER or NETLINK_GENERIC. Throws KernelError. */
+  /** `family` is NETLINK_ROUTE or NETLINK_NETFILTER. Throws KernelError. */
   constructor(family: number, options: NetlinkSocketOptions = {}) {
     this.#receiveBytes = options.receiveBytes ?? RECEIVE_BYTES;
     this.fd = checked(libc.socket(AF_NETLINK, SOCK_RAW_CLOEXEC, family), 'open netlink socket');

@@ -104,21 +104,9 @@ export class MessageWriter {
     return this;
   }
 
-  attrU16(type: number, value: number): this {
-    const at = this.#attribute(type, 2);
-    this.#view.setUint16(at, value, LITTLE_ENDIAN);
-    return this;
-  }
-
   attrU32(type: number, value: number): this {
     const at = this.#attribute(type, 4);
     this.#view.setUint32(at, value, LITTLE_ENDIAN);
-    return this;
-  }
-
-  attrU64(type: number, value: bigint): this {
-    const at = this.#attribute(type, 8);
-    this.#view.setBigUint64(at, value, LITTLE_ENDIAN);
     return this;
   }
 
@@ -145,12 +133,6 @@ export class MessageWriter {
     const text = encoder.encode(value);
     const at = this.#attribute(type, text.length + 1);
     this.#buffer.set(text, at);
-    return this;
-  }
-
-  /** An attribute without payload (NLA_FLAG). */
-  attrFlag(type: number): this {
-    this.#attribute(type, 0);
     return this;
   }
 

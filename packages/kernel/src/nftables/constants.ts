@@ -70,7 +70,6 @@ export const NFT_SET_TIMEOUT = 0x10;
 export const NFT_SET_EVAL = 0x20;
 export const NFT_SET_OBJECT = 0x40;
 export const NFT_SET_CONCAT = 0x80;
-export const NFT_SET_EXPR = 0x100;
 
 export const NFTA_SET_TABLE = 1;
 export const NFTA_SET_NAME = 2;
@@ -92,7 +91,6 @@ export const NFTA_SET_FIELD_LEN = 1;
 export const NFT_DATA_VERDICT = 0xffffff00;
 
 export const NFT_SET_ELEM_INTERVAL_END = 0x1;
-export const NFT_SET_ELEM_CATCHALL = 0x2;
 export const NFTA_SET_ELEM_LIST_TABLE = 1;
 export const NFTA_SET_ELEM_LIST_SET = 2;
 export const NFTA_SET_ELEM_LIST_ELEMENTS = 3;

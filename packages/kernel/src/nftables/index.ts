@@ -1,4 +1,4 @@
-export { batchSize, describeOp, opSize, splitOps } from './batch.ts';
+export { batchSize, opSize, splitOps } from './batch.ts';
 export type {
   Classification,
   ConntrackState,
@@ -24,8 +24,8 @@ export {
   u8Bytes,
   u16Bytes,
 } from './keys.ts';
-export { type PrintOptions, printChain, printElement, printSet, printTable } from './print.ts';
-export { type PrintContext, printExpr, printRule } from './print-rule.ts';
+export { type PrintOptions, printElement, printTable } from './print.ts';
+export { type PrintContext, printRule } from './print-rule.ts';
 export { sameExprs } from './same-exprs.ts';
 export * from './types.ts';
 export { printVerdict } from './verdict.ts';

@@ -73,11 +73,6 @@ export function printRule(exprs: readonly Expr[], context: PrintContext, comment
   return statements.join(' ');
 }
 
-/** One expression by itself, in the form of {@link printRule}. */
-export function printExpr(expr: Expr, context: PrintContext = { family: 'inet' }): string {
-  return printRule([expr], context);
-}
-
 class RulePrinter {
   readonly #context: PrintContext;
   readonly #statements: (string | undefined)[] = [];

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { fakeNftables } from './fake.ts';
 import { concatBytes, hostU32Bytes, ifnameBytes, u16Bytes } from './keys.ts';
 import { printElement, printTable } from './print.ts';
-import { printExpr, printRule } from './print-rule.ts';
+import { printRule } from './print-rule.ts';
 import {
   base,
   chain,
@@ -88,8 +88,6 @@ describe('printRule', () => {
     const concatenated = ruleCases.find(({ name }) => name.startsWith('a concatenation'));
     expect(printRule(concatenated?.exprs ?? [], inet)).toBe(concatenated?.text ?? '');
   });
-
-  test('printExpr prints one', () => expect(printExpr(jumpTo('x'))).toBe('jump x'));
 });
 
 describe('printElement', () => {

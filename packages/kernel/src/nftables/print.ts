@@ -59,7 +59,7 @@ export function printElement(set: SetSpec, element: Element, options: PrintOptio
 }
 
 /** A set or map with its elements, one a line, in order of their keys. */
-export function printSet({ set, elements }: SetDump, options: PrintOptions = {}): string {
+function printSet({ set, elements }: SetDump, options: PrintOptions = {}): string {
   const sorted = [...elements].sort((a, b) => compareKeys(a.key, b.key));
   const lines = setHead(set).map(line => `\t\t${line}`);
   if (sorted.length > 0) {
@@ -76,7 +76,7 @@ function chainHead(chain: ChainSpec): string[] {
 }
 
 /** A chain with its rules; `dump` says what sets the rules refer to. */
-export function printChain({ chain, rules }: ChainDump, dump: TableDump, options: PrintOptions = {}): string {
+function printChain({ chain, rules }: ChainDump, dump: TableDump, options: PrintOptions = {}): string {
   const setOf = (name: string) => dump.sets.find(({ set }) => set.name === name)?.set;
   const context = { family: dump.table.family, setOf };
   const lines = [
