@@ -3,5 +3,5 @@ export { type Cancellation, type Clock, sleepOn, type Timer } from './clock.ts';
 export { ClockFake } from './clock-fake.ts';
 export { Mutex } from './mutex.ts';
 export { type Random, randomInt, seededRandom } from './random.ts';
-export { finished, finishedInTurns, inPieces, inTurns, type WorkEnd } from './steps.ts';
+export { eachInSteps, finished, finishedInTurns, inTurns, type WorkEnd } from './steps.ts';
 export { TURN_MS, Turn } from './turn.ts';

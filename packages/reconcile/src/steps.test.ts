@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { ClockFake } from './clock-fake.ts';
-import { finished, inPieces, inTurns } from './steps.ts';
+import { eachInSteps, finished, inTurns } from './steps.ts';
 import { TURN_MS } from './turn.ts';
 
 /** A clock that work moves on. */
@@ -75,6 +75,9 @@ test('cancelled work ends between two steps, cleans up and tells nothing', async
   expect(log.at(-1)).toBe('ended');
 });
 
-test('pieces have all items, and a mark behind each piece', () => {
-  expect([...inPieces([1, 2, 3], 2)]).toEqual([1, 2, undefined, 3]);
+test('work for each item is done in order, in steps of so many', () => {
+  const done: number[] = [];
+  const steps = eachInSteps([1, 2, 3], item => done.push(item), 2);
+  expect([steps.next().done, [...done]]).toEqual([false, [1, 2]]);
+  expect([steps.next().done, done]).toEqual([true, [1, 2, 3]]);
 });

@@ -9,11 +9,11 @@ export function finished<T>(steps: Generator<unknown, T>): T {
   }
 }
 
-/** Gives the items, and an undefined now and then where a step may end. */
-export function* inPieces<T>(items: Iterable<T>, size = 512): Generator<T | undefined> {
+/** Does work for each item; a step may end behind every `size` of them. Several times as fast as a generator of the items. */
+export function* eachInSteps<T>(items: Iterable<T>, work: (item: T) => void, size = 512): Generator<undefined, void> {
   let count = 0;
   for (const item of items) {
-    yield item;
+    work(item);
     if (++count % size === 0) yield undefined;
   }
 }

@@ -200,9 +200,9 @@ const noElements: ReadonlySet<string> = new Set();
 
 /** Bytes as a string of the same length, one character a byte: a small map key. */
 export function bytesKey(bytes: Uint8Array): string {
-  // Most keys are addresses of IPv4 and numbers.
-  const [a = 0, b = 0, c = 0, d = 0] = bytes;
-  return bytes.length === 4 ? String.fromCharCode(a, b, c, d) : String.fromCharCode(...bytes);
+  // Going through the bytes by their iterator takes three times as long, and spreading them ten times.
+  if (bytes.length !== 4) return String.fromCharCode.apply(undefined, bytes as unknown as number[]);
+  return String.fromCharCode(bytes[0] ?? 0, bytes[1] ?? 0, bytes[2] ?? 0, bytes[3] ?? 0);
 }
 
 /** The bytes of a key. */

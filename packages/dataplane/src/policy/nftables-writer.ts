@@ -1,5 +1,5 @@
 import { batchSize, type Element, KernelError, type Nftables, type Op, opSize, type TableName } from '@calico/kernel';
-import { finished, inPieces } from '@calico/reconcile';
+import { eachInSteps, finished } from '@calico/reconcile';
 import { bytesKey, keyBytes } from './address-sets.ts';
 import { tableName } from './names.ts';
 import type { Changes, NamedSet, Ruleset } from './ruleset.ts';
@@ -216,10 +216,7 @@ export class NftablesWriter {
     const inPhase = (name: string, phase: Phase) => this.#elementChanges(name, keysOf(name, phase), view);
     for (const name of byDepth.toReversed()) groups.before.push(...inPhase(name, 'before'));
     for (const name of byDepth) groups.during.push(...inPhase(name, 'during'));
-    for (const name of inPieces(changes.chains, chainsAtOnce)) {
-      if (name === undefined) yield;
-      else groups.during.push(this.#rewriting(name, view));
-    }
+    yield* eachInSteps(changes.chains, name => groups.during.push(this.#rewriting(name, view)), chainsAtOnce);
     for (const name of byDepth) groups.after.push(...inPhase(name, 'after'));
     return groups;
   }
@@ -263,12 +260,12 @@ export class NftablesWriter {
     const present = view.sets.get(name);
     if (wanted === undefined || present === undefined) return;
     const differing = new Set<string>();
-    for (const keys of [wanted.keys(), present.keys()]) {
-      for (const key of inPieces(keys)) {
-        if (key === undefined) yield;
-        else if (wanted.get(key) !== present.get(key)) differing.add(key);
-      }
-    }
+    yield* eachInSteps(wanted, ([key, value]) => {
+      if (present.get(key) !== value) differing.add(key);
+    });
+    yield* eachInSteps(present.keys(), key => {
+      if (!wanted.has(key)) differing.add(key);
+    });
     if (differing.size > 0) elements.set(name, differing);
     else elements.delete(name);
   }
@@ -341,10 +338,7 @@ export class NftablesWriter {
         const elements = new Map<string, string>();
         view.sets.set(name, elements);
         changes.elements.delete(name);
-        for (const entry of inPieces(set.elements)) {
-          if (entry === undefined) yield;
-          else elements.set(...entry);
-        }
+        yield* eachInSteps(set.elements, ([key, value]) => elements.set(key, value));
       }
     }
     for (const [name, keys] of changes.elements) {
@@ -413,4 +407,13 @@ function element(set: NamedSet, key: string, value: string): Element {
     : { key: bytes };
   if (set.spec.map === undefined) return keys;
   return { ...keys, data: set.spec.map === 'verdict' ? { kind: 'goto', chain: value } : keyBytes(value) };
+}
+
+/** Gives the items, and an undefined now and then where a step may end. */
+function* inPieces<T>(items: Iterable<T>, size: number): Generator<T | undefined> {
+  let count = 0;
+  for (const item of items) {
+    yield item;
+    if (++count % size === 0) yield undefined;
+  }
 }

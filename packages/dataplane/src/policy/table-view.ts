@@ -1,6 +1,6 @@
 import type { ChainSpec, Element, Nftables, TableDump, TableName } from '@calico/kernel';
 import { sameExprs } from '@calico/kernel';
-import { inPieces } from '@calico/reconcile';
+import { eachInSteps } from '@calico/reconcile';
 import { bytesKey } from './address-sets.ts';
 import { type Chain, type Changes, noChanges, type Ruleset } from './ruleset.ts';
 
@@ -34,10 +34,7 @@ export function* readTable(nftables: Nftables, table: TableName): Generator<void
 function* readElements({ set, elements }: TableDump['sets'][number]): Generator<void, Map<string, string>> {
   const isInterval = set.flags.includes('interval');
   const read = new Map<string, string>();
-  for (const element of inPieces(elements)) {
-    if (element === undefined) yield;
-    else read.set(elementKey(element, isInterval), elementValue(element));
-  }
+  yield* eachInSteps(elements, element => read.set(elementKey(element, isInterval), elementValue(element)));
   return read;
 }
 
@@ -78,18 +75,15 @@ export function* correctView(
 ): Generator<void, number> {
   let drift = 0;
   view.claimed &&= read.claimed;
-  for (const name of inPieces(new Set([...view.chains.keys(), ...read.chains.keys()]), chainsAtOnce)) {
-    if (name === undefined) {
-      yield;
-      continue;
-    }
+  const correctChain = (name: string) => {
     const [known, seen] = [view.chains.get(name), read.chains.get(name)];
-    if (written.has('chains', name) || (known !== undefined && seen !== undefined && sameChain(seen, known))) continue;
+    if (written.has('chains', name) || (known !== undefined && seen !== undefined && sameChain(seen, known))) return;
     if (seen === undefined) view.chains.delete(name);
     else view.chains.set(name, seen);
     ruleset.markChanged('chains', name);
     drift++;
-  }
+  };
+  yield* eachInSteps(new Set([...view.chains.keys(), ...read.chains.keys()]), correctChain, chainsAtOnce);
   for (const name of new Set([...view.counters, ...read.counters])) {
     if (written.has('counters', name) || view.counters.has(name) === read.counters.has(name)) continue;
     if (read.counters.has(name)) view.counters.add(name);
@@ -129,12 +123,8 @@ function* correctElements(
     ruleset.markElement(set, key);
     drift++;
   };
-  for (const keys of [seen.keys(), known.keys()]) {
-    for (const key of inPieces(keys)) {
-      if (key === undefined) yield;
-      else correct(key);
-    }
-  }
+  yield* eachInSteps(seen.keys(), correct);
+  yield* eachInSteps(known.keys(), correct);
   return drift;
 }
 

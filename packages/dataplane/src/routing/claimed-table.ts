@@ -1,4 +1,4 @@
-import { inPieces } from '@calico/reconcile';
+import { eachInSteps } from '@calico/reconcile';
 
 /** How the entries of one table of the kernel are written. */
 export interface TableDriver<V> {
@@ -88,20 +88,16 @@ export class ClaimedTable<V> {
     try {
       const seen = new Map(yield* reading);
       if (this.#actual !== actual) return 0;
-      for (const keys of [seen.keys(), actual.keys()]) {
-        for (const key of inPieces(keys)) {
-          if (key === undefined) {
-            yield;
-            continue;
-          }
-          const [present, known] = [seen.get(key), actual.get(key)];
-          if (written.has(key) || (present && known ? this.#driver.same(present, known) : present === known)) continue;
-          if (present === undefined) actual.delete(key);
-          else actual.set(key, present);
-          this.#dirty.add(key);
-          drift++;
-        }
-      }
+      const correct = (key: string) => {
+        const [present, known] = [seen.get(key), actual.get(key)];
+        if (written.has(key) || (present && known ? this.#driver.same(present, known) : present === known)) return;
+        if (present === undefined) actual.delete(key);
+        else actual.set(key, present);
+        this.#dirty.add(key);
+        drift++;
+      };
+      yield* eachInSteps(seen.keys(), correct);
+      yield* eachInSteps(actual.keys(), correct);
       return drift;
     } finally {
       this.#written = undefined;

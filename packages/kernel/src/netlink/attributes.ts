@@ -25,7 +25,8 @@ export function eachAttribute(bytes: Uint8Array, visit: (type: number, payload: 
 
 /** Host order. Without a DataView: making one takes longer than all the rest of reading an attribute. */
 function u16At(bytes: Uint8Array, at: number): number {
-  const [first, second] = [bytes[at] ?? 0, bytes[at + 1] ?? 0];
+  const first = bytes[at] ?? 0;
+  const second = bytes[at + 1] ?? 0;
   return LITTLE_ENDIAN ? first | (second << 8) : (first << 8) | second;
 }
 

@@ -1,5 +1,5 @@
 import type { SetId } from '@calico/policy';
-import { finished, inPieces } from '@calico/reconcile';
+import { eachInSteps, finished } from '@calico/reconcile';
 import type { Peer, PeerPort } from './flat-rule.ts';
 import { distinctNumber } from './numbers.ts';
 
@@ -52,15 +52,10 @@ export class Identities {
   /** Gives the addresses whose identity is another since the last call. Nothing may change until the last step. */
   *takeMovesInSteps(): Generator<void, Move[]> {
     const moves: Move[] = [];
-    for (const entry of inPieces(this.#pending)) {
-      if (entry === undefined) {
-        yield;
-        continue;
-      }
-      const [address, facts] = entry;
+    const move = ([address, facts]: [string, Set<string>]) => {
       const from = this.#byAddress.get(address);
       const key = [...facts].sort().join('\n');
-      if (key === (from?.key ?? '')) continue;
+      if (key === (from?.key ?? '')) return;
       const to = key === '' ? undefined : this.#withKey(key);
       from?.addresses.delete(address);
       if (to === undefined) this.#byAddress.delete(address);
@@ -69,7 +64,8 @@ export class Identities {
         this.#byAddress.set(address, to);
       }
       moves.push({ address, from, to });
-    }
+    };
+    yield* eachInSteps(this.#pending, move);
     this.#pending.clear();
     for (const { from } of moves) if (from?.addresses.size === 0) this.#forget(from);
     return moves;

@@ -1,12 +1,12 @@
 import type { Family } from '@calico/ip';
 import type { Direction, SetId } from '@calico/policy';
-import { inPieces } from '@calico/reconcile';
+import { eachInSteps } from '@calico/reconcile';
 import type { AddressSets, ElementChange } from '../address-sets.ts';
 import type { ContentStore } from '../content-store.ts';
 import { identitiesMap, kernelSetName } from '../names.ts';
 import type { Ruleset } from '../ruleset.ts';
 import type { NetsBy, PeerPort } from './flat-rule.ts';
-import { fact, Identities } from './identities.ts';
+import { fact, Identities, type Move } from './identities.ts';
 import { type MemberNet, NetClasses } from './net-classes.ts';
 import { markKey } from './numbers.ts';
 import { ProgramLookup } from './program-lookup.ts';
@@ -113,11 +113,7 @@ export class PeerLookups {
   *applyMoves(toBeFilled: ReadonlySet<string>): Generator<void, string[]> {
     const tooLarge = new Set<string>();
     for (const family of families) {
-      for (const move of inPieces(yield* this.#identities[family].takeMovesInSteps())) {
-        if (move === undefined) {
-          yield;
-          continue;
-        }
+      const apply = (move: Move) => {
         const { address, from, to } = move;
         this.#ruleset.setElement(identitiesMap(family), address, to === undefined ? undefined : markKey(to.number));
         const programs = new Set<string>();
@@ -128,7 +124,8 @@ export class PeerLookups {
           if (toBeFilled.has(program) || tooLarge.has(program)) continue;
           if (this.#programs.get(program)?.lookup.move(move) === false) tooLarge.add(program);
         }
-      }
+      };
+      yield* eachInSteps(yield* this.#identities[family].takeMovesInSteps(), apply);
     }
     return [...tooLarge];
   }
@@ -170,10 +167,8 @@ export class PeerLookups {
 
   *#changeAll(set: SetId, family: Family, isTrue: boolean): Generator<void, void> {
     for (const part of ['hosts', 'ports'] as const) {
-      for (const key of inPieces(this.#sets.elements(kernelSetName(set, family, part)))) {
-        if (key === undefined) yield;
-        else this.#change(set, family, key, isTrue);
-      }
+      const elements = this.#sets.elements(kernelSetName(set, family, part));
+      yield* eachInSteps(elements, key => this.#change(set, family, key, isTrue));
     }
   }
 
