@@ -16,7 +16,8 @@ function walk(schema: SchemaNode, value: unknown): unknown {
   if (!isObject(value)) return value;
   const { properties, additionalProperties } = schema;
   const out: Record<string, unknown> = {};
-  for (const [name, part] of Object.entries(value)) {
+  for (const name of Object.keys(value)) {
+    const part = value[name];
     if (part === undefined) continue;
     const inner = properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : additionalProperties;
     if (inner === undefined) {
@@ -25,10 +26,24 @@ function walk(schema: SchemaNode, value: unknown): unknown {
       set(out, name, walk(inner, part));
     }
   }
-  for (const [name, inner] of Object.entries(properties ?? {})) {
-    if (inner.default !== undefined && !Object.hasOwn(out, name)) out[name] = walk(inner, copyJson(inner.default));
+  for (const [name, inner] of defaultsOf(properties)) {
+    if (!Object.hasOwn(out, name)) out[name] = walk(inner, copyJson(inner.default));
   }
   return out;
+}
+
+type Properties = NonNullable<SchemaNode['properties']>;
+const withDefaults = new WeakMap<Properties, readonly (readonly [name: string, schema: SchemaNode])[]>();
+
+/** The properties that have a default; looked for once. */
+function defaultsOf(properties: Properties | undefined): readonly (readonly [name: string, schema: SchemaNode])[] {
+  if (properties === undefined) return [];
+  let found = withDefaults.get(properties);
+  if (found === undefined) {
+    found = Object.entries(properties).filter(([, inner]) => inner.default !== undefined);
+    withDefaults.set(properties, found);
+  }
+  return found;
 }
 
 /** Sets a field that may be called `__proto__`. */

@@ -65,9 +65,10 @@ function walkObject(schema: SchemaNode, value: Record<string, unknown>, path: st
       errors.required(fieldPath(path, name), describe(schema.properties?.[name]));
     }
   }
-  for (const [name, part] of Object.entries(value)) {
+  const { properties, additionalProperties } = schema;
+  for (const name of Object.keys(value)) {
+    const part = value[name];
     if (part === undefined) continue;
-    const { properties, additionalProperties } = schema;
     if (properties !== undefined && Object.hasOwn(properties, name)) {
       const inner = properties[name];
       if (inner !== undefined) walk(inner, part, fieldPath(path, name), errors);
@@ -78,6 +79,7 @@ function walkObject(schema: SchemaNode, value: Record<string, unknown>, path: st
 }
 
 function checkSize(schema: SchemaNode, value: Record<string, unknown>, path: string, errors: FieldErrors): void {
+  if (schema.minProperties === undefined && schema.maxProperties === undefined) return;
   const { minProperties = 0, maxProperties = Number.POSITIVE_INFINITY } = schema;
   const count = Object.values(value).filter(part => part !== undefined).length;
   if (count >= minProperties && count <= maxProperties) return;
