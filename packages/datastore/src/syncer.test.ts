@@ -263,8 +263,8 @@ describe('startFelixSyncer', () => {
     expect(batches.map(batch => batch.length)).toEqual([1000, 1000, 500]);
   });
 
-  test('cuts a first list by time too, and waits for who takes it', async () => {
-    for (let i = 0; i < 12; i++) await client.create(Node, node(`n${i}`));
+  /** Nodes that take 3 ms each, and the clock on which they do. */
+  function slowNodes() {
     const [source] = FELIX_SOURCES.filter(({ model }) => model === 'CalicoNode');
     if (source === undefined) throw new Error('no source of nodes');
     let worked = 0;
@@ -282,6 +282,12 @@ describe('startFelixSyncer', () => {
         return source.convert(object, key);
       },
     };
+    return { slow, busyClock };
+  }
+
+  test('cuts a first list by time too, and waits for who takes it', async () => {
+    for (let i = 0; i < 12; i++) await client.create(Node, node(`n${i}`));
+    const { slow, busyClock } = slowNodes();
     let taken = 0;
     const taking: (() => void)[] = [];
     startSyncer(
@@ -311,6 +317,31 @@ describe('startFelixSyncer', () => {
       await eventually(() => inSync === 1 || clock.untilNext === 0);
       await clock.advance(0);
     }
+  });
+
+  test('gives others a turn between pages that come one right after the other', async () => {
+    const { slow, busyClock } = slowNodes();
+    const listPages: MemoryClient['listPages'] = async (_kind, _selection, take) => {
+      for (let page = 0; page < 12; page++) await take([node(`n${page}`)] as never[], page === 0);
+      return '1';
+    };
+    const paged = new Proxy(client, {
+      get: (target, name) => (name === 'listPages' ? listPages : Reflect.get(target, name).bind(target)),
+    });
+    const takenByTurn: number[] = [];
+    const clockOfTurns: Clock = {
+      ...busyClock,
+      sleep: (ms, signal) => {
+        takenByTurn.push(said().length);
+        return busyClock.sleep(ms, signal);
+      },
+    };
+    startSyncer(paged, [slow], handler, { ...deps(), clock: clockOfTurns });
+    while (inSync === 0) {
+      await eventually(() => inSync === 1 || clock.untilNext === 0);
+      await clock.advance(0);
+    }
+    expect(takenByTurn).toEqual([3, 6, 9, 12]);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { ModelKind, Resource, ResourceUpdate } from '@calico/api';
-import { Mutex, Turn } from '@calico/reconcile';
+import { Mutex, TURN_MS, Turn } from '@calico/reconcile';
 import { type Client, type DatastoreType, keyOf, type ObjectKey, printKey } from './client.ts';
 import type { DatastoreError } from './error.ts';
 import { BGP_ETCD_SOURCES, BGP_SOURCES, FELIX_ETCD_SOURCES, FELIX_SOURCES, type ModelSource } from './model.ts';
@@ -57,21 +57,28 @@ const SLICE = 1000;
 /** So many different notes are kept once at most; beyond it they begin anew. */
 const NOTES = 10_000;
 
+/** First lists of all kinds, which share the turns of the event loop. */
+class FirstLists {
+  /** One slice at a time. */
+  readonly slices = new Mutex();
+  /** What this turn's slices have taken, in ms: pages that take less than a turn each come one right after the other. */
+  worked = 0;
+}
+
 /** One kind on its way into the model. */
 class Feed {
   readonly #source: ModelSource;
   readonly #deps: ReflectorDeps;
   readonly #handler: SyncerHandler;
-  /** Of all kinds: their first lists take turns. */
-  readonly #slices: Mutex;
+  readonly #lists: FirstLists;
   /** The notes on objects, of which many are equal, each as one text. */
   readonly #notes = new Map<string, string>();
   #pending: ResourceUpdate[] = [];
 
-  constructor(source: ModelSource, handler: SyncerHandler, deps: ReflectorDeps, slices: Mutex) {
+  constructor(source: ModelSource, handler: SyncerHandler, deps: ReflectorDeps, lists: FirstLists) {
     this.#source = source;
     this.#handler = handler;
-    this.#slices = slices;
+    this.#lists = lists;
     this.#deps = deps;
   }
 
@@ -79,13 +86,15 @@ class Feed {
   async first(items: readonly Resource[], kept: readonly Kept[]): Promise<void> {
     const left = items.entries();
     let more = true;
-    while (more && !this.#deps.signal.aborted) more = await this.#slices.run(() => this.#slice(left, kept));
+    while (more && !this.#deps.signal.aborted) more = await this.#lists.slices.run(() => this.#slice(left, kept));
   }
 
   /** Converts and hands over what a turn has time for; gives whether there was more. */
   async #slice(left: Iterator<[number, Resource]>, kept: readonly Kept[]): Promise<boolean> {
     const { clock } = this.#deps;
-    const turn = new Turn(clock);
+    const lists = this.#lists;
+    const begun = clock.now();
+    const turn = new Turn(clock, TURN_MS - lists.worked);
     let next = left.next();
     while (!next.done) {
       const [index, object] = next.value;
@@ -93,10 +102,14 @@ class Feed {
       if (turn.spent || this.#pending.length >= SLICE) break;
       next = left.next();
     }
-    await this.#flush();
-    if (next.done) return false;
-    await clock.sleep(0);
-    return true;
+    const taken = this.#flush();
+    lists.worked += clock.now() - begun;
+    await taken;
+    if (!next.done || lists.worked >= TURN_MS) {
+      lists.worked = 0;
+      await clock.sleep(0);
+    }
+    return !next.done;
   }
 
   change(event: ReflectorEvent<Resource>, more: boolean, kept: Kept): void | Promise<void> {
@@ -183,9 +196,9 @@ export function startSyncer(
   else deps.signal.addEventListener('abort', stopAll, { once: true });
   const inner: ReflectorDeps = { ...deps, signal: stop.signal };
 
-  const slices = new Mutex();
+  const lists = new FirstLists();
   const views = sources.map(source => {
-    const feed = new Feed(source, handler, inner, slices);
+    const feed = new Feed(source, handler, inner, lists);
     const reflector: Reflector = startReflector(
       client,
       source.kind,
