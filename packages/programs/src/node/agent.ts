@@ -158,7 +158,8 @@ export async function runNodeAgent(
     felixPart,
     statusFiles,
     ...statusReports,
-    { name: 'rule hits', start: () => hits.start(), stop: () => hits.stop() },
+    // While the first view is being seen nobody knows the rules that an earlier run's counters belong to.
+    { name: 'rule hits', start: () => void felix.whenReady.then(() => hits.start()), stop: () => hits.stop() },
     debugComponent({ node, felix, hits, view: felixPart.status, health, loop: loopDelay }),
     mtu,
     cniComponent({ node, ipam, felix, view, pods, kinds: felixPart.status, mtu, hooks }),

@@ -113,6 +113,13 @@ test('a table that is not there counts nothing; a kernel that does not answer is
   hits.stop();
 });
 
+test('an agent that stops before its first view is in the kernel reads nothing', async () => {
+  hits.stop();
+  hits.start();
+  await clock.advance(hitsInterval);
+  expect([hits.since, clock.timers]).toEqual([undefined, 0]);
+});
+
 test('of counters that are gone only so many are remembered', async () => {
   packets = Array.from({ length: 12_000 }, (_, i) => ({ name: `c${i}`, packets: 1, bytes: 0 }));
   await hits.refresh();

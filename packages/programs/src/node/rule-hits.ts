@@ -61,6 +61,7 @@ export class RuleHits {
   #readings = 0;
   #reading: Promise<void> | undefined;
   #timer: Timer | undefined;
+  #stopped = false;
 
   constructor(options: RuleHitsOptions) {
     this.#options = options;
@@ -68,11 +69,14 @@ export class RuleHits {
 
   /** Reads now and every {@link hitsInterval} until `stop`. */
   start(): void {
+    if (this.#stopped) return;
     void this.refresh();
     this.#timer = this.#options.clock.setInterval(() => void this.refresh(), hitsInterval);
   }
 
+  /** For good. */
   stop(): void {
+    this.#stopped = true;
     this.#timer?.cancel();
   }
 
@@ -98,7 +102,7 @@ export class RuleHits {
     this.#readings++;
     // In one step: who looks in between sees one reading whole.
     for (const { name, packets } of counters) this.#count(name, packets, now);
-    this.#forgetOld();
+    this.#forgetOld(this.#counts.size - counters.length);
   }
 
   /** None before there is a table. */
@@ -145,10 +149,14 @@ export class RuleHits {
     count.seen = this.#readings;
   }
 
-  /** Those that were first seen first go first. */
-  #forgetOld(): void {
-    const gone = [...this.#counts].filter(([, count]) => count.seen < this.#readings);
-    for (const [name] of gone.slice(0, Math.max(0, gone.length - mostGone))) this.#counts.delete(name);
+  /** Of so many that are gone those that were first seen first go first. */
+  #forgetOld(gone: number): void {
+    let tooMany = gone - mostGone;
+    for (const [name, { seen }] of tooMany > 0 ? this.#counts : []) {
+      if (seen === this.#readings) continue;
+      this.#counts.delete(name);
+      if (--tooMany === 0) return;
+    }
   }
 }
 
