@@ -1,4 +1,4 @@
-import { type CalicoNode, sha1Hex } from '@calico/api';
+import { type CalicoNode, nodeTunnelAddresses, sha1Hex } from '@calico/api';
 import { type Addr, type Cidr, type Family, maskCidr, parseCidr, printAddr, printCidr } from '@calico/ip';
 import type { HostInfo, Vtep } from './messages.ts';
 import { Outbox } from './outbox.ts';
@@ -41,8 +41,8 @@ export class Hosts {
   }
 }
 
-function readNode({ spec }: CalicoNode): NodeAddresses {
-  const hosts = ([4, 6] as const).map(family => ({ family, cidr: hostCidrOf(spec, family) }));
+function readNode(node: CalicoNode): NodeAddresses {
+  const hosts = ([4, 6] as const).map(family => ({ family, cidr: hostCidrOf(node.spec, family) }));
   const host: { [family in Family]?: Addr } = {};
   const subnet: { [family in Family]?: Cidr } = {};
   for (const { family, cidr } of hosts) {
@@ -50,13 +50,7 @@ function readNode({ spec }: CalicoNode): NodeAddresses {
     host[family] = cidr.addr;
     if (cidr.length < (family === 4 ? 32 : 128)) subnet[family] = maskCidr(cidr);
   }
-  const tunnels = [
-    spec.ipv4VXLANTunnelAddr,
-    spec.ipv6VXLANTunnelAddr,
-    spec.bgp?.ipv4IPIPTunnelAddr,
-    spec.wireguard?.interfaceIPv4Address,
-    spec.wireguard?.interfaceIPv6Address,
-  ].flatMap(text => readAddr(text) ?? []);
+  const tunnels = nodeTunnelAddresses(node).flatMap(text => readAddr(text) ?? []);
   return { host, subnet, tunnels };
 }
 

@@ -1,4 +1,4 @@
-import type { CalicoNode, ResourceUpdate, WorkloadEndpoint } from '@calico/api';
+import { type CalicoNode, nodeTunnelAddresses, type ResourceUpdate, type WorkloadEndpoint } from '@calico/api';
 import { CalcGraph, worldOf } from '@calico/calc';
 import { applyMessages, emptyState, type NodeState } from '@calico/calc/state';
 
@@ -138,18 +138,12 @@ export class ClusterView {
     };
   }
 
-  #addNode({ metadata: { name }, spec }: CalicoNode): void {
-    const tunnels = [
-      spec.ipv4VXLANTunnelAddr,
-      spec.ipv6VXLANTunnelAddr,
-      spec.bgp?.ipv4IPIPTunnelAddr,
-      spec.wireguard?.interfaceIPv4Address,
-      spec.wireguard?.interfaceIPv6Address,
-    ].flatMap(text => text ?? []);
+  #addNode(node: CalicoNode): void {
+    const { metadata, spec } = node;
     const own = (spec.addresses ?? []).map(({ address }) => address);
-    for (const text of [...own, spec.bgp?.ipv4Address, spec.bgp?.ipv6Address, ...tunnels]) {
+    for (const text of [...own, spec.bgp?.ipv4Address, spec.bgp?.ipv6Address, ...nodeTunnelAddresses(node)]) {
       const parsed = text === undefined ? undefined : parseCidr(text);
-      if (parsed !== undefined) this.#nodesByAddress.set(printAddr(parsed.addr), name);
+      if (parsed !== undefined) this.#nodesByAddress.set(printAddr(parsed.addr), metadata.name);
     }
   }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { CalicoNode, HostEndpoint, Node, nodeToCalicoNode } from '@calico/api';
+import { CalicoNode, HostEndpoint, Node, nodeToCalicoNode, nodeTunnelAddresses } from '@calico/api';
 import { type Cidr, cidrContains, parseCidr, printAddr } from '@calico/ip';
 import { parseSelector } from '@calico/selector';
 import { applyObject } from '../apply-object.ts';
@@ -76,17 +76,14 @@ export function endpointName(parts: readonly string[]): string {
 }
 
 /** Every address that a node is known by, each once. */
-function addressesOf({ spec }: CalicoNode): string[] {
+function addressesOf(node: CalicoNode): string[] {
+  const { spec } = node;
   const internal = (spec.addresses ?? []).filter(({ type }) => type === 'InternalIP').map(({ address }) => address);
   return unique(
     [
       spec.bgp?.ipv4Address,
       spec.bgp?.ipv6Address,
-      spec.bgp?.ipv4IPIPTunnelAddr,
-      spec.ipv4VXLANTunnelAddr,
-      spec.ipv6VXLANTunnelAddr,
-      spec.wireguard?.interfaceIPv4Address,
-      spec.wireguard?.interfaceIPv6Address,
+      ...nodeTunnelAddresses(node),
       ...internal,
       ...(spec.interfaces ?? []).flatMap(({ addresses }) => addresses),
     ].flatMap(text => (text === undefined ? [] : bareAddress(text))),

@@ -128,3 +128,15 @@ export const CalicoNode: Kind<CalicoNode> = defineKind<CalicoNode>({
     },
   }),
 });
+
+/** The addresses of a node's ends of tunnels, as text: IP in IP, VXLAN, WireGuard. */
+export function nodeTunnelAddresses({ spec }: CalicoNode): string[] {
+  const { bgp, ipv4VXLANTunnelAddr, ipv6VXLANTunnelAddr, wireguard } = spec;
+  return [
+    bgp?.ipv4IPIPTunnelAddr,
+    ipv4VXLANTunnelAddr,
+    ipv6VXLANTunnelAddr,
+    wireguard?.interfaceIPv4Address,
+    wireguard?.interfaceIPv6Address,
+  ].filter(address => address !== undefined);
+}

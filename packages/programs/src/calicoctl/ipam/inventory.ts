@@ -5,6 +5,7 @@ import {
   IPAMHandle,
   IPPool,
   KubeControllersConfiguration,
+  nodeTunnelAddresses,
   type Resource,
   Service,
   type WorkloadEndpoint,
@@ -67,15 +68,8 @@ export function usedAddresses({ nodeAddresses, services, workloadAddresses }: In
   return [...nodeAddresses, ...(services?.addresses ?? []), ...workloadAddresses];
 }
 
-function tunnelsOf({ metadata, spec }: CalicoNode): InUse[] {
-  const addresses = [
-    spec.ipv4VXLANTunnelAddr,
-    spec.ipv6VXLANTunnelAddr,
-    spec.wireguard?.interfaceIPv4Address,
-    spec.wireguard?.interfaceIPv6Address,
-    spec.bgp?.ipv4IPIPTunnelAddr,
-  ];
-  return addresses.flatMap(text => inUse(text, `Node(${metadata.name})`));
+function tunnelsOf(node: CalicoNode): InUse[] {
+  return nodeTunnelAddresses(node).flatMap(text => inUse(text, `Node(${node.metadata.name})`));
 }
 
 /** A service's address is IPAM's where the load balancer controller has assigned it. */

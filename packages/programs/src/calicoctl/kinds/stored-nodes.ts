@@ -5,6 +5,7 @@ import {
   FelixConfiguration,
   HostEndpoint,
   type Kind,
+  nodeTunnelAddresses,
   type Resource,
   WorkloadEndpoint,
 } from '@calico/api';
@@ -49,15 +50,7 @@ async function removeWhatIsOnNode(store: CtlStore, node: string): Promise<void> 
 
 async function tunnelAddresses(client: Client, name: string): Promise<string[]> {
   const { items } = await client.list(CalicoNode, { fieldSelector: `metadata.name=${name}` });
-  return items.flatMap(({ spec: { bgp, ipv4VXLANTunnelAddr, ipv6VXLANTunnelAddr, wireguard } }) =>
-    [
-      bgp?.ipv4IPIPTunnelAddr,
-      ipv4VXLANTunnelAddr,
-      ipv6VXLANTunnelAddr,
-      wireguard?.interfaceIPv4Address,
-      wireguard?.interfaceIPv6Address,
-    ].filter(address => address !== undefined),
-  );
+  return items.flatMap(nodeTunnelAddresses);
 }
 
 async function removeAll<R extends Resource>(
