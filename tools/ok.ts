@@ -5,7 +5,7 @@ import { runChecks } from './checks.ts';
 const root = join(import.meta.dir, '..');
 const failed = await runChecks(root, { fix: !process.env.CI });
 if (failed > 0) process.exit(1);
-const tests = Bun.spawnSync([process.execPath, 'test', 'packages', 'tests/oracle', 'tests/cases'], {
+const tests = Bun.spawnSync([process.execPath, 'test', '--timeout=120000', 'packages', 'tests/oracle', 'tests/cases'], {
   cwd: root,
   stdio: ['ignore', 'inherit', 'inherit'],
 });
