@@ -52,7 +52,8 @@ export async function askAgent(request: CniRequest, options: AskOptions): Promis
 /** Bun.connect rather than node:net: loading the latter costs 3 ms of the plugin's 8. */
 function exchange(socketPath: string, line: string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const chunks: Uint8Array[] = [];
+  const decoder = new TextDecoder();
+  let answer = '';
   let rest = new TextEncoder().encode(line);
   const send = (socket: { write(bytes: Uint8Array): number }): void => {
     if (rest.length > 0) rest = rest.subarray(Math.max(0, socket.write(rest)));
@@ -63,9 +64,9 @@ function exchange(socketPath: string, line: string): Promise<string> {
       open: send,
       drain: send,
       data(socket, chunk) {
-        chunks.push(new Uint8Array(chunk));
+        answer += decoder.decode(chunk, { stream: true });
         if (chunk.at(-1) !== NEWLINE) return;
-        resolve(new TextDecoder().decode(Buffer.concat(chunks)));
+        resolve(answer);
         socket.end();
       },
       close: () => reject(new Error('the agent closed the connection without an answer')),

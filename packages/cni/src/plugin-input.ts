@@ -41,7 +41,8 @@ export function asCommand(text: string): CniCommand {
 
 /** The parameters of a command. Throws CniError 4 on one that is missing or malformed. */
 export function readParameters(command: CniCommand, env: Environment): CniParameters {
-  const missing = requiredVariables[command].filter(name => !env[name]);
+  const missing: string[] = [];
+  for (const name of requiredVariables[command]) if (!env[name]) missing.push(name);
   if (missing.length > 0) {
     throw new CniError(errorCodes.invalidEnvironment, `Cannot ${command} network: ${missing.join(', ')} not set`);
   }

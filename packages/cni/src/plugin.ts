@@ -22,7 +22,8 @@ export type { Config as PluginConfig, PluginLog };
 import type { CniAnswer, CniRequest } from './protocol.ts';
 import { newestVersion, supportedVersions } from './versions.ts';
 
-// On the path of every pod's start: nothing is imported here but the socket and a few small files.
+// On the path of every pod's start: nothing is imported here but the socket and a few small files, and what the runtime makes
+// on first use (an array's filter and map 0.15 ms, Buffer 0.1 ms) is not used where nothing fails.
 
 /** Answers one request. */
 export type Ask = (request: CniRequest) => Promise<CniAnswer>;
