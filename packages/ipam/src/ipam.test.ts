@@ -9,6 +9,11 @@ import { watchedSettings } from './watched-settings.ts';
 
 const block = (address: string | undefined) => (address ?? '').replace(/\.\d+$/, '');
 
+/** What was asked of a client, such as `update IPAMBlock`. */
+const namesOf = (log: TroubledClient['log']) => log.map(({ op, resource }) => `${op} ${resource.replace(/\(.*/, '')}`);
+const operations = (client: TroubledClient) => namesOf(client.log);
+const writesOf = (client: TroubledClient) => namesOf(client.log.filter(({ write }) => write));
+
 describe('autoAssign', () => {
   test('gives addresses of one block to the pods of a node, and leaves what Calico expects', async () => {
     const world = newWorld();
@@ -58,16 +63,10 @@ describe('autoAssign', () => {
     await assign(ipam, podRequest('node-1', 'first'));
     client.log.length = 0;
     await assign(ipam, podRequest('node-1', 'second'));
-    expect(client.log.map(({ op, resource }) => `${op} ${resource.replace(/\(.*/, '')}`)).toEqual([
-      'create IPAMHandle',
-      'update IPAMBlock',
-    ]);
+    expect(operations(client)).toEqual(['create IPAMHandle', 'update IPAMBlock']);
     client.log.length = 0;
     await ipam.releaseByHandle('net.second');
-    expect(client.log.map(({ op, resource }) => `${op} ${resource.replace(/\(.*/, '')}`)).toEqual([
-      'update IPAMBlock',
-      'delete IPAMHandle',
-    ]);
+    expect(operations(client)).toEqual(['update IPAMBlock', 'delete IPAMHandle']);
     abort.abort();
   });
 
@@ -95,6 +94,20 @@ describe('autoAssign', () => {
     expect((await ipam.autoAssign(request)).ipv4).toHaveLength(1);
     await ipam.releaseByHandle('net.first');
     await expect(ipam.releaseByHandle('net.first')).rejects.toMatchObject({ code: 'NotFound' });
+  });
+
+  test('tells who gives a handle back that its addresses are free, while the handle is still there', async () => {
+    const world = newWorld();
+    await world.pool('pool', { cidr: '10.0.0.0/24' });
+    const client = new TroubledClient(world.client, () => 'done');
+    const ipam = new Ipam({ client, clock: world.clock, random: seededRandom(1) });
+    await assign(ipam, podRequest('node-1', 'a'));
+    client.log.length = 0;
+    let before: readonly string[] = [];
+    await ipam.releaseByHandle('net.a', () => {
+      before = writesOf(client);
+    });
+    expect([before, writesOf(client)]).toEqual([['update IPAMBlock'], ['update IPAMBlock', 'delete IPAMHandle']]);
   });
 
   test('puts requests that come together into one write of the block', async () => {
