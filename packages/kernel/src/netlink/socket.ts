@@ -46,8 +46,11 @@ const NLMSGERR_ATTR_OFFS = 2;
 
 /** The kernel's dumps come in pieces of up to 32 kB, where the receiver takes as much. */
 const RECEIVE_BYTES = 256 * 1024;
-/** For dumps in steps: some hundred objects. The kernel's smallest pieces are of 8 kB less what its own header takes. */
-export const STEP_BYTES = 8192;
+/**
+ * For dumps in steps: some hundred objects. Not less than the kernel's largest piece: for each piece of a set it walks past all
+ * elements before it, so that smaller ones take it four times as long altogether (11 s for 250,000 elements, with these 4 s).
+ */
+export const STEP_BYTES = 32 * 1024;
 /** A dump that is torn by changes this many times in a row is given up with EINTR. */
 const DUMP_ATTEMPTS = 20;
 

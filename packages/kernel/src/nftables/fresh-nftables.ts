@@ -1,6 +1,6 @@
 import { createNamespace, deleteNamespace, inNamespace } from '../linux/index.ts';
 import { freshPath } from '../linux/testing.ts';
-import { NETLINK_NETFILTER, NetlinkSocket } from '../netlink/index.ts';
+import { NETLINK_NETFILTER, NetlinkSocket, type NetlinkSocketOptions } from '../netlink/index.ts';
 import type { NftablesSetting } from './contract.ts';
 import { openLinuxNftables } from './linux.ts';
 
@@ -14,7 +14,8 @@ export interface FreshNftables extends NftablesSetting {
 export function freshNftables(options: { readonly sendBuffer?: number } = {}): FreshNftables {
   const path = freshPath();
   const namespace = createNamespace(path);
-  const openSocket = () => inNamespace(namespace, () => new NetlinkSocket(NETLINK_NETFILTER, options));
+  const openSocket = (more: NetlinkSocketOptions) =>
+    inNamespace(namespace, () => new NetlinkSocket(NETLINK_NETFILTER, { ...options, ...more }));
   const nftables = openLinuxNftables({ openSocket });
   return {
     nftables,
