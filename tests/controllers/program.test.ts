@@ -67,7 +67,8 @@ test('its readiness is in the status file, on the health port and for check-stat
   const ask = async (path: string) => (await fetch(`http://127.0.0.1:${process.healthPort}${path}`)).status;
   expect([await ask('/readiness'), await ask('/liveness')]).toEqual([200, 200]);
   expect(await checkStatus(cluster, '-r', '-f', process.statusFile)).toEqual({ code: 0, error: '' });
-  expect(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).toContain('ipam_ippool_size{ippool="pool"}');
+  const metrics = async () => await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  await until(async () => (await metrics()).includes('ipam_ippool_size{ippool="pool"}'));
   const lock = (datastoreReady: boolean) =>
     cluster.calico.patch(ClusterInformation, { name: 'default' }, { spec: { datastoreReady } }, { type: 'merge' });
   await lock(false);
