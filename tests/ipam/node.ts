@@ -7,6 +7,8 @@ import type { Pod, World } from './world.ts';
 /** After so long a runtime gives up an ADD, in milliseconds. */
 const ADD_TIMEOUT_MS = 240_000;
 const ATTEMPTS = 2;
+/** How many turns a write waits for that its writer gave up. */
+const LATE_TURNS = 5;
 
 /** Whatever gives out addresses on a node: our agent, or one that works as Calico's. */
 export interface Allocator extends Process {
@@ -80,7 +82,7 @@ export class SimNode {
 
   async #start(): Promise<void> {
     const world = this.#world;
-    const pod: Pod = { name: `${this.name}-pod-${world.podsSoFar++}`, node: this.name, ips: [] };
+    const pod: Pod = { name: `${this.name}-pod-${world.podsSoFar++}`, node: this.name, ips: [], container: '' };
     world.pods.set(pod.name, pod);
     for (let attempt = 0; attempt < ATTEMPTS && !this.#gone; attempt++) {
       const handle = `net.${pod.name}-${attempt}`;
@@ -99,10 +101,11 @@ export class SimNode {
     const world = this.#world;
     const agent = this.agent();
     const began = world.wallTime;
+    const before = pod.container;
     try {
       const addresses = await agent.run(() => agent.add(pod, handle, world.chance(0.2) ? 2 : 1));
       if (addresses === CRASHED) return false;
-      const reported = await agent.run(() => this.#report(agent, pod, addresses));
+      const reported = await agent.run(() => this.#report(agent, pod, [before, handle], addresses));
       if (reported === CRASHED || this.#gone || world.wallTime - began > ADD_TIMEOUT_MS) return false;
       for (const address of addresses) {
         world.judge(() => {
@@ -139,7 +142,7 @@ export class SimNode {
       const agent = this.agent();
       try {
         if ((await agent.run(() => agent.del(handle))) === CRASHED) continue;
-        if ((await agent.run(() => this.#report(agent, pod, []))) !== CRASHED) return;
+        if ((await agent.run(() => this.#report(agent, pod, [handle], []))) !== CRASHED) return;
       } catch (err) {
         this.#world.note(() => `DEL of ${handle} fails: ${err}`);
         if (!('code' in (err as object))) throw err;
@@ -147,12 +150,29 @@ export class SimNode {
     }
   }
 
-  /** Writes the pod's status. What a dead process had under way does not arrive, as a stale status has no guard of its own. */
-  async #report(agent: Process, pod: Pod, ips: readonly string[]): Promise<void> {
-    await this.#world.turns.next();
-    const fate = agent.crashed ? 'unsent' : this.#world.fate(true);
-    if (fate === 'done' || fate === 'lost') pod.ips = ips;
+  /**
+   * Writes the pod's status, if it names one of the containers known to the writer, as the server compares it. What a dead process,
+   * or one that gave up, had under way may arrive late.
+   */
+  async #report(agent: Process, pod: Pod, known: readonly string[], ips: readonly string[]): Promise<void> {
+    const world = this.#world;
+    const write = (): boolean => {
+      if (!known.includes(pod.container)) return false;
+      pod.ips = ips;
+      pod.container = known.at(-1) ?? '';
+      return true;
+    };
+    await world.turns.next();
+    const fate = agent.crashed ? world.pick(['late', 'unsent'] as const) : world.fate(true);
+    if (fate === 'late') void this.#later(write);
+    const written = (fate === 'done' || fate === 'lost') && write();
     if (fate !== 'done') throw Object.assign(new Error(`status of ${pod.name}: ${fate}`), { code: 'Unavailable' });
+    if (!written) throw Object.assign(new Error(`status of ${pod.name}: another container`), { code: 'Conflict' });
+  }
+
+  async #later(write: () => boolean): Promise<void> {
+    for (let i = 0; i < LATE_TURNS; i++) await this.#world.turns.next();
+    write();
   }
 }
 

@@ -22,6 +22,8 @@ export interface Pod {
   readonly node: string;
   /** As its status says; empty while none is reported. */
   ips: readonly string[];
+  /** The container that its status names; empty while it names none. */
+  container: string;
 }
 
 /** How often what happens to an operation, of all operations. */
