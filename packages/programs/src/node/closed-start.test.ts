@@ -38,3 +38,13 @@ test('a refusal of the kernel is told, and pods wait', () => {
   expect(start(kernel, lines).close()).toBe(false);
   expect(lines.join('')).toContain('no room');
 });
+
+test('a kernel that does not tell its tables keeps nobody from going on', () => {
+  const kernel = fakeKernel();
+  const lines: string[] = [];
+  kernel.nftables.tables = () => {
+    throw new Error('not now');
+  };
+  expect(start(kernel, lines).close()).toBe(false);
+  expect(lines.join('')).toContain('not now');
+});

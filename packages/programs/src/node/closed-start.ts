@@ -31,11 +31,11 @@ export class ClosedStart {
     }
   }
 
-  /** Whether pods are closed, if need be by closing them now: only before the first write of the rules may have begun. */
+  /** Whether pods are closed, if need be by closing them now: only before the first write of the rules may have begun. Never throws. */
   close(): boolean {
-    if (this.#kernel.nftables.tables().some(({ name }) => name === tableName)) return true;
-    if (this.#hadPods) return false;
     try {
+      if (this.#kernel.nftables.tables().some(({ name }) => name === tableName)) return true;
+      if (this.#hadPods) return false;
       closeWorkloads(this.#kernel, this.#config);
       return true;
     } catch (err) {
