@@ -128,6 +128,13 @@ describe('writing', () => {
     expect(node.nftables.take()).toEqual([]);
   });
 
+  test('new chains come to ask new sets before these have elements, all of which the kernel would walk for each chain', () => {
+    node.apply(...world);
+    const kinds = (node.nftables.transactions[0] ?? []).map(op => op.op);
+    expect(kinds.indexOf('addElements')).toBeGreaterThan(kinds.lastIndexOf('addRule'));
+    expect(kinds).toContain('addRule');
+  });
+
   test('a change of members writes these elements and nothing else', () => {
     node.apply(...world);
     node.nftables.take();

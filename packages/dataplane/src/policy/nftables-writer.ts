@@ -194,13 +194,14 @@ export class NftablesWriter {
     const newChains = [...changes.chains].filter(name => this.#ruleset.chains.has(name) && !view.chains.has(name));
     const jumpedTo = newChains.filter(name => this.#ruleset.chains.get(name)?.spec.hook === undefined);
     for (const name of jumpedTo) yield { op: 'addChain', chain: { name } };
-    for (const set of newSets) {
-      yield undefined;
-      yield* additionsOf(set);
-    }
+    // Before elements: the kernel walks all of a map for each chain that comes to ask it.
     for (const name of inPieces(jumpedTo, chainsAtOnce)) {
       if (name === undefined) yield undefined;
       else yield* this.#rulesOf(name);
+    }
+    for (const set of newSets) {
+      yield undefined;
+      yield* additionsOf(set);
     }
   }
 
