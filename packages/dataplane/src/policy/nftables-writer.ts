@@ -31,6 +31,13 @@ interface Batch {
   sent: number;
 }
 
+/** Bytes of a batch without operations. */
+const frameSize = batchSize([]);
+
+function newBatch(): Batch {
+  return { operations: [], size: frameSize, sent: 0 };
+}
+
 /**
  * Writes a ruleset into our table, in steps. What packets meet changes in one transaction: new chains and sets are filled
  * beforehand, unreferenced, and old ones removed afterwards.
@@ -127,7 +134,8 @@ export class NftablesWriter {
   *#write(view: TableView): Generator<void, number> {
     const changes = this.#ruleset.takeChanges();
     const claim: Op[] = view.claimed ? [] : [{ op: 'addTable', owner: true, persist: true }];
-    const first: Batch = { operations: claim, size: batchSize(claim), sent: 0 };
+    const first = newBatch();
+    yield* this.#sendFull(first, claim);
     yield* this.#sendFull(first, this.#preparing(changes, view));
     const { before, during, after } = yield* this.#switching(changes, view);
     yield* this.#sendFull(first, before.flat());
@@ -135,8 +143,8 @@ export class NftablesWriter {
     yield;
     this.#switchOver(during);
     yield;
-    const last: Batch = { operations: [], size: batchSize([]), sent: 0 };
-    yield* this.#sendFull(last, inPieces([...after.flat(), ...this.#cleaning(changes, view)], elementsAtOnce));
+    const last = newBatch();
+    yield* this.#sendFull(last, [...after.flat(), ...this.#cleaning(changes, view)]);
     this.#send(last.operations);
     view.claimed = true;
     yield* this.#remember(changes, view);
@@ -163,7 +171,7 @@ export class NftablesWriter {
         batch.sent += batch.operations.length;
         yield;
         batch.operations = [];
-        batch.size = 0;
+        batch.size = frameSize;
       }
       batch.operations.push(op);
       batch.size += bytes;
@@ -195,10 +203,7 @@ export class NftablesWriter {
     const jumpedTo = newChains.filter(name => this.#ruleset.chains.get(name)?.spec.hook === undefined);
     for (const name of jumpedTo) yield { op: 'addChain', chain: { name } };
     // Before elements: the kernel walks all of a map for each chain that comes to ask it.
-    for (const name of inPieces(jumpedTo, chainsAtOnce)) {
-      if (name === undefined) yield undefined;
-      else yield* this.#rulesOf(name);
-    }
+    for (const name of jumpedTo) yield* this.#rulesOf(name);
     for (const set of newSets) {
       yield undefined;
       yield* additionsOf(set);
@@ -408,13 +413,4 @@ function element(set: NamedSet, key: string, value: string): Element {
     : { key: bytes };
   if (set.spec.map === undefined) return keys;
   return { ...keys, data: set.spec.map === 'verdict' ? { kind: 'goto', chain: value } : keyBytes(value) };
-}
-
-/** Gives the items, and an undefined now and then where a step may end. */
-function* inPieces<T>(items: Iterable<T>, size: number): Generator<T | undefined> {
-  let count = 0;
-  for (const item of items) {
-    yield item;
-    if (++count % size === 0) yield undefined;
-  }
 }
