@@ -201,7 +201,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'lookups: networks of sets are asked no more after a change',
     file: `${dataplane}/lookup/peer-lookups.ts`,
-    find: "if (part === 'nets') for (const program of programs) this.#dirty.add(program);",
+    find: "if (part === 'nets') for (const program of this.#asking[family].get(id)) this.#dirty.add(program);",
     replace: "if (part === 'nets') return;",
     noticedBy: `${dataplane}/policy-compiler.test.ts`,
   },

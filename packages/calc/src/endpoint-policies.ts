@@ -1,6 +1,6 @@
 import type { Direction, TierProgram } from '@calico/policy';
+import { MultiMap } from '@calico/reconcile';
 import type { EndpointId } from './messages.ts';
-import { MultiMap } from './multi-map.ts';
 import { compareEntries, type PolicyEntry } from './policy-entry.ts';
 import type { Subject } from './subject.ts';
 import type { Tiers } from './tiers.ts';

@@ -1,7 +1,7 @@
 import { type Addr, type Cidr, cidrContains, hostCidr, PrefixTrie, printAddr, printCidr } from '@calico/ip';
+import { MultiMap } from '@calico/reconcile';
 import type { Hosts } from './hosts.ts';
 import type { RouteInfo, RouteType } from './messages.ts';
-import { MultiMap } from './multi-map.ts';
 import { Outbox } from './outbox.ts';
 import { encapsulation, type Pools } from './pools.ts';
 

@@ -1,10 +1,10 @@
 import type { EndpointSlice } from '@calico/api';
 import { parseAddr, printAddr } from '@calico/ip';
 import type { SetId } from '@calico/policy';
+import { MultiMap } from '@calico/reconcile';
 import { type Counter, countInto } from './counter.ts';
 import type { IpSet, IpSets } from './ip-sets.ts';
 import type { MemberKey } from './member-counts.ts';
-import { MultiMap } from './multi-map.ts';
 import { netKey } from './net-key.ts';
 import type { ServiceSet } from './set-definition.ts';
 

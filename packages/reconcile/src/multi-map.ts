@@ -22,6 +22,14 @@ export class MultiMap<K, V> {
     return this.#values.get(key) ?? NONE;
   }
 
+  has(key: K): boolean {
+    return this.#values.has(key);
+  }
+
+  keys(): Iterable<K> {
+    return this.#values.keys();
+  }
+
   /** Number of keys. */
   get size(): number {
     return this.#values.size;

@@ -2,6 +2,7 @@ import type { EndpointId } from '@calico/calc';
 import type { Family } from '@calico/ip';
 import type { SetSpec } from '@calico/kernel';
 import type { Direction } from '@calico/policy';
+import { MultiMap } from '@calico/reconcile';
 import { bytesKey } from './address-sets.ts';
 import { interfaceNameBytes } from './expressions.ts';
 import { markKey } from './lookup/numbers.ts';
@@ -34,7 +35,7 @@ export class InterfaceMaps {
   readonly #ruleset: Ruleset;
   readonly #chainFor: ChainFor;
   /** All endpoints that claim an interface, by its name; the one with the lowest name has it. */
-  readonly #claims = new Map<string, Set<EndpointId>>();
+  readonly #claims = new MultiMap<string, EndpointId>();
   /** The indexes of claimed interfaces, by the name that was claimed. */
   readonly #links = new Map<string, number>();
   /** Those that are in the maps. */
@@ -50,17 +51,13 @@ export class InterfaceMaps {
 
   /** The endpoint has an interface of this name. */
   claim(name: string, id: EndpointId): void {
-    const claims = this.#claims.get(name);
-    if (claims === undefined) this.#claims.set(name, new Set([id]));
-    else claims.add(id);
+    this.#claims.add(name, id);
     this.#dirty.add(name);
   }
 
   /** It has it no longer. */
   leave(name: string, id: EndpointId): void {
-    const claims = this.#claims.get(name);
-    claims?.delete(id);
-    if (claims?.size === 0) this.#claims.delete(name);
+    this.#claims.delete(name, id);
     this.#dirty.add(name);
   }
 
@@ -119,7 +116,7 @@ export class InterfaceMaps {
   }
 
   #write(name: string): void {
-    const [id] = [...(this.#claims.get(name) ?? [])].sort();
+    const [id] = [...this.#claims.get(name)].sort();
     const index = this.#links.get(name);
     const key = bytesKey(interfaceNameBytes(name));
     if (index !== undefined) {

@@ -3,7 +3,7 @@ import type { Family } from '@calico/ip';
 
 import type { Direction, DirectionProgram, PolicyProgram, ProfileProgram, World } from '@calico/policy';
 
-import { finished } from '@calico/reconcile';
+import { finished, MultiMap } from '@calico/reconcile';
 
 import type { ProgramState } from '../tables.ts';
 import { AddressSets, type ElementChange } from './address-sets.ts';
@@ -84,7 +84,7 @@ export class PolicyCompiler {
   /** The programs of each endpoint, by direction and family. */
   readonly #programsOf = new Map<EndpointId, Map<string, string>>();
   /** Which programs walk a policy or profile. */
-  readonly #programsUsing = new Map<string, Set<string>>();
+  readonly #programsUsing = new MultiMap<string, string>();
   readonly #dirtyPrograms = new Set<string>();
   readonly #dirtyEndpoints = new Set<EndpointId>();
 
@@ -250,7 +250,7 @@ export class PolicyCompiler {
 
   /** The rules of an owner have changed: what was too large may no longer be. */
   #markPrograms(owner: string): void {
-    for (const key of this.#programsUsing.get(owner) ?? []) {
+    for (const key of this.#programsUsing.get(owner)) {
       this.#dirtyPrograms.add(key);
       const compiled = this.#programs.get(key);
       if (compiled !== undefined) compiled.tooLarge = false;
@@ -300,13 +300,13 @@ export class PolicyCompiler {
     const endpoints = new Set([id]);
     const fresh = { chain: undefined, lookup: undefined, tooLarge: false };
     this.#programs.set(key, { direction, family, program, endpoints, ...fresh });
-    for (const owner of ownersOf(program)) add(this.#programsUsing, owner, key);
+    for (const owner of ownersOf(program)) this.#programsUsing.add(owner, key);
     this.#dirtyPrograms.add(key);
   }
 
   *#forgetProgram(key: string, compiled: CompiledProgram, old: Old): Generator<void, void> {
     this.#programs.delete(key);
-    for (const owner of ownersOf(compiled.program)) remove(this.#programsUsing, owner, key);
+    for (const owner of ownersOf(compiled.program)) this.#programsUsing.delete(owner, key);
     yield* this.#dropLookup(key, compiled, old);
   }
 
@@ -358,16 +358,4 @@ const noProgram: DirectionProgram = { tiers: [], profiles: [] };
 
 function familiesOf(endpoint: LocalEndpoint): Family[] {
   return families.filter(family => (family === 4 ? endpoint.ipv4 : endpoint.ipv6).length > 0);
-}
-
-function add<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
-  const values = index.get(key);
-  if (values === undefined) index.set(key, new Set([value]));
-  else values.add(value);
-}
-
-function remove<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
-  const values = index.get(key);
-  values?.delete(value);
-  if (values?.size === 0) index.delete(key);
 }

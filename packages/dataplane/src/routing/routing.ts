@@ -1,7 +1,7 @@
 import type { EndpointId, LocalEndpoint, Message, RouteInfo } from '@calico/calc';
 import { printAddr, printCidr } from '@calico/ip';
 import type { Kernel, Link, Route } from '@calico/kernel';
-import { finished } from '@calico/reconcile';
+import { finished, MultiMap } from '@calico/reconcile';
 import type { RouteState } from '../tables.ts';
 import { ClaimedTable } from './claimed-table.ts';
 import { planRoute, type RouteSurroundings, workloadRoutes } from './route-plan.ts';
@@ -20,7 +20,7 @@ export class Routing {
   #formerOwn: Pick<RoutingConfig, 'interfacePrefixes' | 'deviceRouteProtocol'>[] = [];
   readonly #infos = new Map<string, RouteInfo>();
   /** The CIDRs of which a node is the way. */
-  readonly #infosOf = new Map<string, Set<string>>();
+  readonly #infosOf = new MultiMap<string, string>();
   readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
   readonly #tunnels: Tunnels;
   /** Sources: CIDRs of the calculation, and endpoints. */
@@ -163,17 +163,16 @@ export class Routing {
   }
 
   #planNode(node: string): void {
-    for (const cidr of this.#infosOf.get(node) ?? []) this.#dirtySources.add(cidr);
+    for (const cidr of this.#infosOf.get(node)) this.#dirtySources.add(cidr);
   }
 
   #setInfo(cidr: string, info: RouteInfo | undefined): void {
     const before = this.#infos.get(cidr)?.node;
-    if (before !== undefined) this.#infosOf.get(before)?.delete(cidr);
-    if (before !== undefined && this.#infosOf.get(before)?.size === 0) this.#infosOf.delete(before);
+    if (before !== undefined) this.#infosOf.delete(before, cidr);
     if (info === undefined) this.#infos.delete(cidr);
     else {
       this.#infos.set(cidr, info);
-      if (info.node !== undefined) this.#infosOf.set(info.node, (this.#infosOf.get(info.node) ?? new Set()).add(cidr));
+      if (info.node !== undefined) this.#infosOf.add(info.node, cidr);
     }
     this.#dirtySources.add(cidr);
   }

@@ -1,5 +1,5 @@
 import type { SetId } from '@calico/policy';
-import { eachInSteps, finished } from '@calico/reconcile';
+import { eachInSteps, finished, MultiMap } from '@calico/reconcile';
 import type { Peer, PeerPort } from './flat-rule.ts';
 import { distinctNumber } from './numbers.ts';
 
@@ -29,7 +29,7 @@ export class Identities {
   readonly #byAddress = new Map<string, Identity>();
   readonly #byKey = new Map<string, Identity>();
   readonly #byNumber = new Map<number, string>([[0, '']]);
-  readonly #bySet = new Map<SetId, Set<Identity>>();
+  readonly #bySet = new MultiMap<SetId, Identity>();
   /** Addresses of which facts came or went, with all facts that hold now. */
   readonly #pending = new Map<string, Set<string>>();
 
@@ -74,7 +74,7 @@ export class Identities {
   /** The identities of addresses that are in any of the sets. */
   inAny(sets: Iterable<SetId>): Set<Identity> {
     const found = new Set<Identity>();
-    for (const set of sets) for (const identity of this.#bySet.get(set) ?? []) found.add(identity);
+    for (const set of sets) for (const identity of this.#bySet.get(set)) found.add(identity);
     return found;
   }
 
@@ -96,21 +96,13 @@ export class Identities {
     const identity = { number, key, sets, ports, addresses: new Set<string>() };
     this.#byNumber.set(number, key);
     this.#byKey.set(key, identity);
-    for (const set of sets) {
-      const identities = this.#bySet.get(set);
-      if (identities === undefined) this.#bySet.set(set, new Set([identity]));
-      else identities.add(identity);
-    }
+    for (const set of sets) this.#bySet.add(set, identity);
     return identity;
   }
 
   #forget(identity: Identity): void {
     this.#byKey.delete(identity.key);
     this.#byNumber.delete(identity.number);
-    for (const set of identity.sets) {
-      const identities = this.#bySet.get(set);
-      identities?.delete(identity);
-      if (identities?.size === 0) this.#bySet.delete(set);
-    }
+    for (const set of identity.sets) this.#bySet.delete(set, identity);
   }
 }

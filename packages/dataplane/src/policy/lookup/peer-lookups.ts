@@ -1,6 +1,6 @@
 import type { Family } from '@calico/ip';
 import type { Direction, SetId } from '@calico/policy';
-import { eachInSteps } from '@calico/reconcile';
+import { eachInSteps, MultiMap } from '@calico/reconcile';
 import type { AddressSets, ElementChange } from '../address-sets.ts';
 import type { ContentStore } from '../content-store.ts';
 import { identitiesMap, kernelSetName } from '../names.ts';
@@ -40,7 +40,7 @@ export class PeerLookups {
   readonly #budget: number;
   readonly #identities: Record<Family, Identities> = { 4: new Identities(), 6: new Identities() };
   readonly #programs = new Map<string, Prepared>();
-  readonly #asking: Record<Family, Map<SetId, Set<string>>> = { 4: new Map(), 6: new Map() };
+  readonly #asking: Record<Family, MultiMap<SetId, string>> = { 4: new MultiMap(), 6: new MultiMap() };
   readonly #dirty = new Set<string>();
 
   /** `budget`: the most elements, rules and regions of one program. */
@@ -58,9 +58,8 @@ export class PeerLookups {
 
   /** Hears of every element of every set. */
   elementChanged({ id, family, part, key, present }: ElementChange): void {
-    const programs = this.#asking[family].get(id);
-    if (programs === undefined) return;
-    if (part === 'nets') for (const program of programs) this.#dirty.add(program);
+    if (!this.#asking[family].has(id)) return;
+    if (part === 'nets') for (const program of this.#asking[family].get(id)) this.#dirty.add(program);
     else this.#change(id, family, key, present);
   }
 
@@ -118,7 +117,7 @@ export class PeerLookups {
         this.#ruleset.setElement(identitiesMap(family), address, to === undefined ? undefined : markKey(to.number));
         const programs = new Set<string>();
         for (const set of [...(from?.sets ?? []), ...(to?.sets ?? [])]) {
-          for (const program of this.#asking[family].get(set) ?? []) programs.add(program);
+          for (const program of this.#asking[family].get(set)) programs.add(program);
         }
         for (const program of programs) {
           if (toBeFilled.has(program) || tooLarge.has(program)) continue;
@@ -148,21 +147,11 @@ export class PeerLookups {
   }
 
   *#startAsking(set: SetId, family: Family, program: string): Generator<void, void> {
-    const programs = this.#asking[family].get(set);
-    if (programs !== undefined) {
-      programs.add(program);
-      return;
-    }
-    this.#asking[family].set(set, new Set([program]));
-    yield* this.#changeAll(set, family, true);
+    if (this.#asking[family].add(set, program)) yield* this.#changeAll(set, family, true);
   }
 
   *#stopAsking(set: SetId, family: Family, program: string): Generator<void, void> {
-    const programs = this.#asking[family].get(set);
-    programs?.delete(program);
-    if (programs?.size !== 0) return;
-    this.#asking[family].delete(set);
-    yield* this.#changeAll(set, family, false);
+    if (this.#asking[family].delete(set, program)) yield* this.#changeAll(set, family, false);
   }
 
   *#changeAll(set: SetId, family: Family, isTrue: boolean): Generator<void, void> {
