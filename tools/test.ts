@@ -26,6 +26,8 @@ const groups = [
   ]),
 ].filter(group => named.length === 0 || named.includes(group));
 const counts = { passed: 0, failed: 0, skippedNames: [] as string[] };
+/** What failed, as the runner told it, by the name of its group. */
+const failures: { group: string; told: string }[] = [];
 
 // Beside each other, for much of their time is waiting: for servers that start, for the kernel, for what must not happen.
 const queue = groups.filter(group => !new Glob('**/*.test.ts').scanSync({ cwd: join(root, group) }).next().done);
@@ -40,6 +42,8 @@ const survivors = planted === 1 && (await run(['tools/mutation.ts'], 'inherit').
 
 rmSync(scratch, { recursive: true });
 for (const name of counts.skippedNames) console.log(`skipped: ${name}`);
+// Once more, at the end: the first screen that somebody sees is the last that was printed.
+for (const { group, told } of failures) console.log(`failed in ${group}:\n${told}`);
 
 const passed = counts.passed + checkCount - failedChecks + planted - survivors;
 const failed = counts.failed + failedChecks + survivors;
@@ -69,8 +73,26 @@ async function runGroup(group: string): Promise<void> {
   counts.skippedNames.push(...found.skippedNames);
   const seconds = Math.round((performance.now() - started) / 1000);
   const busy = Math.round(Number(tests.resourceUsage()?.cpuTime.total ?? 0) / 1e6);
-  console.log(readFileSync(`${file}.log`, 'utf8'));
+  const told = readFileSync(`${file}.log`, 'utf8');
+  if (exitCode !== 0) failures.push(...toldFailures(told).map(each => ({ group, told: each })));
+  console.log(told);
   console.log(`${group}: ${found.passed} passed in ${seconds} s, with ${busy} s of processor time`);
+}
+
+/**
+ * What a log of the runner tells of each test that failed: its error, which stands before the line with its name, 40 lines of it at
+ * most. If no test failed by name, the end of the log, which then tells why the runner did.
+ */
+function toldFailures(log: string): string[] {
+  const lines = log.split('\n');
+  const told: string[] = [];
+  let start = 0;
+  for (const [index, line] of lines.entries()) {
+    if (!/^\((pass|fail|skip|todo)\) /.test(line)) continue;
+    if (line.startsWith('(fail)')) told.push(lines.slice(Math.max(start, index - 40), index + 2).join('\n'));
+    start = index + 1;
+  }
+  return told.length > 0 ? told : [lines.slice(-40).join('\n')];
 }
 
 /** The counts of a JUnit report, from its root; a skipped test carries its reason in its name. */
