@@ -21,14 +21,14 @@ const debianPackages = [
 export const testPackages = [
   { name: 'etcd-server', command: 'etcd', without: 'tests of the etcd datastore and of a real kube-apiserver' },
   { name: 'etcd-client', command: 'etcdctl', without: 'tests of etcd with users' },
-  { name: 'openssl', command: 'openssl', without: 'tests of etcd with client certificates' },
+  { name: 'openssl', command: 'openssl', without: 'tests with certificates of clients' },
   { name: 'containerd', command: 'containerd', without: 'tests of the plugin under containerd' },
   { name: 'runc', command: 'runc', without: 'tests of the plugin under containerd' },
   { name: 'podman', command: 'podman', without: 'tests of the plugin under podman' },
   { name: 'busybox-static', command: 'busybox', without: 'images for the tests of container runtimes' },
   { name: 'containernetworking-plugins', command: '/usr/lib/cni/portmap', without: 'tests of chains of plugins' },
   { name: 'iptables', command: 'iptables', without: 'tests of ports of the host' },
-  { name: 'curl', command: 'curl', without: 'tests of container runtimes' },
+  { name: 'curl', command: 'curl', without: 'tests of container runtimes and of metrics by TLS' },
 ];
 
 /** Prints one line of progress on standard error, so that standard output stays for results. */

@@ -41,7 +41,7 @@ describe('httpServer', () => {
   test('names the place it cannot listen on, and holds none of it', async () => {
     const taken = await started(httpServer('test', { host: '::1', port: 0 }, hello));
     const server = httpServer('test', { host: 'localhost', port: taken.port }, hello);
-    expect(() => server.start()).toThrow(`Cannot listen on localhost port ${taken.port}: EADDRINUSE`);
+    await expect(server.start()).rejects.toThrow(`Cannot listen on localhost port ${taken.port}: EADDRINUSE`);
     await expect(get(taken, '/')).rejects.toThrow();
   });
 

@@ -1,11 +1,14 @@
 import type { HealthAggregator, HealthSummary } from './health.ts';
 import type { Component } from './lifecycle.ts';
+import { type Listening, type ServerTls, serveTls } from './tls-server.ts';
 
 export interface ListenOptions {
   /** `localhost` is 127.0.0.1 and ::1, empty is every address; any other host is that one alone. */
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Clear text if absent. */
+  readonly tls?: ServerTls;
 }
 
 /** A small HTTP server as a part of a process; a server that has started knows its port. */
@@ -16,17 +19,17 @@ export interface HttpServer extends Component {
 /** The answers by path; a path that is not here is 404, a method other than GET and HEAD 405. */
 export type Routes = Readonly<Record<string, () => Response | Promise<Response>>>;
 
-/** Serves pages by HTTP, without TLS, for probes and scrapes. */
+/** Serves pages by HTTP for probes and scrapes. */
 export function httpServer(name: string, options: ListenOptions, routes: Routes): HttpServer {
-  let servers: Bun.Server<undefined>[] = [];
+  let servers: Listening[] = [];
   return {
     name,
     get port() {
       return servers[0]?.port ?? options.port;
     },
-    start() {
+    async start() {
       try {
-        servers = listen(options, request => answer(request, routes));
+        servers = await listen(options, request => answer(request, routes));
       } catch (cause) {
         const where = `${options.host || '*'} port ${options.port}`;
         throw new Error(`Cannot listen on ${where}: ${String(codeOf(cause) ?? cause)}`, { cause });
@@ -35,7 +38,7 @@ export function httpServer(name: string, options: ListenOptions, routes: Routes)
     async stop() {
       const stopping = servers;
       servers = [];
-      await Promise.all(stopping.map(server => server.stop(true)));
+      await Promise.all(stopping.map(server => server.stop()));
     },
   };
 }
@@ -79,38 +82,32 @@ type Handler = (request: Request) => Promise<Response>;
 /** How often a free port of one address is tried that must be free on the other too. */
 const PORT_TRIES = 10;
 
-function listen({ host, port }: ListenOptions, fetch: Handler): Bun.Server<undefined>[] {
-  if (host === '')
-    return [
-      firstOf(
-        () => serve('::', port, fetch),
-        () => serve('0.0.0.0', port, fetch),
-      ),
-    ];
-  if (host !== 'localhost') return [serve(host, port, fetch)];
+async function listen({ host, port, tls }: ListenOptions, fetch: Handler): Promise<Listening[]> {
+  const serve = async (address: string, at = port): Promise<Listening> =>
+    tls === undefined ? serveClear(address, at, fetch) : serveTls(address, at, tls, fetch);
+  if (host === '') {
+    const both = await serve('::').catch(error => {
+      if (codeOf(error) === 'EADDRINUSE') throw error;
+      return serve('0.0.0.0');
+    });
+    return [both];
+  }
+  if (host !== 'localhost') return [await serve(host)];
   for (let tries = 1; ; tries++) {
-    const ipv4 = serve('127.0.0.1', port, fetch);
+    const ipv4 = await serve('127.0.0.1');
     try {
-      return [ipv4, serve('::1', ipv4.port ?? port, fetch)];
+      return [ipv4, await serve('::1', ipv4.port)];
     } catch (error) {
       if (codeOf(error) !== 'EADDRINUSE') return [ipv4];
-      void ipv4.stop(true);
+      await ipv4.stop();
       if (port !== 0 || tries === PORT_TRIES) throw error;
     }
   }
 }
 
-function firstOf<T>(first: () => T, second: () => T): T {
-  try {
-    return first();
-  } catch (error) {
-    if (codeOf(error) === 'EADDRINUSE') throw error;
-    return second();
-  }
-}
-
-function serve(hostname: string, port: number, fetch: Handler): Bun.Server<undefined> {
-  return Bun.serve({ hostname, port, fetch });
+function serveClear(hostname: string, port: number, fetch: Handler): Listening {
+  const server = Bun.serve({ hostname, port, fetch });
+  return { port: server.port ?? port, stop: () => server.stop(true) };
 }
 
 function codeOf(error: unknown): unknown {

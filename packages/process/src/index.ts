@@ -24,4 +24,5 @@ export { placeSocket } from './private-socket.ts';
 export { type RunOptions, runUntilSignal, type SignalSource, type StopSignal } from './run-until-signal.ts';
 export { fetchSocket, type SocketHandler, socketServer } from './socket-http.ts';
 export { systemClock, systemRandom } from './system.ts';
+export { type ClientAuth, clientAuths, type ServerTls } from './tls-server.ts';
 export { TimeoutError, withTimeout } from './with-timeout.ts';

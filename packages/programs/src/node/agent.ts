@@ -16,7 +16,6 @@ import {
   healthServer,
   Lifecycle,
   type Metrics,
-  metricsServer,
   runUntilSignal,
   systemClock,
   systemRandom,
@@ -32,6 +31,7 @@ import { felixMetrics } from './felix-metrics.ts';
 import { localParameters } from './felix-sources.ts';
 import { heartbeat } from './heartbeat.ts';
 import { watchLoopDelay } from './loop-delay.ts';
+import { MetricsPage } from './metrics-page.ts';
 import { movableServer } from './movable-server.ts';
 import { type MtuWatch, mtuWatch } from './mtu-watch.ts';
 import { completeStartup, nodeObjectService } from './node-services.ts';
@@ -78,15 +78,8 @@ export async function runNodeAgent(
   const end = new AbortController();
   const healthAt = ({ healthEnabled, healthHost, healthPort }: AgentConfig) =>
     healthEnabled ? { host: healthHost, port: healthPort } : undefined;
-  const metricsAt = ({ metricsEnabled, metricsHost, metricsPort }: AgentConfig) =>
-    metricsEnabled ? { host: metricsHost, port: metricsPort } : undefined;
   const healthPage = movableServer('health server', healthAt(config), at => healthServer(at, health), log);
-  const metricsPage = movableServer(
-    'metrics server',
-    metricsAt(config),
-    at => metricsServer(at, metrics.registry),
-    log,
-  );
+  const metricsPage = new MetricsPage(config, { registry: metrics.registry, health, clock: systemClock, log });
   const statusPrefix = (now: AgentConfig) => now.endpointStatusPrefix ?? environment.runFolder;
   const statusFiles = new StatusFiles({
     ...{ prefix: statusPrefix(config), clock: systemClock, random: systemRandom },
@@ -121,7 +114,7 @@ export async function runNodeAgent(
     onConfig(now) {
       setLevel(now.logLevel);
       healthPage.listen(healthAt(now));
-      metricsPage.listen(metricsAt(now));
+      metricsPage.follow(now);
       statusFiles.setPrefix(statusPrefix(now));
       for (const reports of statusReports) reports.setConfig(now);
       health.overrideTimeouts(timeoutsOf(now));

@@ -1,7 +1,7 @@
 import { parseDuration } from '@calico/api';
-import { anyText, flag, integer, type Parameters, parsed, readParameters, span } from '@calico/calc';
+import { anyText, flag, integer, oneOf, type Parameters, parsed, readParameters, span } from '@calico/calc';
 import { type DataplaneConfig, dataplaneConfigFrom, dataplaneParameters } from '@calico/dataplane';
-import { type LogLevel, parseLogLevel } from '@calico/process';
+import { type ClientAuth, clientAuths, type LogLevel, parseLogLevel } from '@calico/process';
 import { readElsewhere, unusedParameters } from './felix-unused.ts';
 
 /** What the agent itself, beside its dataplane, takes from Felix's parameters. */
@@ -18,6 +18,11 @@ export interface AgentConfig {
   readonly metricsEnabled: boolean;
   readonly metricsHost: string;
   readonly metricsPort: number;
+  /** Files of TLS for metrics; empty: none. */
+  readonly metricsCertFile: string;
+  readonly metricsKeyFile: string;
+  readonly metricsCaFile: string;
+  readonly metricsClientAuth: ClientAuth;
   /** How often routes, and rules, are compared with the kernel, in milliseconds; 0: never. */
   readonly routeRefreshInterval: number;
   readonly rulesRefreshInterval: number;
@@ -67,6 +72,23 @@ export const agentParameters: Parameters<AgentConfig> = {
   metricsEnabled: flag('PrometheusMetricsEnabled', true, 'metrics are served; Calico does so only when told to'),
   metricsHost: anyText('PrometheusMetricsHost', '', 'where metrics are served; all addresses if empty'),
   metricsPort: integer('PrometheusMetricsPort', ports, 9091, 'the port of metrics'),
+  metricsCertFile: anyText(
+    'PrometheusMetricsCertFile',
+    '',
+    'the file of the certificate that metrics are served with by TLS',
+  ),
+  metricsKeyFile: anyText('PrometheusMetricsKeyFile', '', 'the file of its key'),
+  metricsCaFile: anyText(
+    'PrometheusMetricsCAFile',
+    '',
+    'the file of the CA that has signed the certificates of clients',
+  ),
+  metricsClientAuth: oneOf(
+    'PrometheusMetricsClientAuth',
+    clientAuths,
+    'NoClientCert',
+    'which certificates clients must show: none, any, a good one if they show one, a good one',
+  ),
   routeRefreshInterval: span('RouteRefreshInterval', 90_000, 'how often routes are compared with the kernel'),
   rulesRefreshInterval: span('NftablesRefreshInterval', 180_000, 'how often rules are compared with the kernel'),
   endpointStatusPrefix: parsed<string | undefined>('EndpointStatusPathPrefix', text => text, {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Component, HttpServer, ListenOptions, Logger } from '@calico/process';
 
 /** A server that moves while the process runs. */
@@ -10,7 +11,7 @@ export interface MovableServer extends Component {
 
 /**
  * Makes a server that can move. Its start rejects where it cannot listen; a later move that fails is logged, and it stays
- * where it was.
+ * where it was, unless TLS was to keep out some that are let in there.
  */
 export function movableServer(
   name: string,
@@ -35,13 +36,17 @@ export function movableServer(
   };
   const move = async () => {
     const before = current?.options;
-    if (!running || same(before, wanted)) return;
+    if (!running || isDeepStrictEqual(before, wanted)) return;
     await stop();
     try {
       await start(wanted);
-      log.info({ server: name, ...(wanted ?? { port: 'none' }) }, 'Server has moved');
+      log.info({ server: name, ...placeOf(wanted) }, 'Server has moved');
     } catch (err) {
-      log.error({ err, server: name, ...before }, 'Server cannot move; it stays where it was');
+      if (!isAsStrict(before, wanted)) {
+        log.error({ err, server: name, ...placeOf(wanted) }, 'Server cannot move, nor stay where more are let in');
+        return;
+      }
+      log.error({ err, server: name, ...placeOf(before) }, 'Server cannot move; it stays where it was');
       await start(before).catch(error => log.error({ err: error, server: name }, 'Server cannot go back either'));
     }
   };
@@ -70,6 +75,15 @@ export function movableServer(
   };
 }
 
-function same(a: ListenOptions | undefined, b: ListenOptions | undefined): boolean {
-  return a?.host === b?.host && a?.port === b?.port;
+/** Whether a place lets in no more than another. */
+function isAsStrict(place: ListenOptions | undefined, other: ListenOptions | undefined): boolean {
+  if (place === undefined || other?.tls === undefined) return true;
+  return place.tls?.clientAuth === other.tls.clientAuth && place.tls.ca === other.tls.ca;
+}
+
+/** For the log: never a key. */
+function placeOf(options: ListenOptions | undefined): Readonly<Record<string, unknown>> {
+  if (options === undefined) return { port: 'none' };
+  const { host, port, tls } = options;
+  return { host, port, ...(tls === undefined ? {} : { tls: tls.clientAuth }) };
 }
