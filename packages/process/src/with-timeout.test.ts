@@ -32,3 +32,15 @@ test('systemClock goes on, calls and cancels', async () => {
   const draw = systemRandom.next();
   expect(draw >= 0 && draw < 1).toBe(true);
 });
+
+test('systemClock calls after no time without an idle millisecond, and lets others have their turn', async () => {
+  const turn = () => new Promise<void>(done => systemClock.setTimeout(done, 0));
+  let others = 0;
+  const every = systemClock.setInterval(() => others++, 1);
+  const before = systemClock.now();
+  for (let i = 0; i < 1000; i++) await turn();
+  // Timers of the platform take a millisecond each at least.
+  expect(systemClock.now() - before).toBeLessThan(900);
+  while (others === 0) await turn();
+  every.cancel();
+});
