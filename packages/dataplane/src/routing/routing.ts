@@ -22,6 +22,8 @@ export class Routing {
   /** The CIDRs of which a node is the way. */
   readonly #infosOf = new MultiMap<string, string>();
   readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
+  /** By the name of its interface. */
+  readonly #endpointsOf = new MultiMap<string, EndpointId>();
   readonly #tunnels: Tunnels;
   /** Sources: CIDRs of the calculation, and endpoints. */
   readonly #routes: ClaimedTable<Route>;
@@ -61,12 +63,10 @@ export class Routing {
         this.#setInfo(message.cidr, undefined);
         return;
       case 'endpointUpdate':
-        this.#endpoints.set(message.id, message.endpoint);
-        this.#dirtySources.add(message.id);
+        this.#setEndpoint(message.id, message.endpoint);
         return;
       case 'endpointRemove':
-        this.#endpoints.delete(message.id);
-        this.#dirtySources.add(message.id);
+        this.#setEndpoint(message.id, undefined);
         return;
       case 'vtepUpdate':
         this.#planNode(message.vtep.node);
@@ -86,8 +86,7 @@ export class Routing {
       this.#tunnels.linkChanged(link);
       return;
     }
-    for (const [id, endpoint] of this.#endpoints) {
-      if (endpoint.name !== link.name) continue;
+    for (const id of this.#endpointsOf.get(link.name)) {
       this.#dirtySources.add(id);
       // An interface that was down in between has lost its routes.
       this.#routes.doubt(id);
@@ -175,6 +174,17 @@ export class Routing {
       if (info.node !== undefined) this.#infosOf.add(info.node, cidr);
     }
     this.#dirtySources.add(cidr);
+  }
+
+  #setEndpoint(id: EndpointId, endpoint: LocalEndpoint | undefined): void {
+    const before = this.#endpoints.get(id);
+    if (before !== undefined) this.#endpointsOf.delete(before.name, id);
+    if (endpoint === undefined) this.#endpoints.delete(id);
+    else {
+      this.#endpoints.set(id, endpoint);
+      this.#endpointsOf.add(endpoint.name, id);
+    }
+    this.#dirtySources.add(id);
   }
 
   #plannedRoutes(source: string): (readonly [string, Route])[] {

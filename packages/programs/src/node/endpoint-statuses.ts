@@ -1,5 +1,6 @@
 import type { EndpointId, LocalEndpoint, Message } from '@calico/calc';
 import type { Kernel } from '@calico/kernel';
+import { MultiMap } from '@calico/reconcile';
 
 /** How a pod of this node stands: up while its rules are in force and its interface carries packets. */
 export interface EndpointStatus {
@@ -20,6 +21,8 @@ export class EndpointStatuses {
   readonly #kernel: Pick<Kernel, 'link'>;
   readonly #listeners: readonly StatusListener[];
   readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
+  /** By the name of its interface. */
+  readonly #endpointsOf = new MultiMap<string, EndpointId>();
   readonly #told = new Map<EndpointId, EndpointStatus>();
   /** May have another status, and are not in a write yet. */
   #dirty = new Set<EndpointId>();
@@ -35,16 +38,14 @@ export class EndpointStatuses {
   /** Takes messages in that the next write is about. */
   handle(messages: readonly Message[]): void {
     for (const message of messages) {
-      if (message.kind === 'endpointUpdate') this.#endpoints.set(message.id, message.endpoint);
-      else if (message.kind === 'endpointRemove') this.#endpoints.delete(message.id);
-      else continue;
-      this.#dirty.add(message.id);
+      if (message.kind === 'endpointUpdate') this.#set(message.id, message.endpoint);
+      else if (message.kind === 'endpointRemove') this.#set(message.id, undefined);
     }
   }
 
   /** An interface came, went or changed. */
   linkChanged(name: string): void {
-    for (const [id, endpoint] of this.#endpoints) if (endpoint.name === name) this.#dirty.add(id);
+    for (const id of this.#endpointsOf.get(name)) this.#dirty.add(id);
   }
 
   /** A write begins: of everything handled so far. */
@@ -60,6 +61,17 @@ export class EndpointStatuses {
     if (this.#inSync) return;
     this.#inSync = true;
     for (const listener of this.#listeners) listener.inSync();
+  }
+
+  #set(id: EndpointId, endpoint: LocalEndpoint | undefined): void {
+    const before = this.#endpoints.get(id);
+    if (before !== undefined) this.#endpointsOf.delete(before.name, id);
+    if (endpoint === undefined) this.#endpoints.delete(id);
+    else {
+      this.#endpoints.set(id, endpoint);
+      this.#endpointsOf.add(endpoint.name, id);
+    }
+    this.#dirty.add(id);
   }
 
   #tell(id: EndpointId): void {

@@ -339,6 +339,8 @@ describe('Felix', () => {
 
   test('a refusal of the kernel fails the request, is named, and is tried again until it works', async () => {
     getReady();
+    // What follows from the interfaces' events is written.
+    await clock.advance(0);
     kernel.failNext('replaceRoute', 'ENOBUFS');
     expect(felix.endpointAdded(endpoint('c1', '10.0.0.1'))).rejects.toThrow('not in the kernel yet');
     await clock.advance(0);

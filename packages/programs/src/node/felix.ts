@@ -68,6 +68,7 @@ export class Felix {
   #listenTimer: Timer | undefined;
   readonly #resyncTimers = new Map<'routes' | 'rules', Timer>();
   #forgetTimer: Timer | undefined;
+  #eventTimer: Timer | undefined;
   #cutter: ConnectionCutter | undefined;
   #closedStart: ClosedStart | undefined;
   /** Whether pods without rules are closed since the first write began; undefined before. */
@@ -161,6 +162,7 @@ export class Felix {
     for (const timer of this.#resyncTimers.values()) timer.cancel();
     this.#writer?.stop();
     this.#forgetTimer?.cancel();
+    this.#eventTimer?.cancel();
     this.#cutter?.stop();
     this.#packetLog?.close();
   }
@@ -384,7 +386,11 @@ export class Felix {
     this.#options.metrics.interfaceBatch.observe(1);
     this.#dataplane?.handleEvent(event);
     if (event.kind === 'link') this.#statuses.linkChanged(event.link.name);
-    this.#writer?.write();
+    // Several come with each pod: what follows from them is written once.
+    this.#eventTimer ??= this.#options.clock.setTimeout(() => {
+      this.#eventTimer = undefined;
+      this.#writer?.write();
+    }, 0);
   }
 }
 
