@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FelixConfiguration } from '@calico/api';
 import { tableName } from '@calico/dataplane';
@@ -55,6 +55,7 @@ describeEtcd('the agent of a node follows Felix’s parameters', () => {
       await until('VXLAN is at the port of the environment', () => vxlanPort() === 4790);
       expect(toHost()).toBe('accept');
 
+      const logFile = join(host.folder, 'log', 'felix.log');
       const client = etcdClient({ endpoints: [server.url] });
       const usual = await client.get(FelixConfiguration, { name: 'default' });
       const changed = await client.update<FelixConfiguration>(FelixConfiguration, {
@@ -63,10 +64,12 @@ describeEtcd('the agent of a node follows Felix’s parameters', () => {
           ...usual.spec,
           ...{ vxlanPort: 4791, vxlanVNI: 77, defaultEndpointToHostAction: 'Drop', bpfEnabled: true },
           ...{ prometheusMetricsPort: 9191, nftablesFilterDenyAction: 'Reject' },
+          ...{ logFilePath: logFile, logSeverityFile: 'Info' },
         },
       });
       await until('metrics have moved', async () => (await answers(9191, '/metrics')) === 200);
       expect(await answers(9091, '/metrics')).toBeUndefined();
+      await until('the log goes to the file too', () => readFileSync(logFile, 'utf8').includes('Server has moved'));
       await until('VXLAN has another number', () => host.kernel.link('vxlan.calico')?.vxlan?.vni === 77);
       // The file and the environment beat the cluster.
       expect([vxlanPort(), toHost()]).toEqual([4790, 'accept']);

@@ -1,6 +1,6 @@
+import type { LogFile } from '@calico/process/log-file';
 import { formatLogLine } from '@calico/process/log-line';
 import { CniError, errorCodes } from './cni-error.ts';
-import type { LogFile } from './log-file.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -51,7 +51,7 @@ export function openPluginLog(
     async flush() {
       if (file === undefined || lines === '') return;
       try {
-        const { appendToLog } = await import('./log-file.ts');
+        const { appendToLog } = await import('@calico/process/log-file');
         await appendToLog(file, lines, new Date(wallTime()));
       } catch (error) {
         stderr.write(`Cannot write log file ${file.path}: ${error instanceof Error ? error.message : error}\n`);

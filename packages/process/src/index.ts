@@ -9,6 +9,7 @@ export {
   type LoggerOptions,
   type LogLevel,
   type LogMethod,
+  type LogTarget,
   parseLogLevel,
 } from './logger.ts';
 export {

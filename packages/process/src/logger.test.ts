@@ -38,6 +38,40 @@ describe('a logger', () => {
     child.fatal('unheard');
     expect(lines.map(line => JSON.parse(line).msg)).toEqual(['heard']);
   });
+
+  test('writes to other places too, to each from its own level on', () => {
+    const [screen, file, alarm] = [collected(), collected(), collected()];
+    const log = createLog({ component: 'felix', format: 'json', level: 'warn', write: screen.write });
+    const all = () => [screen, file, alarm].map(({ lines }) => lines.splice(0).map(line => JSON.parse(line).msg));
+    const sayAll = () => {
+      for (const level of ['debug', 'info', 'warn', 'error'] as const) log.logger[level](level);
+      return all();
+    };
+    log.alsoTo([
+      { level: 'debug', write: file.write },
+      { level: 'error', write: alarm.write },
+    ]);
+    expect(sayAll()).toEqual([['warn', 'error'], ['debug', 'info', 'warn', 'error'], ['error']]);
+    log.setLevel('info');
+    log.alsoTo([{ level: 'silent', write: file.write }]);
+    expect(sayAll()).toEqual([['info', 'warn', 'error'], [], []]);
+  });
+
+  test('keeps severities apart where writing a line leads to another', () => {
+    const [screen, file] = [collected(), collected()];
+    const log = createLog({ component: 'felix', format: 'json', write: screen.write });
+    const failing = (line: string) => {
+      if (line.includes('cannot')) return;
+      log.logger.error('cannot write');
+    };
+    log.alsoTo([
+      { level: 'info', write: failing },
+      { level: 'error', write: file.write },
+    ]);
+    log.logger.info('told');
+    expect(screen.lines.map(line => JSON.parse(line).msg)).toEqual(['told', 'cannot write']);
+    expect(file.lines.map(line => JSON.parse(line).msg)).toEqual(['cannot write']);
+  });
 });
 
 test('formatLogLine quotes what is not a bare word', () => {

@@ -33,34 +33,61 @@ export interface LoggerOptions {
   readonly write?: (line: string) => void;
 }
 
+/** Where lines go beside a log's first place. */
+export interface LogTarget {
+  /** The least severity that goes there. */
+  readonly level: LogLevel;
+  /** Takes each line with its end. */
+  write(line: string): void;
+}
+
 /** A logger and the level that it and all its children share. */
 export interface Log {
   readonly logger: Logger;
   /** Changes the least severity that is written, at once, everywhere. */
   setLevel(level: LogLevel): void;
+  /** Lines go there too from now on, each place by its own level; those that went to other places no longer do. */
+  alsoTo(targets: readonly LogTarget[]): void;
 }
 
 /** Opens a log. */
 export function createLog(options: LoggerOptions): Log {
   const { component, format = 'text' } = options;
-  let threshold = LEVEL_NUMBERS[options.level ?? 'info'];
   const write = options.write ?? standardOutput();
+  let targets: readonly LogTarget[] = [{ level: options.level ?? 'info', write }];
+  let threshold = 0;
+  const setTargets = (to: readonly LogTarget[]): void => {
+    targets = to;
+    threshold = Math.min(...to.map(target => LEVEL_NUMBERS[target.level]));
+  };
+  setTargets(targets);
+  /** Severity of the record that is being written. */
+  let severity = 0;
+  const spread = (line: string): void => {
+    const own = severity;
+    for (const target of targets) if (own >= LEVEL_NUMBERS[target.level]) target.write(line);
+  };
   const logger = pino(
     {
       level: 'trace',
       base: { pid: process.pid, component },
       hooks: {
         logMethod(args, method, level) {
-          if (level >= threshold) method.apply(this, args);
+          if (level < threshold) return;
+          severity = level;
+          method.apply(this, args);
         },
       },
     },
-    { write: format === 'json' ? write : json => write(`${formatLogLine(JSON.parse(json))}\n`) },
+    { write: format === 'json' ? spread : json => spread(`${formatLogLine(JSON.parse(json))}\n`) },
   );
   return {
     logger,
     setLevel(level) {
-      threshold = LEVEL_NUMBERS[level];
+      setTargets([{ level, write }, ...targets.slice(1)]);
+    },
+    alsoTo(others) {
+      setTargets([...targets.slice(0, 1), ...others]);
     },
   };
 }

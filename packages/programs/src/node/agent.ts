@@ -20,6 +20,7 @@ import {
   systemClock,
   systemRandom,
 } from '@calico/process';
+import { AgentLogFile } from './agent-log-file.ts';
 import { bgpComponent } from './bgp.ts';
 import { bgpMetrics } from './bgp-metrics.ts';
 import { cniTokenService } from './cni-token.ts';
@@ -68,7 +69,10 @@ export async function runNodeAgent(
   await fillThreadPool();
   const parameters = localParameters(env);
   const { agent: config } = felixSettings('', parameters);
-  const { logger: log, setLevel } = createLog({ component: 'node', level: config.logLevel });
+  const agentLog = createLog({ component: 'node', level: config.logLevel });
+  const log = agentLog.logger;
+  const logFile = new AgentLogFile(agentLog, systemClock);
+  logFile.follow(config);
   const node = await openNode(env, log, hooks.wrapKernel);
   const { environment, datastore, kernel } = node;
   const { client } = datastore;
@@ -112,7 +116,8 @@ export async function runNodeAgent(
     metrics: felixMetrics(metrics),
     statusListeners: [statusFiles, ...statusReports],
     onConfig(now) {
-      setLevel(now.logLevel);
+      agentLog.setLevel(now.logLevel);
+      logFile.follow(now);
       healthPage.listen(healthAt(now));
       metricsPage.follow(now);
       statusFiles.setPrefix(statusPrefix(now));

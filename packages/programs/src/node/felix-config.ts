@@ -7,6 +7,9 @@ import { readElsewhere, unusedParameters } from './felix-unused.ts';
 /** What the agent itself, beside its dataplane, takes from Felix's parameters. */
 export interface AgentConfig {
   readonly logLevel: LogLevel;
+  /** The file that the log goes to as well; empty: none. */
+  readonly logFilePath: string;
+  readonly logFileLevel: LogLevel;
   /** What a line about a packet of a Log rule begins with. */
   readonly logPrefix: string;
   /** So many lines of each Log rule in so many milliseconds; undefined: no limit of its own. */
@@ -52,6 +55,19 @@ export const agentParameters: Parameters<AgentConfig> = {
     none: 'silent',
     allowed: 'Trace, Debug, Info, Warning, Error, Fatal',
     effect: 'the least severity that the agent logs',
+  }),
+  logFilePath: parsed('LogFilePath', text => (text.startsWith('/') ? text : undefined), {
+    fallback: '',
+    none: '',
+    allowed: 'an absolute path',
+    effect: 'the file that the agent logs to as well; none if empty, where Calico has /var/log/calico/felix.log',
+  }),
+  logFileLevel: parsed('LogSeverityFile', parseLogLevel, {
+    fallback: 'info',
+    defaultText: 'Info',
+    none: 'silent',
+    allowed: 'Trace, Debug, Info, Warning, Error, Fatal',
+    effect: 'the least severity that goes to the file',
   }),
   logPrefix: anyText(
     'LogPrefix',

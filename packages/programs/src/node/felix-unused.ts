@@ -130,8 +130,6 @@ const byReason: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     WireguardThreadingEnabled: 'false',
     MetadataAddr: '127.0.0.1',
     MetadataPort: '8775',
-    LogFilePath: '/var/log/calico/felix.log|none',
-    LogSeverityFile: 'none|Info',
     LogSeveritySys: 'none|Info',
     RequireMTUFile: 'false',
   },

@@ -9,7 +9,7 @@ import {
   statSync,
 } from 'node:fs';
 
-/** A file that is written to by many short processes, and how much of it is kept. */
+/** A file that one process or many short ones write to, and how much of it is kept. */
 export interface LogFile {
   readonly path: string;
   /** A file that would grow beyond this is put aside, in bytes. */
@@ -22,7 +22,10 @@ export interface LogFile {
 
 const PACKED = '.zst';
 
-/** Appends lines; a file that is full is put aside first, packed with zstd, and what is too old or too much goes. Throws. */
+/**
+ * Appends lines, before the call returns; a file that is full is put aside first, packed with zstd, and what is too old or too
+ * much goes. Rejects when something of it cannot be.
+ */
 export async function appendToLog(file: LogFile, lines: string, now: Date): Promise<void> {
   const folder = file.path.slice(0, file.path.lastIndexOf('/')) || '/';
   mkdirSync(folder, { recursive: true, mode: 0o755 });

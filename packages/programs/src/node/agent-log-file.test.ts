@@ -1,0 +1,50 @@
+import { afterAll, expect, test } from 'bun:test';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLog } from '@calico/process';
+import { ClockFake } from '@calico/reconcile';
+import { AgentLogFile } from './agent-log-file.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'agent-log-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function setting() {
+  const screen: string[] = [];
+  const log = createLog({ component: 'node', level: 'warn', write: line => void screen.push(line) });
+  return { screen, log, file: new AgentLogFile(log, new ClockFake()) };
+}
+
+const messages = (text: string) => [...text.matchAll(/ node: (\w+)/g)].map(([, message]) => message);
+
+test('the log goes to the file from its own level on, and to another as soon as that is asked for', () => {
+  const { screen, log, file } = setting();
+  const [one, two] = [join(folder, 'one', 'felix.log'), join(folder, 'two.log')];
+  log.logger.error('before');
+  file.follow({ logFilePath: one, logFileLevel: 'info' });
+  for (const level of ['debug', 'info', 'warn'] as const) log.logger[level](level);
+  file.follow({ logFilePath: two, logFileLevel: 'error' });
+  for (const level of ['warn', 'error'] as const) log.logger[level](level);
+  file.follow({ logFilePath: '', logFileLevel: 'info' });
+  log.logger.error('after');
+  expect(messages(readFileSync(one, 'utf8'))).toEqual(['info', 'warn']);
+  expect(messages(readFileSync(two, 'utf8'))).toEqual(['error']);
+  expect(messages(screen.join(''))).toEqual(['before', 'warn', 'warn', 'error', 'after']);
+});
+
+test('a file that cannot be written is said once, and is written as soon as it can be', async () => {
+  const { screen, log, file } = setting();
+  const below = join(folder, 'below');
+  writeFileSync(below, '');
+  const path = join(below, 'felix.log');
+  file.follow({ logFilePath: path, logFileLevel: 'info' });
+  for (let i = 0; i < 5; i++) log.logger.info('lost');
+  await Bun.sleep(0);
+  expect(screen).toHaveLength(1);
+  expect(screen[0]).toContain(`Log file cannot be written (LogFilePath) err=`);
+  expect(screen[0]).toContain(path);
+  rmSync(below);
+  mkdirSync(below);
+  log.logger.info('kept');
+  expect(messages(readFileSync(path, 'utf8'))).toEqual(['kept']);
+});
