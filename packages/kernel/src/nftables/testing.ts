@@ -59,6 +59,8 @@ export const caseSets: readonly SetSpec[] = [
   { name: 'by-name', keyType: 'ifname', flags: [], map: 'verdict' },
   { name: 'marks', keyType: 'ipv4_addr', flags: [], map: { type: 'mark' } },
   { name: 'hits', keyType: 'ifname', flags: [], map: 'counter' },
+  { name: 'inside', keyType: 'ipv4_addr', flags: [], map: { type: 'ipv4_addr' } },
+  { name: 'outside', keyType: ['ipv6_addr', 'ipv6_addr'], flags: [], map: { type: 'ipv6_addr' } },
 ];
 
 export interface RuleCase {
@@ -349,6 +351,29 @@ export const ruleCases: readonly RuleCase[] = [
     ],
     text: 'meta nfproto ipv6 meta l4proto tcp dnat ip6 to fd00::1:8080',
     nft: 'meta nfproto ipv6 meta l4proto tcp dnat ip6 to [fd00::1]:8080',
+  },
+  {
+    name: 'destination translation by a map',
+    chain: 'prerouting-nat',
+    exprs: [
+      ...isIpv4,
+      load('network', 16, 4),
+      { kind: 'lookup', set: 'inside', sreg: 1, dreg: 1 },
+      { kind: 'nat', type: 'dnat', family: 'ip', addrMinReg: 1 },
+    ],
+    text: 'dnat ip to ip daddr map @inside',
+  },
+  {
+    name: 'source translation by a map of both addresses',
+    chain: 'postrouting-nat',
+    exprs: [
+      ...isIpv6,
+      load('network', 8, 16, 1),
+      load('network', 24, 16, 2),
+      { kind: 'lookup', set: 'outside', sreg: 1, dreg: 3 },
+      { kind: 'nat', type: 'snat', family: 'ip6', addrMinReg: 3 },
+    ],
+    text: 'snat ip6 to ip6 saddr . ip6 daddr map @outside',
   },
 ];
 
