@@ -94,6 +94,10 @@ describe('CalcGraph says', () => {
       {
         mac: '02:00:00:00:00:01',
         allowSpoofedSourcePrefixes: ['192.0.2.7/24'],
+        ipNATs: [
+          { internalIP: '10.0.0.1', externalIP: '198.51.100.7' },
+          { internalIP: 'fd00::1', externalIP: '2001:DB8::7' },
+        ],
       },
     );
     expect(play([full]).endpoints.get('shop/cart')).toEqual({
@@ -109,7 +113,25 @@ describe('CalcGraph says', () => {
       ingress: { tiers: [], profiles: ['kns.shop'] },
       egress: { tiers: [], profiles: ['kns.shop'] },
       allowSpoofedSources: ['192.0.2.0/24'],
+      floatingIps: [
+        { external: '198.51.100.7/32', internal: '10.0.0.1/32' },
+        { external: '2001:db8::7/128', internal: 'fd00::1/128' },
+      ],
     });
+  });
+
+  test.each([
+    { name: 'an address that is not the workload’s', nat: { internalIP: '10.0.0.2', externalIP: '198.51.100.7' } },
+    { name: 'an address of the other family', nat: { internalIP: '10.0.0.1', externalIP: '2001:db8::7' } },
+    { name: 'what is no address', nat: { internalIP: '10.0.0.1', externalIP: 'web' } },
+    { name: 'an address of the link', nat: { internalIP: '10.0.0.1', externalIP: '169.254.169.254' } },
+    { name: 'the loopback address', nat: { internalIP: '10.0.0.1', externalIP: '127.0.0.1' } },
+    { name: 'a network', nat: { internalIP: '10.0.0.1', externalIP: '198.51.100.0/24' } },
+  ])('nothing of a floating address that leads to, or is, $name', ({ nat }) => {
+    const twice = { internalIP: '10.0.0.1', externalIP: '198.51.100.8' };
+    const state = play([workload('shop/cart', NODE, ['10.0.0.1/32'], {}, { ipNATs: [nat, twice, twice] })]);
+    const left = [{ external: '198.51.100.8/32', internal: '10.0.0.1/32' }];
+    expect(state.endpoints.get('shop/cart')?.floatingIps).toEqual(left);
   });
 
   test('nothing of workloads on other nodes, or without addresses or interface', () => {

@@ -1,6 +1,7 @@
 import { endpointKey, type WorkloadEndpoint } from '@calico/api';
+import { cidr, cidrContains, hostCidr, parseAddr, printCidr } from '@calico/ip';
 import type { EndpointPolicies } from './endpoint-policies.ts';
-import type { EndpointId, LocalEndpoint } from './messages.ts';
+import type { EndpointId, FloatingIp, LocalEndpoint } from './messages.ts';
 import { eachNet, netKeys, netText } from './net-key.ts';
 import { Outbox } from './outbox.ts';
 import type { Profiles } from './profiles.ts';
@@ -65,6 +66,7 @@ export class LocalEndpoints {
       ingress: { tiers: this.#policies.programs(id, 'ingress'), profiles },
       egress: { tiers: this.#policies.programs(id, 'egress'), profiles },
       allowSpoofedSources: readNets(spec.allowSpoofedSourcePrefixes),
+      floatingIps: readFloatingIps(spec.ipNATs, nets),
     };
   }
 }
@@ -72,6 +74,25 @@ export class LocalEndpoints {
 /** Masked CIDRs as text, each once; text that is no CIDR or address is left out. */
 function readNets(texts: readonly string[] | undefined): string[] {
   return eachNet(netKeys(texts)).map(netText);
+}
+
+/** What no router sends packets to, so that it leads to no pod. RFC 1122 §3.2.1.3, RFC 3927 §2.7, RFC 4291 §2.4 */
+const neverForwarded = [
+  ...['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'],
+  ...['::/127', 'fe80::/10', 'ff00::/8'],
+].map(cidr);
+
+/** What leads to one of the endpoint's own addresses (`nets`) in its family; the rest is left out. */
+function readFloatingIps(nats: WorkloadEndpoint['spec']['ipNATs'], nets: readonly string[]): FloatingIp[] {
+  const found = new Map<string, FloatingIp>();
+  for (const { externalIP, internalIP } of nats ?? []) {
+    const [from, to] = [parseAddr(externalIP), parseAddr(internalIP)];
+    if (from === undefined || to === undefined || from.family !== to.family) continue;
+    if (neverForwarded.some(net => cidrContains(net, from))) continue;
+    const [external, internal] = [printCidr(hostCidr(from)), printCidr(hostCidr(to))];
+    if (nets.includes(internal) && !found.has(external)) found.set(external, { external, internal });
+  }
+  return [...found.values()];
 }
 
 /** The profiles that an endpoint names, each once. */

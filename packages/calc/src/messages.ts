@@ -10,6 +10,13 @@ export type EndpointId = string;
  */
 export type SetType = 'net' | 'ipPort';
 
+/** An address that leads to a workload besides its own. Both are CIDRs as text of one family, always /32 or /128. */
+export interface FloatingIp {
+  readonly external: string;
+  /** One of the workload's own addresses. */
+  readonly internal: string;
+}
+
 /** A workload on this node with the policy that holds for it. */
 export interface LocalEndpoint {
   /** Name of the host's end of the interface. */
@@ -29,6 +36,8 @@ export interface LocalEndpoint {
   readonly egress: DirectionProgram;
   /** CIDRs besides the endpoint's own addresses that it may send from. */
   readonly allowSpoofedSources: readonly string[];
+  /** Each external address once. Who gets one that several ask for is not said here. */
+  readonly floatingIps: readonly FloatingIp[];
 }
 
 export type RouteType =

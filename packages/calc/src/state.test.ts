@@ -27,6 +27,7 @@ const endpoint = (policies: string[], profiles: string[]): Message => {
     ingress: program,
     egress: { tiers: [], profiles },
     allowSpoofedSources: [],
+    floatingIps: [],
   };
   return { kind: 'endpointUpdate', id: 'a/b', endpoint: value };
 };

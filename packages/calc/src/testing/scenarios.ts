@@ -5,7 +5,13 @@ import { NODE } from './replay.ts';
 const policies: readonly ResourceUpdate[] = [
   namespaceProfile('shop', { env: 'prod' }),
   namespaceProfile('lab', { env: 'test' }),
-  workload('shop/cart', NODE, ['10.0.0.1/32', 'fd00::1/128'], { app: 'cart' }),
+  workload(
+    'shop/cart',
+    NODE,
+    ['10.0.0.1/32', 'fd00::1/128'],
+    { app: 'cart' },
+    { ipNATs: [{ internalIP: '10.0.0.1', externalIP: '198.51.100.7' }] },
+  ),
   workload(
     'shop/web',
     'node-2',

@@ -73,6 +73,13 @@ const addresses = fc.subarray(['10.0.0.1/32', '10.0.0.2/32', '10.0.1.1/32', 'fd0
   minLength: 1,
   maxLength: 3,
 });
+const floatingIps = maybe(
+  some([
+    { internalIP: '10.0.0.1', externalIP: '198.51.100.7' },
+    { internalIP: 'fd00::1', externalIP: '10.0.1.1' },
+    { internalIP: '10.0.0.2', externalIP: '10.0.0.1' },
+  ]),
+);
 const workloads = fc
   .tuple(
     pick(['shop/a', 'shop/b', 'lab/a']),
@@ -81,9 +88,10 @@ const workloads = fc
     pick(LABELS),
     ports,
     pick([[], ['kns.shop'], ['kns.lab', 'kns.shop']]),
+    floatingIps,
   )
-  .map(([path, node, nets, labels, given, profiles]) =>
-    workload(path, node, nets, labels, compact({ ports: given, profiles })),
+  .map(([path, node, nets, labels, given, profiles, ipNATs]) =>
+    workload(path, node, nets, labels, compact({ ports: given, profiles, ipNATs })),
   );
 const profiles = fc
   .tuple(pick(['shop', 'lab']), pick([{}, { env: 'prod' }, { env: 'test' }]))

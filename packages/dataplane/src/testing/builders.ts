@@ -45,6 +45,7 @@ export function endpoint(name: string, both: DirectionProgram, change: Partial<L
     ingress: both,
     egress: both,
     allowSpoofedSources: [],
+    floatingIps: [],
     ...change,
   };
 }

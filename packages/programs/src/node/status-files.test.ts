@@ -54,7 +54,7 @@ const update = (pod: string, more: Partial<LocalEndpoint> = {}): Message => ({
     ...{ name: `cali${pod}`, orchestrator: 'k8s', namespace: 'shop', workload: pod, active: true },
     ...{ key: { orchestrator: 'k8s', workload: `shop/${pod}`, endpoint: 'eth0' } },
     ...{ mac: 'ee:ee:ee:ee:ee:ee', ipv4: ['10.0.0.1/32'], ipv6: [], ingress: program, egress: program },
-    ...{ allowSpoofedSources: [], ...more },
+    ...{ allowSpoofedSources: [], floatingIps: [], ...more },
   },
 });
 const remove = (pod: string): Message => ({ kind: 'endpointRemove', id: `shop/node1-k8s-${pod}-eth0` });
