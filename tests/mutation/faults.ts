@@ -220,6 +220,13 @@ export const faults: readonly Fault[] = [
     noticedBy: `${dataplane}/base-chains.test.ts`,
   },
   {
+    name: 'floating IPs: one that is somebody’s address is given away',
+    file: `${dataplane}/floating-ips.ts`,
+    find: '!this.#isTaken(external)',
+    replace: "external !== ''",
+    noticedBy: `${dataplane}/floating-ips.test.ts`,
+  },
+  {
     name: 'writer: members that left stay',
     file: `${dataplane}/nftables-writer.ts`,
     find: 'return gone.length > 0 ? [',

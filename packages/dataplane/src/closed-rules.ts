@@ -14,6 +14,7 @@ export function closeWorkloads(kernel: Kernel, config: DataplaneConfig): void {
   // No more than what the base chains ask: another map would be there, empty, when the first view comes, which could not fill
   // it before something leads to it.
   for (const spec of [...baseSets(), ...interfaceSets()]) ruleset.addSet(spec, []);
-  for (const chain of baseChains({ ...config, vxlanPort: undefined })) ruleset.setChain(chain);
+  const closed = { ...config, vxlanPort: undefined, floatingIps: false };
+  for (const chain of baseChains(closed)) ruleset.setChain(chain);
   new NftablesWriter(kernel.nftables, ruleset).apply();
 }

@@ -86,6 +86,12 @@ export const dataplaneParameters: Parameters<Omit<DataplaneConfig, 'nodeName'>> 
     '',
     'only packets that leave by this interface get another source; `+` at the end stands for the rest of the name',
   ),
+  floatingIps: parsed('FloatingIPs', parseEnabled, {
+    fallback: false,
+    defaultText: 'Disabled',
+    allowed: 'Enabled, Disabled',
+    effect: 'whether pods are reached by the addresses of their annotation `cni.projectcalico.org/floatingIPs`',
+  }),
   ipForwarding: parsed('IPForwarding', parseEnabled, {
     fallback: true,
     defaultText: 'Enabled',

@@ -8,6 +8,7 @@ import { LiveConnections } from './live-connections.ts';
 import { bytesKey } from './policy/address-sets.ts';
 import { baseChains, baseSets } from './policy/base-chains.ts';
 import { interfaceNameBytes } from './policy/expressions.ts';
+import { FloatingIps } from './policy/floating-ips.ts';
 import { tableName, workloadMap } from './policy/names.ts';
 import { NftablesWriter } from './policy/nftables-writer.ts';
 import { PolicyCompiler, type PolicyCompilerOptions } from './policy/policy-compiler.ts';
@@ -51,6 +52,7 @@ export class Dataplane {
   readonly #live: LiveConnections;
   readonly #cluster: ClusterSets;
   readonly #sources: AllowedSources;
+  readonly #floating: FloatingIps;
   /** Whether the base chains let the overlay's packets in. */
   #overlay = false;
   /** Messages, changed interfaces, and a configuration, that the next `apply` takes in. */
@@ -73,6 +75,7 @@ export class Dataplane {
       const index = this.#compiler.interfaces.linkOf(name);
       return kernel.link(name) ?? (index === undefined ? undefined : kernel.link(index));
     });
+    this.#floating = new FloatingIps(this.#ruleset, cidr => this.#routing.isTaken(cidr));
     this.#connections = new StaleConnections(kernel.conntrack);
     this.#live = new LiveConnections(kernel, this.#compiler.world, config.cutLiveConnections);
     this.#setBaseChains();
@@ -134,6 +137,7 @@ export class Dataplane {
     if (!this.#inSync) return { rules: 0, routes: 0 };
     yield* this.#compiler.compileInSteps();
     if (this.#cluster.apply()) this.#setOverlay();
+    this.#floating.apply();
     const rules = yield* this.#writer.applyInSteps();
     this.#enableForwarding();
     this.#sources.relax(this.#kernel, this.#config.sourceSpoofing === 'Any');
@@ -287,6 +291,7 @@ export class Dataplane {
     this.#live.handle(message);
     this.#cluster.handle(message);
     this.#sources.handle(message);
+    this.#floating.handle(message);
     const { interfaces } = this.#compiler;
     if (message.kind === 'endpointUpdate' && interfaces.linkOf(message.endpoint.name) === undefined) {
       this.#findLink(message.endpoint.name);
@@ -317,6 +322,7 @@ export class Dataplane {
   }
 
   #setBaseChains(): void {
+    this.#floating.setEnabled(this.#config.floatingIps);
     const vxlanPort = this.#overlay ? this.#config.vxlanPort : undefined;
     for (const chain of baseChains({ ...this.#config, vxlanPort })) this.#ruleset.setChain(chain);
   }

@@ -95,6 +95,7 @@ const changes: readonly Partial<DataplaneConfig>[] = [
   { natPortRange: { first: 1000, last: 2000 }, natOutgoingExclusions: 'IPPoolsAndHostIPs', natInterfaceFilter: 'eth+' },
   { routePriority: 512, routePriorityV6: 7, deviceRouteProtocol: 80, natInterfaceFilter: 'eth0' },
   { deviceRouteSource: '172.16.0.1', deviceRouteSourceV6: 'fd16::1' },
+  { floatingIps: true },
   { vxlanPort: 4790, vxlanVni: 7, vxlanMtu: 1300, vxlanMtuV6: 1290, allowVxlanFromWorkloads: true },
   {},
 ];
@@ -126,6 +127,10 @@ const node: Message[] = [
       ipv4: ['10.244.1.5/32'],
       ipv6: ['fd44::5/128'],
       allowSpoofedSources: ['192.0.2.0/24', '198.51.100.0/25', 'fd99::/64'],
+      floatingIps: [
+        { external: '192.0.2.9/32', internal: '10.244.1.5/32' },
+        { external: 'fd99::9/128', internal: 'fd44::5/128' },
+      ],
     }),
   },
 ];

@@ -122,6 +122,23 @@ export function translateSource(family: Family, address: Uint8Array | undefined,
   return [load(firstWord, address), ...loads, { ...nat, addrMinReg: firstWord, ...portRegisters }];
 }
 
+/** Where `addressByMap` leaves what it finds: behind two addresses of IPv6. */
+const foundAddress = firstWord + 8;
+
+/** Finds the address that the map has for the packet's addresses of `sides`, one behind the other; holds when there is one. */
+export function addressByMap(family: Family, sides: readonly Side[], map: string): Expr[] {
+  const words = addressAt[family].source.length / 4;
+  return [
+    ...sides.map((side, i) => loadAddress(family, side, firstWord + i * words)),
+    { kind: 'lookup', set: map, sreg: firstWord, dreg: foundAddress },
+  ];
+}
+
+/** Gives the packet the address that `addressByMap` found as its destination (`dnat`) or source (`snat`). */
+export function translateToFound(type: 'dnat' | 'snat', family: Family): Expr {
+  return { kind: 'nat', type, family: family === 4 ? 'ip' : 'ip6', addrMinReg: foundAddress };
+}
+
 /** Holds when the interface's index is in the set. */
 export function interfaceInSet(key: 'iif' | 'oif', set: string): Expr[] {
   return [
@@ -206,11 +223,11 @@ export function reversePathFails(): Expr[] {
   ];
 }
 
-/** Holds when the packet's destination is an address of this host. linux/rtnetlink.h RTN_LOCAL */
-export function destinationIsLocal(): Expr[] {
+/** Holds when the packet's destination is (or, negated, is not) an address of this host. linux/rtnetlink.h RTN_LOCAL */
+export function destinationIsLocal(negated = false): Expr[] {
   return [
     { kind: 'fib', result: 'type', flags: ['daddr'], dreg: scratch },
-    { kind: 'cmp', op: 'eq', sreg: scratch, data: hostOrder(2) },
+    { kind: 'cmp', op: negated ? 'neq' : 'eq', sreg: scratch, data: hostOrder(2) },
   ];
 }
 

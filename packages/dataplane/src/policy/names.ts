@@ -19,6 +19,10 @@ export const vxlanHostSet = (family: Family): string => `vxlan-hosts-${family}`;
 /** The set of (interface, source address) that may come in though the address is not routed to the interface. */
 export const allowedSourceSet = (family: Family): string => `allowed-sources-${family}`;
 
+/** Maps of floating IPs: external address → internal; (internal, internal) → the external one that a pod sees itself by. */
+export const floatingIpMap = (family: Family): string => `floating-ips-${family}`;
+export const ownFloatingIpMap = (family: Family): string => `own-floating-ips-${family}`;
+
 /** Verdict maps by interface name: where the packets of a workload go on. */
 export const workloadMap = (direction: Direction, family: Family): string =>
   `${direction === 'egress' ? 'from' : 'to'}-workload-${family}`;

@@ -1,4 +1,4 @@
-import type { LocalEndpoint, RouteInfo, Vtep } from '@calico/calc';
+import type { RouteInfo, Vtep } from '@calico/calc';
 import { type Cidr, cidr, type Family, parseAddr } from '@calico/ip';
 import type { Route } from '@calico/kernel';
 import { mainTable, metricOf, ourProtocol, type RoutingConfig } from './routing-config.ts';
@@ -35,9 +35,9 @@ export function planRoute(info: RouteInfo, around: RouteSurroundings): Route | u
   }
 }
 
-/** The routes to a workload's addresses: each straight to its interface. */
-export function workloadRoutes(endpoint: LocalEndpoint, link: number, config: RoutingConfig): Route[] {
-  return [...endpoint.ipv4, ...endpoint.ipv6].map(text => {
+/** The routes to addresses of a workload: each straight to its interface. */
+export function workloadRoutes(addresses: readonly string[], link: number, config: RoutingConfig): Route[] {
+  return addresses.map(text => {
     const destination = cidr(text);
     const { family } = destination.addr;
     const source = parseAddr((family === 4 ? config.deviceRouteSource : config.deviceRouteSourceV6) ?? '');

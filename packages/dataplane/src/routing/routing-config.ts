@@ -24,6 +24,8 @@ export interface RoutingConfig {
   readonly deviceRouteProtocol: number;
   /** Whether we route pools without encapsulation between nodes ourselves, instead of BIRD: ProgramClusterRoutes. */
   readonly programNoEncapRoutes: boolean;
+  /** Whether floating IPs get routes to their workloads: FloatingIPs. */
+  readonly floatingIps: boolean;
 }
 
 /** Metric of the routes that we make in a family. */

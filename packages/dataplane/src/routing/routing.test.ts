@@ -107,6 +107,58 @@ describe('workloads', () => {
     expect(routes()).toEqual([]);
   });
 
+  test('have routes for their floating IPs where these are in use, but not for what is somebody’s address', () => {
+    pod('calia');
+    const floatingIps = [
+      { external: '192.0.2.1/32', internal: '10.244.1.5/32' },
+      { external: '2001:db8::1/128', internal: 'fd00::5/128' },
+    ];
+    const own = { ipv4: ['10.244.1.5/32'], ipv6: ['fd00::5/128'] };
+    apply({
+      kind: 'endpointUpdate',
+      id: 'default/calia',
+      endpoint: endpoint('calia', program([]), { ...own, floatingIps }),
+    });
+    const ofPod = [
+      '10.244.1.5/32 link calia protocol 3 scope link metric 1024',
+      'fd00::5/128 link calia protocol 3 scope universe metric 1024',
+    ];
+    const floating = [
+      '192.0.2.1/32 link calia protocol 3 scope link metric 1024',
+      '2001:db8::1/128 link calia protocol 3 scope universe metric 1024',
+    ] as const;
+    expect(routes()).toEqual(ofPod);
+    routing.reconfigure({ ...config, floatingIps: true });
+    apply();
+    expect(routes()).toEqual([...ofPod, ...floating].sort());
+    const host = routeTo({ cidr: '192.0.2.1/32', type: 'remoteHost' });
+    apply(host);
+    expect(routes()).toEqual([...ofPod, floating[1]].sort());
+    apply({ kind: 'routeRemove', cidr: '192.0.2.1/32' });
+    expect(routes()).toEqual([...ofPod, ...floating].sort());
+    routing.reconfigure(config);
+    apply();
+    expect(routes()).toEqual(ofPod);
+    routing.reconfigure({ ...config, floatingIps: true });
+    apply(gone('calia'), host);
+    expect(routes()).toEqual([]);
+  });
+
+  test('that ask for one floating IP: the lower name has the route, then the other', () => {
+    routing.reconfigure({ ...config, floatingIps: true });
+    for (const name of ['calib', 'calia']) {
+      pod(name);
+      const own = name === 'calia' ? '10.244.1.5/32' : '10.244.1.6/32';
+      const floatingIps = [{ external: '192.0.2.1/32', internal: own }];
+      const asking = endpoint(name, program([]), { ipv4: [own], floatingIps });
+      apply({ kind: 'endpointUpdate', id: `default/${name}`, endpoint: asking });
+    }
+    const way = () => routes().find(route => route.startsWith('192.0.2.1/32'));
+    expect(way()).toContain('link calia');
+    apply(gone('calia'));
+    expect(way()).toContain('link calib');
+  });
+
   test('have none while they are not active or their interface is down', () => {
     const { index } = pod('calia');
     kernel.setLink(index, { up: false });

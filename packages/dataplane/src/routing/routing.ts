@@ -24,6 +24,8 @@ export class Routing {
   readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
   /** By the name of its interface. */
   readonly #endpointsOf = new MultiMap<string, EndpointId>();
+  /** Who asks for a floating IP. */
+  readonly #askersOf = new MultiMap<string, EndpointId>();
   readonly #tunnels: Tunnels;
   /** Sources: CIDRs of the calculation, and endpoints. */
   readonly #routes: ClaimedTable<Route>;
@@ -75,6 +77,11 @@ export class Routing {
         this.#planNode(message.node);
         return;
     }
+  }
+
+  /** Whether the calculation knows of somebody who has the address, so that it is nobody's floating IP. */
+  isTaken(cidr: string): boolean {
+    return this.#infos.get(cidr)?.node !== undefined;
   }
 
   /**
@@ -174,15 +181,18 @@ export class Routing {
       if (info.node !== undefined) this.#infosOf.add(info.node, cidr);
     }
     this.#dirtySources.add(cidr);
+    for (const id of this.#askersOf.get(cidr)) this.#dirtySources.add(id);
   }
 
   #setEndpoint(id: EndpointId, endpoint: LocalEndpoint | undefined): void {
     const before = this.#endpoints.get(id);
     if (before !== undefined) this.#endpointsOf.delete(before.name, id);
+    for (const { external } of before?.floatingIps ?? []) this.#askersOf.delete(external, id);
     if (endpoint === undefined) this.#endpoints.delete(id);
     else {
       this.#endpoints.set(id, endpoint);
       this.#endpointsOf.add(endpoint.name, id);
+      for (const { external } of endpoint.floatingIps) this.#askersOf.add(external, id);
     }
     this.#dirtySources.add(id);
   }
@@ -191,12 +201,18 @@ export class Routing {
     const endpoint = this.#endpoints.get(source);
     if (endpoint !== undefined) {
       const link = this.#workloadLink(endpoint.name);
-      const routes = endpoint.active && link?.up ? workloadRoutes(endpoint, link.index, this.#config) : [];
+      if (!endpoint.active || !link?.up) return [];
+      const routes = workloadRoutes(this.#addressesOf(endpoint), link.index, this.#config);
       return routes.map(route => [routeKey(route), route]);
     }
     const info = this.#infos.get(source);
     const route = info && planRoute(info, this.#surroundings);
     return route === undefined ? [] : [[routeKey(route), route]];
+  }
+
+  #addressesOf({ ipv4, ipv6, floatingIps }: LocalEndpoint): string[] {
+    const floating = this.#config.floatingIps ? floatingIps.map(({ external }) => external) : [];
+    return [...ipv4, ...ipv6, ...floating.filter(cidr => !this.isTaken(cidr))];
   }
 
   get #surroundings(): RouteSurroundings {

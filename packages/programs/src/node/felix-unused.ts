@@ -100,7 +100,6 @@ const byReason: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     FlowLogsLocalReporter: 'Disabled',
     FlowLogsPolicyEvaluationMode: 'None|Continuous',
     FlowLogsCollectorDebugTrace: 'false',
-    FloatingIPs: 'Disabled',
     IstioAmbientMode: 'Disabled',
     IstioDSCPMark: '23',
     IPv4ElevatedRoutePriority: '512',

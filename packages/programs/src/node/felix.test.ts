@@ -375,6 +375,28 @@ describe('Felix', () => {
     expect([toHost(), metric(), configs.at(-1)?.logLevel]).toEqual(['drop', 1024, 'info']);
   });
 
+  test('leads floating IPs to a pod from its request on, as long as they are switched on', async () => {
+    getReady();
+    const floating = () => kernel.nftables.dump({ family: 'inet', name: tableName })?.sets.find(isFloating)?.elements;
+    const isFloating = ({ set }: { set: { name: string } }) => set.name === 'floating-ips-4';
+    const pod = endpoint('c1', '10.0.0.1');
+    const ipNATs = [{ internalIP: '10.0.0.1', externalIP: '192.0.2.1' }];
+    felix.onUpdates([config({ floatingIPs: 'Enabled' })]);
+    expect(floating()).toEqual([]);
+    await felix.endpointAdded({ ...pod, spec: { ...pod.spec, ipNATs } });
+    expect(floating()).toEqual([{ key: Uint8Array.of(192, 0, 2, 1), data: Uint8Array.of(10, 0, 0, 1) }]);
+    expect(podRoutes().sort()).toEqual(['10.0.0.1/32', '192.0.2.1/32']);
+    felix.onUpdates([config({ floatingIPs: 'Disabled' })]);
+    expect(floating()).toBeUndefined();
+    expect(podRoutes()).toEqual(['10.0.0.1/32']);
+    felix.onUpdates([config({ floatingIPs: 'Enabled' })]);
+    expect(floating()).toHaveLength(1);
+    expect(podRoutes()).toHaveLength(2);
+    await felix.endpointRemoved(pod);
+    expect(floating()).toEqual([]);
+    expect(podRoutes()).toEqual([]);
+  });
+
   test('lets what the node says itself beat the cluster, name by name', () => {
     felix.stop();
     felix = makeFelix({ LOGSEVERITYSCREEN: 'Warning' });
