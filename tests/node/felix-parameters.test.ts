@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FelixConfiguration } from '@calico/api';
+import { BGPConfiguration, FelixConfiguration } from '@calico/api';
 import { tableName } from '@calico/dataplane';
 import { etcdClient } from '@calico/datastore/etcd';
 import { fillThreadPool } from '@calico/kernel/linux';
@@ -30,6 +30,7 @@ describeEtcd('the agent of a node follows Felix’s parameters', () => {
       () => undefined,
     );
   const vxlanPort = () => host.kernel.link('vxlan.calico')?.vxlan?.port;
+  const loops = (set: string) => host.kernel.nftables.elements({ family: 'inet', name: tableName }, set).length;
   /** The last word on packets from pods to their node. */
   const toHost = () => {
     const chains = host.kernel.nftables.dump({ family: 'inet', name: tableName })?.chains ?? [];
@@ -70,6 +71,10 @@ describeEtcd('the agent of a node follows Felix’s parameters', () => {
       await until('metrics have moved', async () => (await answers(9191, '/metrics')) === 200);
       expect(await answers(9091, '/metrics')).toBeUndefined();
       await until('the log goes to the file too', () => readFileSync(logFile, 'utf8').includes('Server has moved'));
+      const advertised = await client.get(BGPConfiguration, { name: 'default' });
+      const serviceClusterIPs = [{ cidr: '10.96.0.0/16' }];
+      await client.update<BGPConfiguration>(BGPConfiguration, { ...advertised, spec: { serviceClusterIPs } });
+      await until('packets do not loop to advertised services', () => loops('service-nets-4') === 1);
       await until('VXLAN has another number', () => host.kernel.link('vxlan.calico')?.vxlan?.vni === 77);
       // The file and the environment beat the cluster.
       expect([vxlanPort(), toHost()]).toEqual([4790, 'accept']);

@@ -13,6 +13,7 @@ export interface Outboxes {
   readonly vteps: Outbox<Vtep>;
   readonly hosts: Outbox<HostInfo>;
   readonly pools: Outbox<PoolInfo>;
+  readonly serviceNets: Outbox<readonly string[]>;
   readonly config: Outbox<Readonly<Record<string, string>>>;
 }
 
@@ -26,6 +27,7 @@ export interface CalcOutput {
   readonly vteps: Iterable<Vtep>;
   readonly hosts: Iterable<HostInfo>;
   readonly pools: Iterable<PoolInfo>;
+  readonly serviceNets: Iterable<string>;
   /** At most one. */
   readonly config: Iterable<Readonly<Record<string, string>>>;
 }
@@ -59,4 +61,7 @@ export function* takeMessages(from: Outboxes): Generator<Message> {
   const pools = from.pools.take();
   for (const cidr of pools.removes) yield { kind: 'poolRemove', cidr };
   for (const pool of pools.updates) yield { kind: 'poolUpdate', pool };
+  const services = from.serviceNets.take();
+  if (services.removes.length > 0) yield { kind: 'serviceNets', nets: [] };
+  for (const nets of services.updates) yield { kind: 'serviceNets', nets };
 }

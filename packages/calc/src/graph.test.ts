@@ -409,8 +409,8 @@ describe('CalcGraph says', () => {
       const graph = new CalcGraph({ nodeName: NODE });
       const state = play(steps, graph);
       for (const [part, count] of Object.entries(graph.counts())) expect(`${name} ${part} ${count}`).toEndWith(' 0');
-      const { config, inSync, ...maps } = state;
-      expect([config, inSync]).toEqual([{}, true]);
+      const { config, inSync, serviceNets, ...maps } = state;
+      expect([config, inSync, serviceNets]).toEqual([{}, true, []]);
       for (const map of Object.values(maps)) expect(map.size).toBe(0);
     }
   });

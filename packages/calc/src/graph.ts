@@ -21,6 +21,7 @@ import { Pools } from './pools.ts';
 import { Profiles } from './profiles.ts';
 import { Programs } from './programs.ts';
 import { addressClaims, Routes } from './routes.ts';
+import { ServiceNets } from './service-nets.ts';
 import { ServiceSets } from './service-sets.ts';
 import { SetMembers } from './set-members.ts';
 import { Tiers } from './tiers.ts';
@@ -74,6 +75,7 @@ export class CalcGraph {
   );
   readonly #hosts = new Hosts();
   readonly #pools = new Pools();
+  readonly #serviceNets = new ServiceNets();
   readonly #routes: Routes;
   readonly #config: FelixConfig;
   readonly #handlers: ReturnType<typeof byKind>;
@@ -131,6 +133,7 @@ export class CalcGraph {
       vteps: this.#hosts.vteps,
       hosts: this.#hosts.outbox,
       pools: this.#pools.outbox,
+      serviceNets: this.#serviceNets.outbox,
       config: this.#config.outbox,
     });
     if (this.#state === 'synced') yield { kind: 'inSync' };
@@ -149,6 +152,7 @@ export class CalcGraph {
       vteps: this.#hosts.vteps.values(),
       hosts: this.#hosts.outbox.values(),
       pools: this.#pools.outbox.values(),
+      serviceNets: [...this.#serviceNets.outbox.values()].flat(),
       config: this.#config.outbox.values(),
     };
   }
@@ -189,6 +193,7 @@ export class CalcGraph {
       endpoints: this.#endpoints.size,
       hosts: this.#hosts.size,
       pools: this.#pools.size,
+      serviceNets: this.#serviceNets.size,
       routes: this.#routes.size,
       configurations: this.#config.size,
     };
@@ -262,6 +267,7 @@ export class CalcGraph {
         this.#routes.nodeChanged(name);
         if (name === this.#nodeName) this.#config.setNodeLabels(resource?.metadata.labels ?? {});
       },
+      BGPConfiguration: ({ name }, resource) => this.#serviceNets.set(name, resource),
       FelixConfiguration: ({ name }, resource) => this.#config.setConfiguration(name, resource),
       ClusterInformation: ({ name }, resource) => this.#config.setCluster(name, resource),
     };

@@ -122,5 +122,7 @@ export type Message =
   | { readonly kind: 'poolRemove'; readonly cidr: string }
   | { readonly kind: 'hostUpdate'; readonly host: HostInfo }
   | { readonly kind: 'hostRemove'; readonly name: string }
+  /** The networks of services that nodes advertise, masked CIDRs as text: all of them. */
+  | { readonly kind: 'serviceNets'; readonly nets: readonly string[] }
   | { readonly kind: 'configUpdate'; readonly config: Readonly<Record<string, string>> }
   | { readonly kind: 'inSync' };

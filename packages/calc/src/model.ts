@@ -1,5 +1,6 @@
 import type {
   AnyResource,
+  BGPConfiguration,
   CalicoNode,
   EndpointSlice,
   GlobalNetworkPolicy,
@@ -36,6 +37,7 @@ interface Model {
   IPPool: IPPool;
   IPAMBlock: IPAMBlock;
   CalicoNode: CalicoNode;
+  BGPConfiguration: BGPConfiguration;
   FelixConfiguration: AnyResource;
   ClusterInformation: AnyResource;
   EndpointSlice: EndpointSlice;

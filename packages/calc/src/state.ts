@@ -11,6 +11,7 @@ export interface NodeState {
   readonly vteps: Map<string, Vtep>;
   readonly pools: Map<string, PoolInfo>;
   readonly hosts: Map<string, HostInfo>;
+  serviceNets: readonly string[];
   config: Readonly<Record<string, string>> | undefined;
   inSync: boolean;
 }
@@ -26,6 +27,7 @@ export function emptyState(): NodeState {
     vteps: new Map(),
     pools: new Map(),
     hosts: new Map(),
+    serviceNets: [],
     config: undefined,
     inSync: false,
   };
@@ -97,6 +99,9 @@ function applyMessage(state: NodeState, message: Message): void {
       return;
     case 'hostRemove':
       remove(state.hosts, message.name, 'host');
+      return;
+    case 'serviceNets':
+      state.serviceNets = message.nets;
       return;
     case 'configUpdate':
       state.config = message.config;

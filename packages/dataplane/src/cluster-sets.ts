@@ -1,19 +1,21 @@
 import type { Message, PoolInfo } from '@calico/calc';
 import { addrToBytes, type Cidr, type Family, mergeCidrs, parseAddr, parseCidr } from '@calico/ip';
 import { bytesKey, netKey } from './policy/address-sets.ts';
-import { natSourceSet, poolSet, vxlanHostSet } from './policy/names.ts';
+import { natSourceSet, poolSet, serviceSet, vxlanHostSet } from './policy/names.ts';
 import type { Ruleset } from './policy/ruleset.ts';
 
 const families = [4, 6] as const;
 
 /**
- * The sets that base chains ask: the cluster's pools and nodes. `handle` takes messages in, a node at once, in time that
- * does not depend on their number; pools, which are few, with the next `apply`.
+ * The sets that base chains ask: the cluster's pools, nodes and advertised services. `handle` takes messages in, a node at once,
+ * in time that does not depend on their number; pools and networks of services, which are few, with the next `apply`.
  */
 export class ClusterSets {
   readonly #ruleset: Ruleset;
   readonly #pools = new Map<string, PoolInfo>();
   #poolsChanged = false;
+  /** Networks of services that are not in their sets yet. */
+  #serviceNets: readonly string[] | undefined;
   /** The element of each node, by set. */
   readonly #hosts = new Map<string, ReadonlyMap<string, string>>();
   /** How many nodes have an element: two may claim one address for a while. */
@@ -40,6 +42,9 @@ export class ClusterSets {
         this.#pools.delete(message.cidr);
         this.#poolsChanged = true;
         return;
+      case 'serviceNets':
+        this.#serviceNets = message.nets;
+        return;
       case 'hostUpdate':
         this.#setHost(message.host.name, message.host);
         return;
@@ -49,16 +54,20 @@ export class ClusterSets {
     }
   }
 
-  /** Brings the sets of pools up to date; gives whether pools have changed. */
+  /** Brings the sets of pools and services up to date; gives whether pools have changed. */
   apply(): boolean {
+    const nets = this.#serviceNets;
+    this.#serviceNets = undefined;
+    if (nets !== undefined) for (const family of families) this.#replaceNets(serviceSet(family), family, nets);
     if (!this.#poolsChanged) return false;
     this.#poolsChanged = false;
     // Pools for load balancers hold no workloads.
     const ofWorkloads = [...this.#pools.values()].filter(pool => pool.allowedUses.some(use => use !== 'LoadBalancer'));
+    const cidrsOf = (pools: readonly PoolInfo[]) => pools.map(pool => pool.cidr);
     const withNat = ofWorkloads.filter(pool => pool.natOutgoing);
     for (const family of families) {
-      this.#replaceNets(poolSet(family), family, ofWorkloads);
-      this.#replaceNets(natSourceSet(family), family, withNat);
+      this.#replaceNets(poolSet(family), family, cidrsOf(ofWorkloads));
+      this.#replaceNets(natSourceSet(family), family, cidrsOf(withNat));
     }
     return true;
   }
@@ -84,8 +93,8 @@ export class ClusterSets {
     this.#ruleset.setElement(set, key, claims > 0 ? '' : undefined);
   }
 
-  #replaceNets(set: string, family: Family, pools: readonly PoolInfo[]): void {
-    const nets = pools.map(pool => parseCidr(pool.cidr)).filter((net): net is Cidr => net?.addr.family === family);
+  #replaceNets(set: string, family: Family, cidrs: readonly string[]): void {
+    const nets = cidrs.map(parseCidr).filter((net): net is Cidr => net?.addr.family === family);
     const keys = new Set(mergeCidrs(nets).map(netKey));
     for (const key of [...(this.#ruleset.sets.get(set)?.elements.keys() ?? [])]) {
       if (!keys.has(key)) this.#ruleset.setElement(set, key, undefined);

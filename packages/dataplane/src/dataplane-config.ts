@@ -40,6 +40,12 @@ export const dataplaneParameters: Parameters<Omit<DataplaneConfig, 'nodeName'>> 
     'what becomes of packets from pods to their own node that policy allows',
   ),
   denyAction: oneOf('NftablesFilterDenyAction', ['drop', 'reject'], 'drop', 'what denied packets get'),
+  serviceLoopPrevention: oneOf(
+    'ServiceLoopPrevention',
+    ['Drop', 'Reject', 'Disabled'],
+    'Drop',
+    'what packets get that are for the services of BGPConfiguration `default`, that nobody translated and that would leave the node again',
+  ),
   disableConntrackInvalidCheck: flag(
     'DisableConntrackInvalidCheck',
     false,

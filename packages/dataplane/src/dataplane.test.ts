@@ -168,6 +168,16 @@ describe('sets of the base chains', () => {
     expect(elements('ip-pools-6')).toHaveLength(1);
   });
 
+  test('have the networks of services as they were last told', () => {
+    apply({ kind: 'serviceNets', nets: ['10.96.0.0/16', '203.0.113.7/32', 'fd96::/112'] }, inSync);
+    expect(elements('service-nets-4')).toEqual(['10.96.0.0-10.96.255.255', '203.0.113.7-']);
+    expect(elements('service-nets-6')).toHaveLength(1);
+    apply({ kind: 'serviceNets', nets: ['10.97.0.0/16'] });
+    expect([...elements('service-nets-4'), ...elements('service-nets-6')]).toEqual(['10.97.0.0-10.97.255.255']);
+    apply({ kind: 'serviceNets', nets: [] });
+    expect(elements('service-nets-4')).toEqual([]);
+  });
+
   test('have the nodes', () => {
     apply(host('node1', '172.16.0.1'), host('node2', '172.16.0.2'), inSync);
     apply(host('node2', '172.16.0.22'), { kind: 'hostRemove', name: 'node1' });

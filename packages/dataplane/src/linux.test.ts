@@ -97,11 +97,14 @@ const changes: readonly Partial<DataplaneConfig>[] = [
   { deviceRouteSource: '172.16.0.1', deviceRouteSourceV6: 'fd16::1' },
   { floatingIps: true },
   { vxlanPort: 4790, vxlanVni: 7, vxlanMtu: 1300, vxlanMtuV6: 1290, allowVxlanFromWorkloads: true },
+  { serviceLoopPrevention: 'Reject' },
+  { serviceLoopPrevention: 'Disabled' },
   {},
 ];
 
 /** A node with an overlay and one pod that asks for more source addresses. */
 const node: Message[] = [
+  { kind: 'serviceNets', nets: ['10.96.0.0/16', '203.0.113.7/32', 'fd96::/112'] },
   { kind: 'hostUpdate', host: { name: 'node1', ipv4: '172.16.0.1', ipv6: 'fd16::1' } },
   ...['10.244.0.0/16', 'fd44::/48'].map((cidr): Message => {
     const pool = {

@@ -38,6 +38,7 @@ function checkOutput({ output }: CalcGraph, state: NodeState): void {
     vteps: by(output.vteps, ({ node }) => node),
     pools: by(output.pools, ({ cidr }) => cidr),
     hosts: by(output.hosts, ({ name }) => name),
+    serviceNets: [...output.serviceNets],
     config,
     inSync: state.inSync,
   });
@@ -70,6 +71,7 @@ export function plain(state: NodeState): Record<string, unknown> {
     vteps: sorted(state.vteps),
     pools: sorted(state.pools),
     hosts: sorted(state.hosts),
+    serviceNets: state.serviceNets,
     config: state.config,
     inSync: state.inSync,
   };

@@ -168,6 +168,9 @@ const nodes = fc
 const configurations = fc
   .tuple(pick(['default', `node.${NODE}`, 'x', 'y']), pick([1, 2]), pick(["app == 'web'", 'has(role)']))
   .map(([name, vxlanMTU, nodeSelector]) => given('FelixConfiguration', name, { vxlanMTU, nodeSelector }));
+const advertised = fc
+  .tuple(pick(['default', `node.${NODE}`]), some(['10.96.0.0/16', '10.96.3.0/24', 'fd00:1::/112']))
+  .map(([name, cidrs]) => given('BGPConfiguration', name, { serviceClusterIPs: cidrs.map(cidr => ({ cidr })) }));
 
 /** An update of one of a few resources, in one of many forms, or its removal. */
 const updates: fc.Arbitrary<ResourceUpdate> = fc
@@ -178,7 +181,7 @@ const updates: fc.Arbitrary<ResourceUpdate> = fc
       { weight: 3, arbitrary: globalPolicies },
       { weight: 2, arbitrary: profiles },
       { weight: 2, arbitrary: sets },
-      ...[tiers, slices, pools, blocks, nodes, configurations].map(arbitrary => ({ weight: 1, arbitrary })),
+      ...[tiers, slices, pools, blocks, nodes, configurations, advertised].map(arbitrary => ({ weight: 1, arbitrary })),
     ),
     fc.integer({ min: 0, max: 4 }),
   )

@@ -8,7 +8,7 @@ import { bytesKey } from './address-sets.ts';
 import { type BaseChainConfig, baseChains, baseSets } from './base-chains.ts';
 import { interfaceNameBytes, verdict } from './expressions.ts';
 import { InterfaceMaps } from './interface-maps.ts';
-import { allowedSourceSet, natSourceSet, poolSet, vxlanHostSet } from './names.ts';
+import { allowedSourceSet, natSourceSet, poolSet, serviceSet, vxlanHostSet } from './names.ts';
 import { NftablesWriter } from './nftables-writer.ts';
 import { Ruleset } from './ruleset.ts';
 
@@ -24,6 +24,8 @@ function node(change: Partial<BaseChainConfig> = {}) {
   for (const spec of baseSets()) ruleset.addSet(spec, []);
   ruleset.setElement(poolSet(4), net('10.0.0.0', '10.0.255.255'), '');
   ruleset.setElement(natSourceSet(4), net('10.0.0.0', '10.0.127.255'), '');
+  ruleset.setElement(serviceSet(4), net('10.96.0.0', '10.96.255.255'), '');
+  ruleset.setElement(serviceSet(6), net('fd96::', 'fd96::ffff'), '');
   ruleset.setElement(vxlanHostSet(4), bytesKey(addrToBytes(addr('172.16.0.2'))), '');
   const face = bytesKey(interfaceNameBytes('calia'));
   for (const [first, last, family] of [
@@ -46,6 +48,7 @@ function node(change: Partial<BaseChainConfig> = {}) {
 
 const local: PacketContext['fib'] = () => ({ type: 'local', oif: { name: 'lo', index: 1 } });
 const web = { source: addr('10.0.0.1'), destination: addr('10.0.0.2'), protocol: 6, destinationPort: 80 };
+const service = { ...web, destination: addr('10.96.0.9') };
 const vxlan = { source: addr('172.16.0.2'), destination: addr('172.16.0.1'), protocol: 17, destinationPort: 4789 };
 const ipip = { source: addr('10.0.0.1'), destination: addr('172.16.0.1'), protocol: 4 };
 const neighbour = { source: addr('fe80::1'), destination: addr('ff02::1'), protocol: 58, icmpType: 135 };
@@ -132,6 +135,56 @@ const cases: Case[] = [
       verdict: 'drop',
     },
   ]),
+  {
+    name: 'a packet from outside to a service that nobody translated',
+    hook: 'forward',
+    packet: service,
+    context: { iif: 'eth0', oif: 'eth0' },
+    verdict: 'drop',
+  },
+  {
+    name: 'the same of IPv6',
+    hook: 'forward',
+    packet: { ...service, source: addr('fd00::1'), destination: addr('fd96::9') },
+    context: { iif: 'eth0', oif: 'eth0' },
+    verdict: 'drop',
+  },
+  {
+    name: 'a workload’s packet to a service that nobody translated',
+    hook: 'forward',
+    packet: service,
+    context: { iif: 'calia', oif: 'eth0' },
+    verdict: 'drop',
+  },
+  {
+    name: 'a packet to a service that nobody translated where loops are not prevented',
+    hook: 'forward',
+    packet: service,
+    context: { iif: 'eth0', oif: 'eth0' },
+    change: { serviceLoopPrevention: 'Disabled' },
+    verdict: 'accept',
+  },
+  {
+    name: 'a packet to a workload that has an address of services',
+    hook: 'forward',
+    packet: service,
+    context: { iif: 'eth0', oif: 'calia' },
+    verdict: 'accept',
+  },
+  {
+    name: 'a packet of a connection to a service that is followed',
+    hook: 'forward',
+    packet: service,
+    context: { iif: 'eth0', oif: 'eth0', conntrackState: 'established' },
+    verdict: 'accept',
+  },
+  {
+    name: 'a packet from an address of services',
+    hook: 'forward',
+    packet: { ...web, source: addr('10.96.0.9') },
+    context: { iif: 'eth0', oif: 'eth0' },
+    verdict: 'accept',
+  },
   {
     name: 'a packet that is none of ours',
     hook: 'forward',
@@ -396,6 +449,13 @@ describe('base chains', () => {
     const context = { iif: 'calix', oif: 'eth0' };
     expect(node().classify('forward', web, context)).not.toHaveProperty('reject');
     const { verdict, reject } = node({ denyAction: 'reject' }).classify('forward', web, context);
+    expect({ verdict, reject }).toEqual({ verdict: 'drop', reject: { type: 'icmpx', code: 1 } });
+  });
+
+  test('is told to whoever asks for a service that nobody translated, where this is asked for', () => {
+    const between = { iif: 'eth0', oif: 'eth0' };
+    expect(node().classify('forward', service, between)).not.toHaveProperty('reject');
+    const { verdict, reject } = node({ serviceLoopPrevention: 'Reject' }).classify('forward', service, between);
     expect({ verdict, reject }).toEqual({ verdict: 'drop', reject: { type: 'icmpx', code: 1 } });
   });
 

@@ -8,6 +8,7 @@ import {
   denyChain,
   natSourceSet,
   poolSet,
+  serviceSet,
   vxlanHostSet,
   workloadLinkMap,
   workloadLinkSet,
@@ -24,6 +25,8 @@ export interface BaseChainConfig extends NatConfig {
   readonly endpointToHostAction: 'drop' | 'return' | 'accept';
   /** What denied packets get: NftablesFilterDenyAction. */
   readonly denyAction: DenyAction;
+  /** What packets get that would leave again for a service that nobody has translated: ServiceLoopPrevention. */
+  readonly serviceLoopPrevention: 'Drop' | 'Reject' | 'Disabled';
   /** Whether packets that belong to no connection are asked about like others: DisableConntrackInvalidCheck. */
   readonly disableConntrackInvalidCheck: boolean;
   /** Whether workloads may send from the addresses that they ask for: WorkloadSourceSpoofing. */
@@ -53,6 +56,7 @@ export function baseSets(): SetSpec[] {
   return families.flatMap(family => [
     { name: natSourceSet(family), keyType: addressType(family), flags: ['interval' as const] },
     { name: poolSet(family), keyType: addressType(family), flags: ['interval' as const] },
+    { name: serviceSet(family), keyType: addressType(family), flags: ['interval' as const] },
     { name: vxlanHostSet(family), keyType: addressType(family), flags: [] },
     { name: allowedSourceSet(family), keyType: ['ifname', addressType(family)] as const, flags: ['interval' as const] },
   ]);
@@ -99,8 +103,11 @@ const cutConnection: Chain = {
 
 /** The chain that denied packets end in. */
 export function denying(action: DenyAction): Chain {
-  const end: Expr = action === 'drop' ? nft.verdict('drop') : { kind: 'reject', type: 'icmpx', code: portUnreachable };
-  return { spec: { name: denyChain }, rules: [[end]] };
+  return { spec: { name: denyChain }, rules: [[ending(action)]] };
+}
+
+function ending(action: DenyAction): Expr {
+  return action === 'drop' ? nft.verdict('drop') : { kind: 'reject', type: 'icmpx', code: portUnreachable };
 }
 
 function rawPrerouting(config: BaseChainConfig): Chain {
@@ -146,7 +153,7 @@ function forwardEgress(config: BaseChainConfig): Chain {
 }
 
 function forwardIngress(config: BaseChainConfig): Chain {
-  const rules = [followedPass(), ...leading('oif', chainOf.to, config)];
+  const rules = [followedPass(), ...leading('oif', chainOf.to, config), ...serviceLoops(config)];
   return { spec: { name: 'forward-ingress', hook: 'forward', priority: 1 }, rules };
 }
 
@@ -158,6 +165,19 @@ function inputPolicy(config: BaseChainConfig): Chain {
 function inputAction(config: BaseChainConfig): Chain {
   const rules = [followedPass(), ...leading('iif', chainOf.host, config)];
   return { spec: { name: 'input-action', hook: 'input', priority: 1 }, rules };
+}
+
+/**
+ * Where nodes advertise the addresses of services, the router sends packets to unused ones back to a node, which would send them to
+ * the router: they end here. Those to pods have gone their way before.
+ */
+function serviceLoops({ serviceLoopPrevention: action }: BaseChainConfig): Expr[][] {
+  if (action === 'Disabled') return [];
+  return families.map(family => [
+    ...nft.familyIs(family),
+    ...nft.addressInSet(family, 'destination', serviceSet(family), false),
+    ending(action === 'Drop' ? 'drop' : 'reject'),
+  ]);
 }
 
 /** Before all else: a connection that was cut is not followed any more. */

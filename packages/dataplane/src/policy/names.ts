@@ -11,9 +11,10 @@ export const denyChain = 'deny';
 /** The chain that packets of connections that were cut end in. */
 export const cutChain = 'cut-connection';
 
-/** Sets of the base chains: networks that are translated when they leave the pools, all pools, all nodes. */
+/** Sets of the base chains: networks that are translated when they leave the pools, all pools, services that nodes advertise, all nodes. */
 export const natSourceSet = (family: Family): string => `nat-outgoing-${family}`;
 export const poolSet = (family: Family): string => `ip-pools-${family}`;
+export const serviceSet = (family: Family): string => `service-nets-${family}`;
 export const vxlanHostSet = (family: Family): string => `vxlan-hosts-${family}`;
 
 /** The set of (interface, source address) that may come in though the address is not routed to the interface. */

@@ -103,6 +103,7 @@ const MESSAGE_TYPES: Readonly<Record<Message['kind'], string>> = {
   poolRemove: 'IPAMPoolRemove',
   hostUpdate: 'HostMetadataUpdate',
   hostRemove: 'HostMetadataRemove',
+  serviceNets: 'GlobalBGPConfigUpdate',
   configUpdate: 'ConfigUpdate',
   inSync: 'InSync',
 };

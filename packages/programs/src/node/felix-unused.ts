@@ -115,7 +115,6 @@ const byReason: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     RouteSource: 'CalicoIPAM',
     RouteTableRange: '1-250',
     RouteTableRanges: '1-250',
-    ServiceLoopPrevention: 'Disabled',
     KubeNodePortRanges: '30000:32767',
     WireguardEnabled: 'false',
     WireguardEnabledV6: 'false',
