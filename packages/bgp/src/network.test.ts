@@ -193,7 +193,18 @@ withBird(import.meta.path, () => {
       link,
       metric: 512,
     });
-    await routesBecome(routerKernel, [...ROUTER_ROUTES, '10.244.7.6/32 via 172.30.1.11 proto 12 metric 32'].sort());
+    // So is one in a pool and in no block of the node: a floating IP of a pod here.
+    nodeKernel.replaceRoute({
+      destination: cidr('10.244.99.9/32'),
+      table: MAIN,
+      protocol: FELIX,
+      scope: 'link',
+      type: 'unicast',
+      link,
+      metric: 1024,
+    });
+    const single = ['10.244.7.6/32', '10.244.99.9/32'].map(each => `${each} via 172.30.1.11 proto 12 metric 32`);
+    await routesBecome(routerKernel, [...ROUTER_ROUTES, ...single].sort());
 
     // Without its BIRD the node goes on forwarding, and its daemon starts another, which both sides wait for.
     const { pid } = node.daemon;
@@ -206,7 +217,7 @@ withBird(import.meta.path, () => {
       const [status, now] = await Promise.all([node.daemon.control.status(), node.daemon.control.bgpSessions()]);
       return !status.recovering && now.every(({ bgpState }) => bgpState === 'Established') ? true : undefined;
     });
-    expect([...seen]).toEqual(['4 3']);
+    expect([...seen]).toEqual(['4 4']);
     await routesBecome(nodeKernel, NODE_ROUTES);
   }, 40_000);
 
