@@ -12,6 +12,13 @@ export const LEVEL_NUMBERS: Readonly<Record<LogLevel, number>> = {
   silent: Number.POSITIVE_INFINITY,
 };
 
+const byNumber = new Map(Object.entries(LEVEL_NUMBERS).map(([name, number]) => [number, name as LogLevel]));
+
+/** The level of pino's number. */
+export function levelOf(number: number): LogLevel {
+  return byNumber.get(number) ?? 'info';
+}
+
 /** The names that Calico's LogSeverityScreen and `--log-level` take, in lower case. */
 const NAMES: Readonly<Record<string, LogLevel>> = {
   trace: 'trace',

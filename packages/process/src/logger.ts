@@ -1,5 +1,5 @@
 import pino from 'pino';
-import { LEVEL_NUMBERS, type LogLevel, parseLogLevel } from './level.ts';
+import { LEVEL_NUMBERS, type LogLevel, levelOf, parseLogLevel } from './level.ts';
 import { formatLogLine } from './log-line.ts';
 
 export { type LogLevel, parseLogLevel };
@@ -37,8 +37,8 @@ export interface LoggerOptions {
 export interface LogTarget {
   /** The least severity that goes there. */
   readonly level: LogLevel;
-  /** Takes each line with its end. */
-  write(line: string): void;
+  /** Takes each line with its end, and how severe it is. */
+  write(line: string, level: LogLevel): void;
 }
 
 /** A logger and the level that it and all its children share. */
@@ -65,7 +65,7 @@ export function createLog(options: LoggerOptions): Log {
   let severity = 0;
   const spread = (line: string): void => {
     const own = severity;
-    for (const target of targets) if (own >= LEVEL_NUMBERS[target.level]) target.write(line);
+    for (const target of targets) if (own >= LEVEL_NUMBERS[target.level]) target.write(line, levelOf(own));
   };
   const logger = pino(
     {

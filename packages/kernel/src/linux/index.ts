@@ -14,4 +14,5 @@ export const linuxMachine: Machine = {
 
 export { mountTmpfs } from './mount.ts';
 export { fillThreadPool } from './thread-pool.ts';
+export { connectUnixDatagrams, type UnixDatagrams } from './unix-datagrams.ts';
 export { createNamespace, currentNamespace, deleteNamespace, inNamespace, openKernel, openNamespace };

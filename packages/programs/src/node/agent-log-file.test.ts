@@ -12,7 +12,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function setting() {
   const screen: string[] = [];
   const log = createLog({ component: 'node', level: 'warn', write: line => void screen.push(line) });
-  return { screen, log, file: new AgentLogFile(log, new ClockFake()) };
+  return { screen, log, file: new AgentLogFile(log.logger, new ClockFake()) };
 }
 
 const messages = (text: string) => [...text.matchAll(/ node: (\w+)/g)].map(([, message]) => message);
@@ -21,11 +21,11 @@ test('the log goes to the file from its own level on, and to another as soon as 
   const { screen, log, file } = setting();
   const [one, two] = [join(folder, 'one', 'felix.log'), join(folder, 'two.log')];
   log.logger.error('before');
-  file.follow({ logFilePath: one, logFileLevel: 'info' });
+  log.alsoTo(file.targets({ logFilePath: one, logFileLevel: 'info' }));
   for (const level of ['debug', 'info', 'warn'] as const) log.logger[level](level);
-  file.follow({ logFilePath: two, logFileLevel: 'error' });
+  log.alsoTo(file.targets({ logFilePath: two, logFileLevel: 'error' }));
   for (const level of ['warn', 'error'] as const) log.logger[level](level);
-  file.follow({ logFilePath: '', logFileLevel: 'info' });
+  log.alsoTo(file.targets({ logFilePath: '', logFileLevel: 'info' }));
   log.logger.error('after');
   expect(messages(readFileSync(one, 'utf8'))).toEqual(['info', 'warn']);
   expect(messages(readFileSync(two, 'utf8'))).toEqual(['error']);
@@ -37,7 +37,7 @@ test('a file that cannot be written is said once, and is written as soon as it c
   const below = join(folder, 'below');
   writeFileSync(below, '');
   const path = join(below, 'felix.log');
-  file.follow({ logFilePath: path, logFileLevel: 'info' });
+  log.alsoTo(file.targets({ logFilePath: path, logFileLevel: 'info' }));
   for (let i = 0; i < 5; i++) log.logger.info('lost');
   await Bun.sleep(0);
   expect(screen).toHaveLength(1);

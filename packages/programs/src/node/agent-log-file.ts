@@ -1,4 +1,4 @@
-import type { Log } from '@calico/process';
+import type { Logger, LogTarget } from '@calico/process';
 import { appendToLog } from '@calico/process/log-file';
 import type { Clock } from '@calico/reconcile';
 import type { AgentConfig } from './felix-config.ts';
@@ -8,22 +8,22 @@ const kept = { maxBytes: 100 << 20, maxAgeMs: 30 * 86_400_000, maxCount: 10 };
 
 /** The file that the log goes to beside standard output: LogFilePath. One that cannot be written is said once. */
 export class AgentLogFile {
-  readonly #log: Log;
+  readonly #log: Logger;
   readonly #clock: Pick<Clock, 'wallTime'>;
   #path = '';
   #failed = false;
 
-  constructor(log: Log, clock: Pick<Clock, 'wallTime'>) {
+  constructor(log: Logger, clock: Pick<Clock, 'wallTime'>) {
     this.#log = log;
     this.#clock = clock;
   }
 
-  /** Lines go where this says from now on. */
-  follow({ logFilePath, logFileLevel }: Pick<AgentConfig, 'logFilePath' | 'logFileLevel'>): void {
+  /** Where lines are to go by this. */
+  targets({ logFilePath, logFileLevel }: Pick<AgentConfig, 'logFilePath' | 'logFileLevel'>): LogTarget[] {
     if (logFilePath !== this.#path) this.#failed = false;
     this.#path = logFilePath;
-    const target = { level: logFileLevel, write: (line: string) => void this.#append(logFilePath, line) };
-    this.#log.alsoTo(logFilePath === '' ? [] : [target]);
+    if (logFilePath === '') return [];
+    return [{ level: logFileLevel, write: line => void this.#append(logFilePath, line) }];
   }
 
   async #append(path: string, line: string): Promise<void> {
@@ -32,7 +32,7 @@ export class AgentLogFile {
     } catch (err) {
       if (this.#failed || path !== this.#path) return;
       this.#failed = true;
-      this.#log.logger.error({ err, path }, 'Log file cannot be written (LogFilePath)');
+      this.#log.error({ err, path }, 'Log file cannot be written (LogFilePath)');
     }
   }
 }

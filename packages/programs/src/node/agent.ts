@@ -7,7 +7,7 @@ import type { Client } from '@calico/datastore';
 import { type KindStatus, type Syncer, startFelixSyncer } from '@calico/datastore';
 import { Ipam, watchedSettings } from '@calico/ipam';
 import type { Kernel } from '@calico/kernel';
-import { fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
+import { connectUnixDatagrams, fillThreadPool, openKernel, openNamespace } from '@calico/kernel/linux';
 import {
   type Component,
   createLog,
@@ -21,6 +21,7 @@ import {
   systemRandom,
 } from '@calico/process';
 import { AgentLogFile } from './agent-log-file.ts';
+import { AgentSyslog } from './agent-syslog.ts';
 import { bgpComponent } from './bgp.ts';
 import { bgpMetrics } from './bgp-metrics.ts';
 import { cniTokenService } from './cni-token.ts';
@@ -71,8 +72,10 @@ export async function runNodeAgent(
   const { agent: config } = felixSettings('', parameters);
   const agentLog = createLog({ component: 'node', level: config.logLevel });
   const log = agentLog.logger;
-  const logFile = new AgentLogFile(agentLog, systemClock);
-  logFile.follow(config);
+  const logFile = new AgentLogFile(log, systemClock);
+  const syslog = new AgentSyslog(() => connectUnixDatagrams('/dev/log'), systemClock);
+  const logAlsoTo = (now: AgentConfig) => agentLog.alsoTo([...logFile.targets(now), ...syslog.targets(now)]);
+  logAlsoTo(config);
   const node = await openNode(env, log, hooks.wrapKernel);
   const { environment, datastore, kernel } = node;
   const { client } = datastore;
@@ -117,7 +120,7 @@ export async function runNodeAgent(
     statusListeners: [statusFiles, ...statusReports],
     onConfig(now) {
       agentLog.setLevel(now.logLevel);
-      logFile.follow(now);
+      logAlsoTo(now);
       healthPage.listen(healthAt(now));
       metricsPage.follow(now);
       statusFiles.setPrefix(statusPrefix(now));

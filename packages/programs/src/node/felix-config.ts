@@ -10,6 +10,7 @@ export interface AgentConfig {
   /** The file that the log goes to as well; empty: none. */
   readonly logFilePath: string;
   readonly logFileLevel: LogLevel;
+  readonly syslogLevel: LogLevel;
   /** What a line about a packet of a Log rule begins with. */
   readonly logPrefix: string;
   /** So many lines of each Log rule in so many milliseconds; undefined: no limit of its own. */
@@ -68,6 +69,13 @@ export const agentParameters: Parameters<AgentConfig> = {
     none: 'silent',
     allowed: 'Trace, Debug, Info, Warning, Error, Fatal',
     effect: 'the least severity that goes to the file',
+  }),
+  syslogLevel: parsed('LogSeveritySys', parseLogLevel, {
+    fallback: 'info',
+    defaultText: 'Info',
+    none: 'silent',
+    allowed: 'Trace, Debug, Info, Warning, Error, Fatal',
+    effect: 'the least severity that goes to syslog as well, where there is a `/dev/log`',
   }),
   logPrefix: anyText(
     'LogPrefix',

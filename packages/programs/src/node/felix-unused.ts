@@ -128,7 +128,6 @@ const byReason: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     WireguardThreadingEnabled: 'false',
     MetadataAddr: '127.0.0.1',
     MetadataPort: '8775',
-    LogSeveritySys: 'none|Info',
     RequireMTUFile: 'false',
   },
   'it speaks of how Calico’s own program works': {
