@@ -64,7 +64,7 @@ export const generalFields = () => ({
   windowsManageFirewallRules: onOff('Whether the Windows firewall is opened for pods.'),
   cgroupV2Path: words('Where cgroup v2 is mounted.'),
   nodeSelector: formatted('selector', { maxLength: 1024, description: 'The nodes that this configuration is for.' }),
-  logFilePath: words('The log file; /var/log/calico/felix.log, "none" for none.'),
+  logFilePath: words('A log file beside standard output; none if not given, or "none".'),
   logSeverityFile: anyCase(LOG_LEVELS, { description: 'What goes to the log file; Info.' }),
   logSeverityScreen: anyCase(LOG_LEVELS, { description: 'What goes to standard output; Info.' }),
   logSeveritySys: anyCase(LOG_LEVELS, { description: 'What goes to syslog; Info.' }),
