@@ -53,6 +53,17 @@ test('a server that cannot move stays where it was, and says so', async () => {
   expect(lines.join('')).toContain('cannot move');
 });
 
+test('a renewed certificate is no move, and no key is ever in the log', async () => {
+  const { lines, server } = setting();
+  const it = server(1);
+  await it.start();
+  it.listen({ host: 'localhost', port: 1, tls: { cert: 'the cert', key: 'the key', clientAuth: 'NoClientCert' } });
+  await it.settled;
+  await it.stop();
+  expect(lines.join('')).toContain('Server has taken up other certificates server=test host=localhost port=1');
+  expect(lines.join('')).not.toContain('the key');
+});
+
 test('a start that fails rejects', async () => {
   const { taken, server } = setting();
   taken.add(1);

@@ -40,7 +40,11 @@ export function movableServer(
     await stop();
     try {
       await start(wanted);
-      log.info({ server: name, ...placeOf(wanted) }, 'Server has moved');
+      const stays = before?.host === wanted?.host && before?.port === wanted?.port;
+      log.info(
+        { server: name, ...placeOf(wanted) },
+        stays ? 'Server has taken up other certificates' : 'Server has moved',
+      );
     } catch (err) {
       if (!isAsStrict(before, wanted)) {
         log.error({ err, server: name, ...placeOf(wanted) }, 'Server cannot move, nor stay where more are let in');
