@@ -213,6 +213,27 @@ export const faults: readonly Fault[] = [
     noticedBy: 'packages/dataplane/src/dataplane.test.ts',
   },
   {
+    name: 'base chains: packets to services that nobody translated go on',
+    file: `${dataplane}/base-chains.ts`,
+    find: "...leading('oif', chainOf.to, config), ...serviceLoops(config)]",
+    replace: "...leading('oif', chainOf.to, config)]",
+    noticedBy: `${dataplane}/base-chains.test.ts`,
+  },
+  {
+    name: 'metrics: clients with a certificate that nobody signed are answered',
+    file: 'packages/process/src/tls-server.ts',
+    find: 'return ca !== undefined && socket.authorized;',
+    replace: 'return ca !== undefined;',
+    noticedBy: 'packages/process/src/tls-server.test.ts',
+  },
+  {
+    name: 'metrics: a port that is taken leads back to clear text',
+    file: 'packages/programs/src/node/movable-server.ts',
+    find: 'if (!isAsStrict(before, wanted)) {',
+    replace: 'if (!isAsStrict(undefined, wanted)) {',
+    noticedBy: 'packages/programs/src/node/metrics-page.test.ts',
+  },
+  {
     name: 'base chains: unknown workload interfaces pass',
     file: `${dataplane}/base-chains.ts`,
     find: '...ask(side, workloadLinkMap), [nft.deny()]];',
