@@ -143,6 +143,20 @@ export const faults: readonly Fault[] = [
     noticedBy: `${dataplane}/lookup/lookup.test.ts`,
   },
   {
+    name: 'lookups: a chain is taken for that of the same rules in another order',
+    file: `${dataplane}/lookup/residual.ts`,
+    find: 'countBefore(base.rules, rule.position)',
+    replace: '0',
+    noticedBy: `${dataplane}/policy-compiler.test.ts`,
+  },
+  {
+    name: 'lookups: rules stay where they stood when others come before them',
+    file: `${dataplane}/lookup/program-lookup.ts`,
+    find: 'known !== undefined && samePositions(known, fresh)',
+    replace: 'known !== undefined',
+    noticedBy: `${dataplane}/policy-compiler.test.ts`,
+  },
+  {
     name: 'lookups: a staged policy is enforced',
     file: `${dataplane}/rule-book.ts`,
     find: 'this.isStaged(id) ? [] : this.#flatRules(id, direction, family, netsBy)',

@@ -1,11 +1,12 @@
 import { beforeEach, describe, expect, test } from 'bun:test';
 import type { EndpointId, LocalEndpoint, Message } from '@calico/calc';
 import { fakeNftables } from '@calico/kernel/fake';
-import type { PolicyProgram } from '@calico/policy';
+import type { DirectionProgram, PolicyProgram } from '@calico/policy';
+import { seededRandom } from '@calico/reconcile';
 import fc from 'fast-check';
 import { endpoint, ipSet, policy, ports, program, protocol, rule, tier } from '../testing/builders.ts';
 import { rulesetText, tableText } from '../testing/ruleset-text.ts';
-import { anyMessage, messagesOf, worldAfter } from '../testing/worlds.ts';
+import { anyMessage, completeWorld, messagesOf, worldAfter } from '../testing/worlds.ts';
 import { bytesKey } from './address-sets.ts';
 import { interfaceNameBytes } from './expressions.ts';
 import { ruleCounter, tableName, workloadMap } from './names.ts';
@@ -316,6 +317,86 @@ test.each([
       expect(rulesetText(ruleset)).toEqual(atStart);
     });
     fc.assert(property, { numRuns: 200, seed: 2 });
+  },
+  60_000,
+);
+
+/** In an order that the seed says. */
+function shuffled<T>(list: readonly T[], random: { next(): number }): T[] {
+  const placed = list.map(value => ({ value, place: random.next() }));
+  return placed.sort((a, b) => a.place - b.place).map(({ value }) => value);
+}
+
+/** A world, then again and again the same policies in other places of the programs, one of them with other rules. */
+const movingHistory = fc
+  .tuple(completeWorld, fc.array(fc.integer(), { minLength: 1, maxLength: 4 }))
+  .map(([world, seeds]) => {
+    const steps = seeds.map(seed => {
+      const random = seededRandom(seed);
+      const moved = ({ tiers, profiles }: DirectionProgram): DirectionProgram => ({
+        tiers: shuffled(tiers, random).map(tier => ({ ...tier, policies: shuffled(tier.policies, random) })),
+        profiles: shuffled(profiles, random),
+      });
+      const endpoints = [...world.endpoints].map(([id, endpoint]) =>
+        endpointIs(id, { ...endpoint, ingress: moved(endpoint.ingress), egress: moved(endpoint.egress) }),
+      );
+      const [changed, like] = shuffled([...world.policies.values()], random);
+      if (changed === undefined || like === undefined || random.next() < 0.5) return endpoints;
+      return [...endpoints, policyIs({ ...changed, ingress: like.ingress })];
+    });
+    return [messagesOf(world), ...steps];
+  });
+
+describe('a rule for some peers and one for all', () => {
+  const some = [rule('allow', [protocol(6), ports('source', ['80']), ipSet('source', 's:a')])];
+  const places = (...policies: string[]) =>
+    endpointIs('default/a', endpoint('calia', program([tier('default', policies)])));
+  /** The orders in which chains ask rules of both policies. */
+  const orders = () => {
+    const found = [...ruleset.chains.values()].map(({ rules }) => JSON.stringify(rules).match(/gnp\/\w+(?=\/)/g) ?? []);
+    return [...new Set(found.filter(policies => policies.length > 1).map(policies => policies.join(' ')))];
+  };
+
+  beforeEach(() => {
+    compiler = new PolicyCompiler(ruleset, { rulesInOrder: 0 });
+    handle(
+      { kind: 'ipSetUpdate', id: 's:a', type: 'net', members: ['10.0.0.9/32'] },
+      policyIs(policy('gnp/all', [rule('deny', [protocol(6), ports('source', ['80'])])])),
+    );
+  });
+
+  test('are asked in the other order when their policies have changed places', () => {
+    handle(policyIs(policy('gnp/some', some)), places('gnp/all', 'gnp/some'));
+    expect(orders()).toEqual(['gnp/all gnp/some']);
+    handle(places('gnp/some', 'gnp/all'));
+    expect(orders()).toEqual(['gnp/some gnp/all']);
+  });
+
+  test('are asked in their order when the first comes last', () => {
+    handle(places('gnp/some', 'gnp/all'));
+    expect(orders()).toEqual([]);
+    handle(policyIs(policy('gnp/some', some)));
+    expect(orders()).toEqual(['gnp/some gnp/all']);
+  });
+});
+
+test.each([
+  { name: 'rules and lookups', rulesInOrder: 2 },
+  { name: 'lookups alone', rulesInOrder: 0 },
+])(
+  'the $name of policies that have changed places are those of the present places',
+  ({ rulesInOrder }) => {
+    const property = fc.property(movingHistory, history => {
+      const ruleset = new Ruleset();
+      const compiler = new PolicyCompiler(ruleset, { rulesInOrder });
+      for (const messages of history) {
+        for (const message of messages) compiler.handle(message);
+        compiler.compile();
+      }
+      const fresh = freshlyCompiled(messagesOf(worldAfter(history.flat())), { rulesInOrder });
+      expect(rulesetText(ruleset)).toEqual(rulesetText(fresh));
+    });
+    fc.assert(property, { numRuns: 300, seed: 3 });
   },
   60_000,
 );

@@ -9,8 +9,8 @@ import { type Peer, peerSide } from './flat-rule.ts';
 import type { Identity, Move } from './identities.ts';
 import type { NetClass, NetClasses } from './net-classes.ts';
 import { distinctNumber, markKey } from './numbers.ts';
-import type { Base, FlatProgram } from './residual.ts';
-import type { PeerRules, ResidualChains } from './residual-chains.ts';
+import { type Base, type FlatProgram, type PeerRules, peerRules } from './residual.ts';
+import type { ResidualChains } from './residual-chains.ts';
 
 /** An element of the map of classes. */
 interface Entry {
@@ -202,7 +202,7 @@ export class ProgramLookup {
     }
     const rules = this.#rulesFor(peer, netClass);
     const previous = this.#previous?.get(key);
-    if (previous !== undefined && sameRules(previous.rules, rules)) {
+    if (previous?.rules.key === rules.key) {
       this.#previous?.delete(key);
       previous.uses = uses;
       this.#entries.set(key, previous);
@@ -214,7 +214,7 @@ export class ProgramLookup {
   }
 
   #rulesFor(peer: Peer, netClass: NetClass | undefined): PeerRules {
-    return { base: this.#base(netClass), specific: this.#flat?.specific(joined(peer, netClass)) ?? [] };
+    return peerRules(this.#base(netClass), this.#flat?.specific(joined(peer, netClass)) ?? []);
   }
 
   #entry(rules: PeerRules, uses: number): Entry {
@@ -236,7 +236,8 @@ export class ProgramLookup {
     let base = this.#bases.get(netClass);
     if (base === undefined) {
       const fresh = this.#flat?.base(netClass?.sets ?? nobody.sets) ?? { rules: [], ends: [], key: '' };
-      base = this.#knownBases.get(fresh.key) ?? fresh;
+      const known = this.#knownBases.get(fresh.key);
+      base = known !== undefined && samePositions(known, fresh) ? known : fresh;
       this.#bases.set(netClass, base);
     }
     return base;
@@ -282,9 +283,9 @@ function pairKey(identity: Identity | undefined, netClass: NetClass | undefined)
   return markKey(identity?.number ?? 0) + (netClass === undefined ? '' : markKey(netClass.number));
 }
 
-function sameRules(a: PeerRules, b: PeerRules): boolean {
-  if (a.base.key !== b.base.key || a.specific.length !== b.specific.length) return false;
-  return a.specific.every((rule, i) => rule.key === b.specific[i]?.key);
+/** Whether rules that are the same stand where they stood: others may have come between them. */
+function samePositions(a: Base, b: Base): boolean {
+  return a.rules.every(({ position }, i) => position === b.rules[i]?.position);
 }
 
 function joined(peer: Peer, netClass: NetClass | undefined): Peer {

@@ -15,7 +15,16 @@ import {
   withPort,
   withProtocol,
 } from './port-regions.ts';
-import { type Base, type Left, merged, type Residual, type ResidualRule, reachable } from './residual.ts';
+import {
+  type Base,
+  type Left,
+  merged,
+  type PeerRules,
+  peerRules,
+  type Residual,
+  type ResidualRule,
+  reachable,
+} from './residual.ts';
 
 /** How the rules of a policy or profile are rendered. */
 export type ContextOf = (owner: string, direction: Direction, family: Family) => RenderContext;
@@ -25,12 +34,6 @@ const regionBudget = 8_192;
 
 /** The most lists of rules whose chains are remembered. */
 const renderedMost = 16_384;
-
-/** What is left of a program for a peer: the rules for its networks, and those for the sets that it is in. */
-export interface PeerRules {
-  readonly base: Base;
-  readonly specific: readonly ResidualRule[];
-}
 
 /** A chain with what it costs: rules and regions in the kernel. */
 interface Made {
@@ -98,7 +101,7 @@ export class ResidualChains {
     if (specific.length > 0 && base.rules.length > this.#rulesInOrder) {
       const ports = specialPorts(specific, this.#basePorts(base, family), family);
       if (ports !== undefined) {
-        const common = { base, specific: [] };
+        const common = peerRules(base, []);
         const { chain } = this.acquire(common, direction, family);
         const made = rendering.special(ports, base.ends, chain);
         this.release(common, direction, family);
@@ -118,8 +121,8 @@ export class ResidualChains {
   }
 }
 
-function keyOf({ base, specific }: PeerRules, direction: Direction, family: Family): string {
-  return `${direction}/${family} ${base.key} ${specific.map(rule => rule.key).join(' ')}`;
+function keyOf({ key }: PeerRules, direction: Direction, family: Family): string {
+  return `${direction}/${family} ${key}`;
 }
 
 /** What is left of the common rules for a protocol and port, cut into regions once for all peers. */

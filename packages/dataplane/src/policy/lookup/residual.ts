@@ -4,10 +4,11 @@ import { contentName, ruleCounter } from '../names.ts';
 import { type FlatRule, type Peer, ruleFor, setsOfPorts } from './flat-rule.ts';
 import { portStarts } from './port-regions.ts';
 
-/** A rule that is left; equal keys: equal rules in the same place. */
+/** A rule that is left. */
 export interface ResidualRule {
   readonly owner: string;
   readonly rule: Rule;
+  /** Equal keys: equal rules, wherever they stand. */
   readonly key: string;
   /** Its place among all rules of the program. */
   readonly position: number;
@@ -72,8 +73,35 @@ export function merged(a: readonly ResidualRule[], b: readonly ResidualRule[]): 
 
 /** The rules that hold for a peer's networks, whatever sets the peer is in. */
 export interface Base extends Left {
-  /** Equal keys: equal rules and ends. */
+  /** Equal keys: equal rules and ends, in the same order. */
   readonly key: string;
+}
+
+/** What is left of a program for a peer: the rules for its networks, and those for the sets that it is in. */
+export interface PeerRules {
+  readonly base: Base;
+  readonly specific: readonly ResidualRule[];
+  /** Equal keys: what is left is equal, and in the same order. */
+  readonly key: string;
+}
+
+/** Puts both together; `specific` in its order. */
+export function peerRules(base: Base, specific: readonly ResidualRule[]): PeerRules {
+  const placed = specific.map(rule => `${inStage(rule)}@${countBefore(base.rules, rule.position)}`);
+  return { base, specific, key: `${base.key} ${placed.join(' ')}` };
+}
+
+const inStage = ({ key, stage }: ResidualRule): string => `${key}/${stage}`;
+
+/** How many of the rules stand before the position. */
+function countBefore(rules: readonly ResidualRule[], position: number): number {
+  let [low, high] = [0, rules.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((rules[middle]?.position ?? 0) < position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** One direction of one family of a program, made ready to say what is left of it for a peer. */
@@ -118,7 +146,7 @@ export class FlatProgram {
   /** The rules that ask for no set and hold for a peer that lies in these lists of networks. */
   base(networks: ReadonlySet<SetId>): Base {
     const rules = this.#plain.flatMap(position => this.#ruleAt(position, { sets: networks, ports: noPorts }));
-    const key = contentName('', `${rules.map(rule => rule.key).join(' ')}\n${this.#ends.join('\n')}`);
+    const key = contentName('', `${rules.map(inStage).join(' ')}\n${this.#ends.join('\n')}`);
     return { rules, ends: this.#ends, key };
   }
 
