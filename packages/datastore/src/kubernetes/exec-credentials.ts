@@ -15,7 +15,11 @@ export interface ExecPlugin {
   readonly cluster: Readonly<Record<string, unknown>> | undefined;
 }
 
-const API_VERSIONS = ['client.authentication.k8s.io/v1', 'client.authentication.k8s.io/v1beta1'];
+/** What a plugin can speak. */
+export const execApiVersions: readonly string[] = [
+  'client.authentication.k8s.io/v1',
+  'client.authentication.k8s.io/v1beta1',
+];
 const PLUGIN_TIMEOUT_MS = 60_000;
 /** A credential is asked for anew this long before it ends. */
 const EXPIRY_MARGIN_MS = 10_000;
@@ -91,9 +95,6 @@ function parseAnswer(plugin: ExecPlugin, output: string): { credential: Credenti
  * counted by the other one: a clock that is set meanwhile neither keeps an answer too long nor asks for one at every use.
  */
 export function execCredentials(plugin: ExecPlugin, clock: Pick<Clock, 'now' | 'wallTime'>): CredentialSource {
-  if (!API_VERSIONS.includes(plugin.apiVersion)) {
-    throw failure(plugin, `exec.apiVersion is "${plugin.apiVersion}"; allowed: ${API_VERSIONS.join(', ')}`);
-  }
   /** `renewAt` by `clock.now`. */
   let known: { credential: Credential; renewAt: number } | undefined;
   let running: Promise<Credential> | undefined;

@@ -168,6 +168,19 @@ describe('a user with an exec plugin', () => {
   }
   const runs = async (): Promise<number> => (await Bun.file(join(directory, 'runs')).text()).trim().split('\n').length;
 
+  test.each([
+    { name: 'of no version', exec: '{command: x}', problem: 'exec.apiVersion is ""; allowed: client.authentication' },
+    { name: 'of another version', exec: '{command: x, apiVersion: v1}', problem: 'exec.apiVersion is "v1"; allowed' },
+    {
+      name: 'without a command',
+      exec: '{apiVersion: client.authentication.k8s.io/v1}',
+      problem: 'exec.command is missing',
+    },
+  ])('$name is refused with the file and the field', ({ exec, problem }) => {
+    const file = write('config', kubeconfig(`    exec: ${exec}`));
+    expect(() => readKubeconfigs([file])).toThrow(`Cannot load kubeconfig ${file}: users[].user.${problem}`);
+  });
+
   test('gets its token, once until it expires or is refused, whatever the wall clock does meanwhile', async () => {
     const clock = { now: () => now, wallTime: () => now + wallStart };
     let now = 5000;

@@ -11,7 +11,7 @@ import {
   tokenCredentials,
   tokenFileCredentials,
 } from './credentials.ts';
-import { type ExecPlugin, execCredentials } from './exec-credentials.ts';
+import { type ExecPlugin, execApiVersions, execCredentials } from './exec-credentials.ts';
 import { processClock } from './system-time.ts';
 
 /** A section of a kubeconfig: plain data that came from outside, and the file it stands in. */
@@ -71,13 +71,16 @@ function failure(file: string, reason: string, cause?: unknown): DatastoreError 
 }
 
 function readKubeconfig(file: string): Section {
-  let text: string;
+  return parseSection(readText(file, file), file);
+}
+
+/** What is in a file that the kubeconfig names, or in itself. */
+function readText(path: string, kubeconfig: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (err) {
-    throw failure(file, err instanceof Error ? err.message : String(err), err);
+    throw failure(kubeconfig, err instanceof Error ? err.message : String(err), err);
   }
-  return parseSection(text, file);
 }
 
 function parseSection(text: string, file: string): Section {
@@ -104,11 +107,16 @@ function execPlugin(user: Section, cluster: Section): ExecPlugin | undefined {
   const exec = user.section('exec');
   const command = exec.text('command');
   if (command === undefined) throw failure(user.file, 'users[].user.exec.command is missing');
+  const apiVersion = exec.text('apiVersion') ?? '';
+  if (!execApiVersions.includes(apiVersion)) {
+    const allowed = execApiVersions.join(', ');
+    throw failure(user.file, `users[].user.exec.apiVersion is "${apiVersion}"; allowed: ${allowed}`);
+  }
   const env = exec.sections('env').map(entry => [entry.text('name') ?? '', entry.text('value') ?? ''] as const);
   const ca = cluster.dataOrFile('certificate-authority');
-  const caText = typeof ca === 'object' ? readFileSync(ca.path, 'utf8') : ca;
+  const caText = typeof ca === 'object' ? readText(ca.path, user.file) : ca;
   return {
-    apiVersion: exec.text('apiVersion') ?? '',
+    apiVersion,
     command: command.includes('/') && !isAbsolute(command) ? join(dirname(user.file), command) : command,
     args: exec.texts('args'),
     env: Object.fromEntries(env),
