@@ -32,7 +32,8 @@ const openingIcmpTypes: Readonly<Record<number, readonly number[]>> = { 1: [8, 1
 
 /**
  * Random clusters on the real kernel, each of two nodes, at least eight pods of both families and ten policies, and forty packets: what
- * the oracle says of each is compared with the evaluator's answer and with what becomes of the packet. Goes on as long as `more` says.
+ * the oracle says of each is compared with the evaluator's answer and with what becomes of the packet. In every second one
+ * policies stood in other places before. Goes on as long as `more` says.
  */
 export async function verify(options: { firstSeed: number; more: (cases: number) => boolean }): Promise<Verification> {
   await fillThreadPool();
@@ -52,7 +53,7 @@ export async function verify(options: { firstSeed: number; more: (cases: number)
     for (; options.more(cases); cases++) {
       const seed = options.firstSeed + cases;
       const given = generateCase(seed, { size: 3 + (seed % 3), nodes: 2, policies: 10, outside, protocols });
-      const found = await runCase(cluster, given);
+      const found = await runCase(cluster, given, seed % 2 === 0);
       addToCoverage(coverage, found.bound);
       packets += found.bound.packets.length;
       differences.push(...found.differences.map(each => `seed ${seed} ${each}`));
@@ -73,7 +74,12 @@ export function describeVerification({ cases, packets, differences, coverage }: 
   ].join('\n');
 }
 
-async function runCase(cluster: TestCluster, given: Case): Promise<{ bound: BoundCase; differences: string[] }> {
+/** With `moved`, its policies stand in other places first. */
+async function runCase(
+  cluster: TestCluster,
+  given: Case,
+  moved: boolean,
+): Promise<{ bound: BoundCase; differences: string[] }> {
   const addresses: Record<string, readonly [string, string]> = {};
   for (const [i, { key, node }] of given.pods.entries()) {
     const [namespace = '', name = ''] = key.split('/');
@@ -84,6 +90,10 @@ async function runCase(cluster: TestCluster, given: Case): Promise<{ bound: Boun
   }
   const bound = given.bind(addresses);
   const resources = bound.resources as unknown as Resource[];
+  if (moved) {
+    cluster.apply(resources.map(inAnotherPlace));
+    cluster.write();
+  }
   cluster.apply(resources);
   cluster.write();
   const addressOf = (end: Packet['source'], family: 4 | 6 = 4) =>
@@ -105,6 +115,14 @@ async function runCase(cluster: TestCluster, given: Case): Promise<{ bound: Boun
   cluster.remove(resources);
   cluster.write();
   return { bound, differences };
+}
+
+/** A policy with an order stands where it would if they were turned round; anything else is as it was. */
+function inAnotherPlace(resource: Resource): Resource {
+  const spec: unknown = Reflect.get(resource, 'spec');
+  const order: unknown = Reflect.get(Object(spec), 'order');
+  if (typeof order !== 'number' || resource.kind === 'Tier') return resource;
+  return { ...resource, spec: { ...Object(spec), order: -order } } as Resource;
 }
 
 type AddressOf = (end: Packet['source'], family?: 4 | 6) => string;
