@@ -363,6 +363,24 @@ export function nftablesContract(name: string, open: () => NftablesSetting): voi
         expect(nftables.elements(table, 'ports')).toEqual(list.slice(2));
       });
 
+      test('concatenated intervals: the one in which a deleted one begins is deleted', () => {
+        const wide = portRange('10.0.0.1', '10.0.0.1', 80, 90);
+        apply(
+          { op: 'addTable' },
+          { op: 'addSet', set: portRanges },
+          { op: 'addElements', set: 'ports', elements: [wide] },
+        );
+        const [outside, inside] = [
+          portRange('10.0.0.1', '10.0.0.1', 79, 90),
+          portRange('10.0.0.1', '10.0.0.1', 85, 85),
+        ];
+        const remove = (element: Element): Op => ({ op: 'deleteElements', set: 'ports', elements: [element] });
+        expect(refusalOf(() => apply(remove(outside))).code).toBe('ENOENT');
+        expect(nftables.elements(table, 'ports')).toEqual([wide]);
+        apply(remove(inside));
+        expect(nftables.elements(table, 'ports')).toEqual([]);
+      });
+
       test('twelve thousand elements go in and out in one transaction each', () => {
         const many = manyAddresses(12_000, 2);
         apply({ op: 'addTable' }, { op: 'addSet', set: v4 }, { op: 'addSet', set: cidrs });

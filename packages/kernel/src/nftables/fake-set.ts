@@ -75,7 +75,8 @@ export class FakeSet {
 
   /** Takes an element out; gives what puts it back. Throws Refusal ENOENT. */
   delete(element: Element): { readonly element: FakeElement; readonly undo: () => void } {
-    const existing = this.#exact(element);
+    // linux/net/netfilter/nft_set_pipapo.c nft_pipapo_deactivate asks for the first corner only.
+    const existing = this.form === 'concat' ? this.find(element.key) : this.#exact(element);
     if (existing === undefined) throw new Refusal('ENOENT');
     const position = this.#ranges.indexOf(existing);
     this.#remove(existing);
