@@ -1,5 +1,5 @@
 // What npm test runs once everything is set up: the checks, then every test, then one line of counts.
-// With names of groups as arguments (packages, tests/cni), only those, and no planted faults.
+// With names of groups as arguments (packages, tests/cni), only those, and no planted faults. CALICO_TEST_SEED: other random input.
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,9 @@ import { checkCount, runChecks } from './checks.ts';
 const root = join(import.meta.dir, '..');
 const scratch = mkdtempSync(join(tmpdir(), 'calico-test-'));
 const named = process.argv.slice(2);
+/** What random input begins with: the same in every run unless told otherwise. */
+const { CALICO_TEST_SEED: seed = '1' } = process.env;
+const seeds = { CALICO_TEST_SEED: seed, CALICO_FUZZ_SEED: seed, FUZZ_SEED: seed };
 
 const failedChecks = await runChecks(root, { fix: false });
 
@@ -57,7 +60,11 @@ console.log(`${passed} passed, ${failed} failed, ${counts.skippedNames.length} s
 process.exit(failed === 0 && counts.passed > 0 ? 0 : 1);
 
 function run(args: readonly string[], output: 'inherit' | number) {
-  return Bun.spawn([process.execPath, ...args], { cwd: root, stdio: ['ignore', output, output] });
+  return Bun.spawn([process.execPath, ...args], {
+    cwd: root,
+    env: { ...seeds, ...process.env },
+    stdio: ['ignore', output, output],
+  });
 }
 
 /** Runs the tests of a folder, prints what they said once they are over, and counts them. */
@@ -67,7 +74,7 @@ async function runGroup(group: string): Promise<void> {
   const report = `${file}.xml`;
   const reporting = ['--reporter=junit', `--reporter-outfile=${report}`];
   const log = openSync(`${file}.log`, 'a');
-  const tests = run(['test', '--timeout=120000', ...reporting, `${group}/`], log);
+  const tests = run(['test', '--preload=./tests/seed.ts', '--timeout=120000', ...reporting, `${group}/`], log);
   const exitCode = await tests.exited;
   closeSync(log);
   const found = existsSync(report)
