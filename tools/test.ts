@@ -94,18 +94,20 @@ async function runGroup(group: string): Promise<void> {
 
 /**
  * What a log of the runner tells of each test that failed: its error, which stands before the line with its name, 40 lines of it at
- * most. If no test failed by name, the end of the log, which then tells why the runner did.
+ * most; the runner names them once more at its end, without. If no test failed by name, the end of the log, which then tells why
+ * the runner did.
  */
 function toldFailures(log: string): string[] {
   const lines = log.split('\n');
-  const told: string[] = [];
+  const told = new Map<string, string>();
   let start = 0;
   for (const [index, line] of lines.entries()) {
     if (!/^\((pass|fail|skip|todo)\) /.test(line)) continue;
-    if (line.startsWith('(fail)')) told.push(lines.slice(Math.max(start, index - 40), index + 2).join('\n'));
+    const isNew = line.startsWith('(fail)') && !told.has(line);
+    if (isNew) told.set(line, lines.slice(Math.max(start, index - 40), index + 2).join('\n'));
     start = index + 1;
   }
-  return told.length > 0 ? told : [lines.slice(-40).join('\n')];
+  return told.size > 0 ? [...told.values()] : [lines.slice(-40).join('\n')];
 }
 
 /** The counts of a JUnit report, from its root; a skipped test carries its reason in its name. */
