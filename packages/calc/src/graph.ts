@@ -152,7 +152,7 @@ export class CalcGraph {
       vteps: this.#hosts.vteps.values(),
       hosts: this.#hosts.outbox.values(),
       pools: this.#pools.outbox.values(),
-      serviceNets: [...this.#serviceNets.outbox.values()].flat(),
+      serviceNets: this.#serviceNets.values(),
       config: this.#config.outbox.values(),
     };
   }
@@ -193,7 +193,7 @@ export class CalcGraph {
       endpoints: this.#endpoints.size,
       hosts: this.#hosts.size,
       pools: this.#pools.size,
-      serviceNets: this.#serviceNets.size,
+      serviceNets: this.#serviceNets.values().length,
       routes: this.#routes.size,
       configurations: this.#config.size,
     };

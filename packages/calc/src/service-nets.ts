@@ -5,7 +5,6 @@ import { Outbox } from './outbox.ts';
 /** The networks of services that nodes advertise, as BGPConfiguration `default` has them. */
 export class ServiceNets {
   readonly outbox = new Outbox<readonly string[]>();
-  #size = 0;
 
   /** The BGPConfiguration is now `resource`; undefined: it is gone. Others than `default` say nothing of services. */
   set(name: string, resource: BGPConfiguration | undefined): void {
@@ -15,11 +14,11 @@ export class ServiceNets {
       ({ cidr }) => parseCidr(cidr ?? '') ?? [],
     );
     const nets = mergeCidrs(cidrs).map(printCidr);
-    this.#size = nets.length;
     this.outbox.put('nets', nets.length > 0 ? nets : undefined);
   }
 
-  get size(): number {
-    return this.#size;
+  /** The networks that are out. */
+  values(): string[] {
+    return [...this.outbox.values()].flat();
   }
 }
