@@ -1,39 +1,28 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BGPConfiguration, FelixConfiguration } from '@calico/api';
 import { tableName } from '@calico/dataplane';
 import { etcdClient } from '@calico/datastore/etcd';
-import { fillThreadPool } from '@calico/kernel/linux';
 import { describeEtcd } from '../etcd/describe-etcd.ts';
-import { EtcdServer } from '../etcd/etcd-server.ts';
-import { agentEnvironment, NodeHost, until } from './node-host.ts';
+import { useNodeBesideEtcd } from './beside-etcd.ts';
+import { agentEnvironment, until } from './node-host.ts';
 
 setDefaultTimeout(60_000);
 
 describeEtcd('the agent of a node follows Felix’s parameters', () => {
-  let server: EtcdServer;
-  let host: NodeHost;
-  beforeAll(async () => {
-    await fillThreadPool();
-    server = await EtcdServer.start();
-    host = NodeHost.beside(server);
-  });
-  afterAll(async () => {
-    host?.close();
-    await server?.stop();
-  });
+  const beside = useNodeBesideEtcd();
 
   const answers = (port: number, path: string) =>
-    host.get(port, path).then(
+    beside.host.get(port, path).then(
       ({ status }) => status,
       () => undefined,
     );
-  const vxlanPort = () => host.kernel.link('vxlan.calico')?.vxlan?.port;
-  const loops = (set: string) => host.kernel.nftables.elements({ family: 'inet', name: tableName }, set).length;
+  const vxlanPort = () => beside.host.kernel.link('vxlan.calico')?.vxlan?.port;
+  const loops = (set: string) => beside.host.kernel.nftables.elements({ family: 'inet', name: tableName }, set).length;
   /** The last word on packets from pods to their node. */
   const toHost = () => {
-    const chains = host.kernel.nftables.dump({ family: 'inet', name: tableName })?.chains ?? [];
+    const chains = beside.host.kernel.nftables.dump({ family: 'inet', name: tableName })?.chains ?? [];
     const end = chains
       .find(({ chain }) => chain.name === 'workload-to-host')
       ?.rules.at(-1)
@@ -42,10 +31,10 @@ describeEtcd('the agent of a node follows Felix’s parameters', () => {
   };
 
   test('of its file, its environment and the cluster, while it runs, and says what it does not follow', async () => {
-    const file = join(host.folder, 'felix.cfg');
+    const file = join(beside.host.folder, 'felix.cfg');
     writeFileSync(file, '[global]\nHealthPort = 9199\nVXLANPort = 4799\nDefaultEndpointToHostAction = ACCEPT\n');
-    const agent = host.start(['component', 'node'], {
-      ...agentEnvironment(server),
+    const agent = beside.host.start(['component', 'node'], {
+      ...agentEnvironment(beside.server),
       CALICO_IPV4POOL_VXLAN: 'Always',
       FELIX_CONFIG: file,
       felix_vxlanport: '4790',
@@ -56,8 +45,8 @@ describeEtcd('the agent of a node follows Felix’s parameters', () => {
       await until('VXLAN is at the port of the environment', () => vxlanPort() === 4790);
       expect(toHost()).toBe('accept');
 
-      const logFile = join(host.folder, 'log', 'felix.log');
-      const client = etcdClient({ endpoints: [server.url] });
+      const logFile = join(beside.host.folder, 'log', 'felix.log');
+      const client = etcdClient({ endpoints: [beside.server.url] });
       const usual = await client.get(FelixConfiguration, { name: 'default' });
       const changed = await client.update<FelixConfiguration>(FelixConfiguration, {
         ...usual,
@@ -75,13 +64,13 @@ describeEtcd('the agent of a node follows Felix’s parameters', () => {
       const serviceClusterIPs = [{ cidr: '10.96.0.0/16' }];
       await client.update<BGPConfiguration>(BGPConfiguration, { ...advertised, spec: { serviceClusterIPs } });
       await until('packets do not loop to advertised services', () => loops('service-nets-4') === 1);
-      await until('VXLAN has another number', () => host.kernel.link('vxlan.calico')?.vxlan?.vni === 77);
+      await until('VXLAN has another number', () => beside.host.kernel.link('vxlan.calico')?.vxlan?.vni === 77);
       // The file and the environment beat the cluster.
       expect([vxlanPort(), toHost()]).toEqual([4790, 'accept']);
 
       await client.update(FelixConfiguration, { ...changed, spec: usual.spec });
       await until('metrics are back', async () => (await answers(9091, '/metrics')) === 200);
-      await until('VXLAN has its usual number', () => host.kernel.link('vxlan.calico')?.vxlan?.vni === 4096);
+      await until('VXLAN has its usual number', () => beside.host.kernel.link('vxlan.calico')?.vxlan?.vni === 4096);
       client.close();
       expect(agent.exitCode).toBeNull();
     } finally {

@@ -1,35 +1,25 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { expect, setDefaultTimeout, test } from 'bun:test';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FelixConfiguration } from '@calico/api';
 import { createCertificates } from '@calico/apiserver';
 import { etcdClient } from '@calico/datastore/etcd';
-import { fillThreadPool, inNamespace } from '@calico/kernel/linux';
+import { inNamespace } from '@calico/kernel/linux';
 import { describeEtcd } from '../etcd/describe-etcd.ts';
-import { EtcdServer } from '../etcd/etcd-server.ts';
-import { agentEnvironment, NodeHost, until } from './node-host.ts';
+import { useNodeBesideEtcd } from './beside-etcd.ts';
+import { agentEnvironment, until } from './node-host.ts';
 
 setDefaultTimeout(60_000);
 const missing = ['openssl', 'curl'].find(command => Bun.which(command) === null);
 const skipped = missing === undefined ? '' : ` (skipped: no ${missing} on PATH)`;
 
 describeEtcd('metrics by TLS', () => {
-  let server: EtcdServer;
-  let host: NodeHost;
-  beforeAll(async () => {
-    await fillThreadPool();
-    server = await EtcdServer.start();
-    host = NodeHost.beside(server);
-  });
-  afterAll(async () => {
-    host?.close();
-    await server?.stop();
-  });
+  const beside = useNodeBesideEtcd();
 
   test.skipIf(missing !== undefined)(
     `clients show certificates, files are renewed while the agent runs, and bad ones are named${skipped}`,
     async () => {
-      const folder = join(host.folder, 'tls');
+      const folder = join(beside.host.folder, 'tls');
       mkdirSync(folder);
       const path = (name: string) => join(folder, name);
       const put = (name: string, text: string) => {
@@ -59,7 +49,7 @@ describeEtcd('metrics by TLS', () => {
       /** What is answered: the status, or undefined where the connection fails. */
       const answered = async (url: string, ...more: string[]): Promise<number | undefined> => {
         const args = ['-s', '-o', '/dev/null', '-w', '%{http_code}', '-m', '2', ...more, url];
-        const child = inNamespace(host.namespace, () => Bun.spawn(['curl', ...args], { stdout: 'pipe' }));
+        const child = inNamespace(beside.host.namespace, () => Bun.spawn(['curl', ...args], { stdout: 'pipe' }));
         const text = await new Response(child.stdout).text();
         return (await child.exited) === 0 ? Number(text) : undefined;
       };
@@ -67,14 +57,14 @@ describeEtcd('metrics by TLS', () => {
         answered('https://127.0.0.1:9091/metrics', '--cacert', path('server-ca'), ...more);
       const own = ['--cert', path('client'), '--key', path('client-key')];
       const readiness = () =>
-        host.get(9099, '/readiness').then(
+        beside.host.get(9099, '/readiness').then(
           ({ body }) => body,
           () => '',
         );
 
       place(first);
-      const agent = host.start(['component', 'node'], {
-        ...agentEnvironment(server),
+      const agent = beside.host.start(['component', 'node'], {
+        ...agentEnvironment(beside.server),
         FELIX_PROMETHEUSMETRICSCERTFILE: path('cert'),
         FELIX_PrometheusMetricsKeyFile: path('key'),
       });
@@ -83,7 +73,7 @@ describeEtcd('metrics by TLS', () => {
         expect(await answered('http://127.0.0.1:9091/metrics')).toBeUndefined();
 
         await until('the agent is ready', async () => !(await readiness()).includes('not ready'));
-        const client = etcdClient({ endpoints: [server.url] });
+        const client = etcdClient({ endpoints: [beside.server.url] });
         const usual = await client.get(FelixConfiguration, { name: 'default' });
         const change = (base: FelixConfiguration, more: FelixConfiguration['spec']) =>
           client.update<FelixConfiguration>(FelixConfiguration, { ...base, spec: { ...usual.spec, ...more } });
