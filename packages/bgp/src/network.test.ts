@@ -174,35 +174,15 @@ withBird(import.meta.path, () => {
 
     // A pod's route from Felix is learned, but peers hear of the block only.
     const link = nodeKernel.link('eth0')?.index ?? 0;
-    nodeKernel.replaceRoute({
-      destination: cidr('10.244.7.5/32'),
-      table: MAIN,
-      protocol: FELIX,
-      scope: 'link',
-      type: 'unicast',
-      link,
-      metric: 1024,
-    });
+    const addFelixRoute = (to: string, metric: number) => {
+      const felix = { table: MAIN, protocol: FELIX, scope: 'link', type: 'unicast' } as const;
+      nodeKernel.replaceRoute({ ...felix, destination: cidr(to), link, metric });
+    };
+    addFelixRoute('10.244.7.5/32', 1024);
     // One with better priority is told: a pod that is on its way here from another node.
-    nodeKernel.replaceRoute({
-      destination: cidr('10.244.7.6/32'),
-      table: MAIN,
-      protocol: FELIX,
-      scope: 'link',
-      type: 'unicast',
-      link,
-      metric: 512,
-    });
+    addFelixRoute('10.244.7.6/32', 512);
     // So is one in a pool and in no block of the node: a floating IP of a pod here.
-    nodeKernel.replaceRoute({
-      destination: cidr('10.244.99.9/32'),
-      table: MAIN,
-      protocol: FELIX,
-      scope: 'link',
-      type: 'unicast',
-      link,
-      metric: 1024,
-    });
+    addFelixRoute('10.244.99.9/32', 1024);
     const single = ['10.244.7.6/32', '10.244.99.9/32'].map(each => `${each} via 172.30.1.11 proto 12 metric 32`);
     await routesBecome(routerKernel, [...ROUTER_ROUTES, ...single].sort());
 
