@@ -6,6 +6,7 @@ import { addr, printAddr } from '@calico/ip';
 import type { Kernel, Namespace } from '@calico/kernel';
 import { fillThreadPool, inNamespace } from '@calico/kernel/linux';
 import { TestCluster } from './cluster.ts';
+import { isolated, podOf } from './manifests.ts';
 
 const port = 8125;
 const floating = {
@@ -23,24 +24,8 @@ const ipsOf = (name: PodName) => {
   const i = Object.keys(floating).indexOf(name);
   return [cluster.podAddress('node1', i), printAddr(addr(cluster.podAddress6('node1', i)))] as const;
 };
-const pod = (name: PodName) => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: {
-    name,
-    namespace: 'default',
-    labels: { app: name },
-    annotations: { 'cni.projectcalico.org/floatingIPs': JSON.stringify(floating[name]) },
-  },
-  spec: { nodeName: 'node1', containers: [{ name: 'c' }] },
-  status: { phase: 'Running', podIP: ipsOf(name)[0], podIPs: ipsOf(name).map(ip => ({ ip })) },
-});
-const isolated = {
-  apiVersion: 'networking.k8s.io/v1',
-  kind: 'NetworkPolicy',
-  metadata: { name: 'isolated', namespace: 'default' },
-  spec: { podSelector: { matchLabels: { app: 'isolated' } }, policyTypes: ['Ingress'] },
-};
+const pod = (name: PodName) =>
+  podOf(name, ipsOf(name), { 'cni.projectcalico.org/floatingIPs': JSON.stringify(floating[name]) });
 const namespaceOf = (name: PodName) => cluster.pod(`default/${name}`).namespace;
 
 async function until(what: string, holds: () => boolean): Promise<void> {

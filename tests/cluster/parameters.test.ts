@@ -5,25 +5,10 @@ import { addr, hostCidr } from '@calico/ip';
 import { fillThreadPool, inNamespace, openKernel } from '@calico/kernel/linux';
 import { probeTcp } from '@calico/lab';
 import { TestCluster } from './cluster.ts';
+import { isolated, podOf } from './manifests.ts';
 
-const pod = (name: string, ip: string) => ({
-  apiVersion: 'v1',
-  kind: 'Pod',
-  metadata: {
-    name,
-    namespace: 'default',
-    labels: { app: name },
-    annotations: { 'cni.projectcalico.org/allowedSourcePrefixes': '["203.0.113.0/24"]' },
-  },
-  spec: { nodeName: 'node1', containers: [{ name: 'c' }] },
-  status: { phase: 'Running', podIP: ip, podIPs: [{ ip }] },
-});
-const isolated = {
-  apiVersion: 'networking.k8s.io/v1',
-  kind: 'NetworkPolicy',
-  metadata: { name: 'isolated', namespace: 'default' },
-  spec: { podSelector: { matchLabels: { app: 'isolated' } }, policyTypes: ['Ingress'] },
-};
+const pod = (name: string, ip: string) =>
+  podOf(name, [ip], { 'cni.projectcalico.org/allowedSourcePrefixes': '["203.0.113.0/24"]' });
 
 let cluster: TestCluster;
 beforeAll(async () => {
