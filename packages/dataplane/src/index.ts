@@ -6,6 +6,7 @@ export {
   dataplaneParameters,
   defaultDataplaneConfig,
 } from './dataplane-config.ts';
+export { EndpointIndex } from './endpoint-index.ts';
 export { type PacketLineNames, packetLine } from './packet-line.ts';
 export { ruleCounter, tableName, tierCounter } from './policy/names.ts';
 export { logGroup, type PolicyCompilerOptions } from './policy/policy-compiler.ts';

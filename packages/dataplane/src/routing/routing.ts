@@ -2,6 +2,7 @@ import type { EndpointId, LocalEndpoint, Message, RouteInfo } from '@calico/calc
 import { printAddr, printCidr } from '@calico/ip';
 import type { Kernel, Link, Route } from '@calico/kernel';
 import { finished, MultiMap } from '@calico/reconcile';
+import { EndpointIndex } from '../endpoint-index.ts';
 import type { RouteState } from '../tables.ts';
 import { ClaimedTable } from './claimed-table.ts';
 import { planRoute, type RouteSurroundings, workloadRoutes } from './route-plan.ts';
@@ -21,9 +22,7 @@ export class Routing {
   readonly #infos = new Map<string, RouteInfo>();
   /** The CIDRs of which a node is the way. */
   readonly #infosOf = new MultiMap<string, string>();
-  readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
-  /** By the name of its interface. */
-  readonly #endpointsOf = new MultiMap<string, EndpointId>();
+  readonly #endpoints = new EndpointIndex();
   /** Who asks for a floating IP. */
   readonly #askersOf = new MultiMap<string, EndpointId>();
   readonly #tunnels: Tunnels;
@@ -93,7 +92,7 @@ export class Routing {
       this.#tunnels.linkChanged(link);
       return;
     }
-    for (const id of this.#endpointsOf.get(link.name)) {
+    for (const id of this.#endpoints.ofInterface(link.name)) {
       this.#dirtySources.add(id);
       // An interface that was down in between has lost its routes.
       this.#routes.doubt(id);
@@ -133,7 +132,7 @@ export class Routing {
     this.#formerOwn.push(this.#config);
     this.#config = config;
     this.#tunnels.reconfigure(config);
-    for (const source of [...this.#endpoints.keys(), ...this.#infos.keys()]) this.#dirtySources.add(source);
+    for (const source of [...this.#endpoints.ids(), ...this.#infos.keys()]) this.#dirtySources.add(source);
     this.resync();
   }
 
@@ -185,15 +184,9 @@ export class Routing {
   }
 
   #setEndpoint(id: EndpointId, endpoint: LocalEndpoint | undefined): void {
-    const before = this.#endpoints.get(id);
-    if (before !== undefined) this.#endpointsOf.delete(before.name, id);
-    for (const { external } of before?.floatingIps ?? []) this.#askersOf.delete(external, id);
-    if (endpoint === undefined) this.#endpoints.delete(id);
-    else {
-      this.#endpoints.set(id, endpoint);
-      this.#endpointsOf.add(endpoint.name, id);
-      for (const { external } of endpoint.floatingIps) this.#askersOf.add(external, id);
-    }
+    for (const { external } of this.#endpoints.get(id)?.floatingIps ?? []) this.#askersOf.delete(external, id);
+    this.#endpoints.set(id, endpoint);
+    for (const { external } of endpoint?.floatingIps ?? []) this.#askersOf.add(external, id);
     this.#dirtySources.add(id);
   }
 

@@ -1,6 +1,6 @@
 import type { EndpointId, LocalEndpoint, Message } from '@calico/calc';
+import { EndpointIndex } from '@calico/dataplane';
 import type { Kernel } from '@calico/kernel';
-import { MultiMap } from '@calico/reconcile';
 
 /** How a pod of this node stands: up while its rules are in force and its interface carries packets. */
 export interface EndpointStatus {
@@ -20,9 +20,7 @@ export interface StatusListener {
 export class EndpointStatuses {
   readonly #kernel: Pick<Kernel, 'link'>;
   readonly #listeners: readonly StatusListener[];
-  readonly #endpoints = new Map<EndpointId, LocalEndpoint>();
-  /** By the name of its interface. */
-  readonly #endpointsOf = new MultiMap<string, EndpointId>();
+  readonly #endpoints = new EndpointIndex();
   readonly #told = new Map<EndpointId, EndpointStatus>();
   /** May have another status, and are not in a write yet. */
   #dirty = new Set<EndpointId>();
@@ -45,7 +43,7 @@ export class EndpointStatuses {
 
   /** An interface came, went or changed. */
   linkChanged(name: string): void {
-    for (const id of this.#endpointsOf.get(name)) this.#dirty.add(id);
+    for (const id of this.#endpoints.ofInterface(name)) this.#dirty.add(id);
   }
 
   /** A write begins: of everything handled so far. */
@@ -64,13 +62,7 @@ export class EndpointStatuses {
   }
 
   #set(id: EndpointId, endpoint: LocalEndpoint | undefined): void {
-    const before = this.#endpoints.get(id);
-    if (before !== undefined) this.#endpointsOf.delete(before.name, id);
-    if (endpoint === undefined) this.#endpoints.delete(id);
-    else {
-      this.#endpoints.set(id, endpoint);
-      this.#endpointsOf.add(endpoint.name, id);
-    }
+    this.#endpoints.set(id, endpoint);
     this.#dirty.add(id);
   }
 
