@@ -1,5 +1,5 @@
-// npm run build: one executable, dist/calico, which is every program of the system.
-import { mkdirSync, renameSync } from 'node:fs';
+// npm run build: one executable, dist/calico, which is every program of the system, and the shim of its CNI plugins beside it.
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { $ } from 'bun';
 import manifest from '../package.json' with { type: 'json' };
@@ -19,3 +19,15 @@ options.push('--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig');
 // Written beside and renamed, so that a lab that runs from the old file keeps it.
 await $`${process.execPath} build ${options} ${entrypoint} --outfile ${`${out}.new`}`.quiet();
 renameSync(`${out}.new`, out);
+
+// Without a C compiler pods start without the shim, 10 ms later.
+const shim = join(root, 'dist', 'calico-cni-shim');
+const source = join(root, 'packages/cni/shim/calico.c');
+const compiled = await $`${process.env.CC ?? 'cc'} -std=gnu17 -O2 -static -s -o ${`${shim}.new`} ${source}`
+  .nothrow()
+  .quiet();
+if (compiled.exitCode === 0) renameSync(`${shim}.new`, shim);
+else {
+  rmSync(shim, { force: true });
+  process.stderr.write(`Built without the shim of the CNI plugins: ${compiled.stderr.toString().trim()}\n`);
+}

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Namespace } from '@calico/kernel';
 import { fillThreadPool, linuxMachine } from '@calico/kernel/linux';
+import { pluginFiles } from '@calico/process/plugin-files';
 import { createCrds, OUR_CRDS, readCrds } from '../../tests/kubernetes/crds.ts';
 import { type KubernetesServer, startKubernetes } from '../../tests/kubernetes/server.ts';
 import { nodeAddress } from './private-network.ts';
@@ -78,7 +79,7 @@ export class BenchNode {
     await fillThreadPool();
     const folder = mkdtempSync(join(tmpdir(), 'calico-bench-node-'));
     for (const name of ['bin', 'lib', 'run']) mkdirSync(join(folder, name));
-    for (const name of ['calico', 'calico-ipam']) symlinkSync(executable, join(folder, 'bin', name));
+    for (const [name, file] of pluginFiles(executable)) symlinkSync(file, join(folder, 'bin', name));
     writeFileSync(join(folder, 'lib', 'nodename'), nodeName);
     const node = new BenchNode(await startKubernetes(), folder);
     try {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pluginFiles } from '@calico/process/plugin-files';
 import { buildKubernetes } from '../kubernetes/build.ts';
 import { type Done, Machine, type Running, until } from '../runtimes/machine.ts';
 
@@ -54,7 +55,7 @@ export class CniNode {
     mkdirSync(bin, { recursive: true });
     for (const name of ['portmap', 'bandwidth', 'host-local'])
       symlinkSync(join(referencePlugins, name), join(bin, name));
-    for (const name of ['calico', 'calico-ipam']) symlinkSync(executable, join(bin, name));
+    for (const [name, file] of pluginFiles(executable)) symlinkSync(file, join(bin, name));
     writeFileSync(machine.path('/var/lib/calico/nodename'), nodeName);
     return new CniNode(machine);
   }

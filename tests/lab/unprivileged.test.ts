@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, cpSync, mkdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { pluginFiles } from '@calico/process/plugin-files';
 import { executable, type Place, RunningLab, run, runLab, runOnce, scratchFolder } from './lab-command.ts';
 import { expectedCells, foundCells, knownPods, oracleFor, readFolder } from './oracle-view.ts';
 
@@ -23,7 +24,8 @@ beforeAll(() => {
   cpSync(join(import.meta.dir, 'testdata/pair/workloads.yaml'), workloads);
   if (!isRoot) return;
   mkdirSync(join(home, 'dist'));
-  cpSync(executable, join(home, 'dist/calico'));
+  for (const file of new Set([executable, ...pluginFiles(executable).values()]))
+    cpSync(file, join(home, 'dist', basename(file)));
   cpSync(examples, join(home, 'examples'), { recursive: true });
   for (const folder of [home, join(home, 'dist')]) chmodSync(folder, 0o755);
 });

@@ -1,5 +1,6 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pluginFiles } from '@calico/process/plugin-files';
 import { buildKubernetes } from '../kubernetes/build.ts';
 import { Machine, type Running, until } from './machine.ts';
 
@@ -159,7 +160,7 @@ export class KubernetesNode {
     for (const plugin of ['loopback', 'portmap', 'bandwidth', 'host-local']) {
       symlinkSync(join(referencePlugins, plugin), join(bin, plugin));
     }
-    for (const plugin of ['calico', 'calico-ipam']) symlinkSync(executable, join(bin, plugin));
+    for (const [plugin, file] of pluginFiles(executable)) symlinkSync(file, join(bin, plugin));
     const calico = calicoPlugin(this.kubeconfig);
     const portmap = { type: 'portmap', snat: true, capabilities: { portMappings: true } };
     const configurations = [

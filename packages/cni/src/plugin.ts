@@ -59,6 +59,22 @@ const realTime: AskTime = {
  * as the CNI specification 1.1.0 says. Gives the exit code: 0, or 1 after an error. Never rejects.
  */
 export async function runCniPlugin(io: PluginIo): Promise<number> {
+  const { exitCode, log } = await answerCall(io, perform);
+  await log?.flush();
+  return exitCode;
+}
+
+/** Does the work of a call that has been checked. Gives what the plugin prints, null for nothing; rejects with CniError. */
+export type Perform = (io: PluginIo, time: AskTime, log: PluginLog, request: CniRequest) => Promise<object | null>;
+
+/** Somebody else has to answer the call: it is not for the process that has it. */
+export class NotHere extends Error {}
+
+/**
+ * Checks a call, has it performed, prints. Gives the exit code, and the log, whose file has not been written yet. Rejects with
+ * NotHere alone, and has printed nothing then.
+ */
+export async function answerCall(io: PluginIo, perform: Perform): Promise<{ exitCode: number; log?: PluginLog }> {
   const time = io.time ?? realTime;
   const startedAt = time.now();
   let version = newestVersion;
@@ -68,7 +84,7 @@ export async function runCniPlugin(io: PluginIo): Promise<number> {
     const command = io.env.CNI_COMMAND ?? '';
     if (command === 'VERSION') {
       print(io, { cniVersion: versionAsked(readStdin(io)), supportedVersions });
-      return 0;
+      return { exitCode: 0 };
     }
     const known = asCommand(command);
     const parameters = readParameters(known, io.env);
@@ -88,16 +104,15 @@ export async function runCniPlugin(io: PluginIo): Promise<number> {
     io.onPhase?.('answered');
     if (output !== null) print(io, output);
     log.info({ ...fields, ms: Math.round(time.now() - startedAt) }, 'CNI call done');
-    return 0;
+    return { exitCode: 0, log };
   } catch (error) {
+    if (error instanceof NotHere) throw error;
     const code = error instanceof CniError ? error.code : errorCodes.internal;
     const details = error instanceof CniError ? error.details : undefined;
     const msg = error instanceof Error ? error.message : String(error);
     print(io, { cniVersion: version, code, msg, ...(details === undefined ? {} : { details }) });
     log?.error({ ...fields, code, ...(details === undefined ? {} : { details }), error: msg }, 'CNI call failed');
-    return 1;
-  } finally {
-    await log?.flush();
+    return log === undefined ? { exitCode: 1 } : { exitCode: 1, log };
   }
 }
 
@@ -143,7 +158,8 @@ async function withDelegates(io: PluginIo, log: PluginLog, request: CniRequest, 
   }
 }
 
-async function asked(ask: Ask, request: CniRequest): Promise<Exclude<CniAnswer, { error: unknown }>> {
+/** What the agent answers, but for failures, which reject with CniError. */
+export async function asked(ask: Ask, request: CniRequest): Promise<Exclude<CniAnswer, { error: unknown }>> {
   const answer = await ask(request);
   if (!('error' in answer)) return answer;
   throw new CniError(answer.error.code, answer.error.msg, answer.error.details);

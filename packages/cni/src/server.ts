@@ -1,11 +1,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { placeSocket } from '@calico/process/private-socket';
 import type { Clock } from '@calico/reconcile';
+import { answerShim } from './answer-shim.ts';
 import { errorCodes } from './cni-error.ts';
 import type { CniLog } from './deps.ts';
 import type { CniHandler } from './handler.ts';
 import { parseRequest } from './parse-request.ts';
-import type { CniAnswer } from './protocol.ts';
+import type { CniAnswer, CniRequest } from './protocol.ts';
+import { parseShimCall, type ShimCall, shimCallSize } from './shim-call.ts';
 
 /** How a CNI server listens. */
 export interface CniServerOptions {
@@ -31,8 +33,8 @@ export interface CniServer {
 const largestRequest = 1 << 20;
 
 /**
- * Listens for calls of the plugin: a line of JSON each way per connection. A socket that an agent which is gone has left is
- * replaced; rejects when a living one listens there.
+ * Listens for calls, one per connection: of the plugin, a line of JSON each way, and of the shim before it. A socket that an agent which is
+ * gone has left is replaced; rejects when a living one listens there.
  */
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
   const open = new Set<Socket>();
@@ -70,22 +72,34 @@ const busy = new WeakSet<Socket>();
 
 async function serve(socket: Socket, options: CniServerOptions): Promise<void> {
   const { handler, log, requestTimeoutMs = 5_000, answerTimeoutMs = 90_000, clock = realClock } = options;
-  const line = await readLine(socket, requestTimeoutMs, clock);
-  if (line === undefined) return;
+  const call = await readCall(socket, requestTimeoutMs, clock);
+  if (call === undefined) return;
   busy.add(socket);
-  const answer = await answerTo(line, handler, answerTimeoutMs, clock);
-  if (socket.destroyed) log.info({}, 'The caller of a CNI call went away before its answer');
-  else socket.end(`${JSON.stringify(answer)}\n`);
+  const timely: CniHandler = request => inTime(request, handler, answerTimeoutMs, clock);
+  if (typeof call === 'string') {
+    const request = parseRequest(call);
+    answer(socket, `${JSON.stringify('error' in request ? request : await timely(request))}\n`, log);
+    return;
+  }
+  const done = await answerShim(call, timely);
+  // Without an answer the shim becomes the whole plugin.
+  if (done === undefined) socket.end();
+  else answer(socket, done.text, log);
+  await done?.log?.flush();
 }
 
-async function answerTo(
-  line: string,
+function answer(socket: Socket, text: string, log: CniLog): void {
+  if (socket.destroyed) log.info({}, 'The caller of a CNI call went away before its answer');
+  else socket.end(text);
+}
+
+/** What the handler answers, or CNI error 11 when it takes too long. */
+async function inTime(
+  request: CniRequest,
   handler: CniHandler,
   timeoutMs: number,
   clock: Pick<Clock, 'setTimeout'>,
 ): Promise<CniAnswer> {
-  const request = parseRequest(line);
-  if ('error' in request) return request;
   const late = Promise.withResolvers<CniAnswer>();
   const timer = clock.setTimeout(() => {
     const msg = `Cannot ${request.command} network: not done within ${timeoutMs / 1000} s; it goes on`;
@@ -98,32 +112,45 @@ async function answerTo(
   }
 }
 
-/** The first line that a caller sends; undefined when it sends none in time, or too much. */
-function readLine(socket: Socket, timeoutMs: number, clock: Pick<Clock, 'setTimeout'>): Promise<string | undefined> {
+/** What a caller asks: a line of JSON, or a call by the shim. Undefined when it says nothing whole in time, or too much. */
+function readCall(
+  socket: Socket,
+  timeoutMs: number,
+  clock: Pick<Clock, 'setTimeout'>,
+): Promise<string | ShimCall | undefined> {
   return new Promise(resolve => {
     const chunks: Uint8Array[] = [];
     let size = 0;
-    const end = (line: string | undefined): void => {
+    /** Known once the first line is in whole. */
+    let line: string | undefined;
+    /** Where a call by the shim begins and ends. */
+    let [start, stop] = [0, 0];
+    const end = (call: string | ShimCall | undefined): void => {
       timer.cancel();
-      resolve(line);
-      if (line === undefined) socket.destroy();
+      resolve(call);
+      if (call === undefined) socket.destroy();
     };
     const timer = clock.setTimeout(() => end(undefined), timeoutMs);
     socket.on('data', (chunk: Uint8Array) => {
       chunks.push(chunk);
       size += chunk.length;
-      if (size > largestRequest) end(undefined);
-      else if (chunk.includes(NEWLINE)) end(firstLine(Buffer.concat(chunks)));
+      if (size > largestRequest) return end(undefined);
+      if (line === undefined) {
+        if (!chunk.includes(NEWLINE)) return;
+        const bytes = Buffer.concat(chunks);
+        start = bytes.indexOf(NEWLINE) + 1;
+        line = bytes.toString('utf8', 0, start - 1);
+        const shimSize = shimCallSize(line);
+        if (shimSize === undefined) return end(line);
+        stop = start + shimSize;
+      }
+      if (size >= stop) end(parseShimCall(Buffer.concat(chunks).subarray(start, stop)));
     });
     socket.on('close', () => end(undefined));
   });
 }
 
 const NEWLINE = 10;
-
-function firstLine(bytes: Buffer): string {
-  return bytes.toString('utf8', 0, bytes.indexOf(NEWLINE));
-}
 
 async function listen(server: Server, path: string): Promise<void> {
   try {

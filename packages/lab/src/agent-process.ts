@@ -4,6 +4,7 @@ import { Node } from '@calico/api';
 import { type Client, isAlreadyExists } from '@calico/datastore';
 import type { Namespace } from '@calico/kernel';
 import { inNamespace } from '@calico/kernel/linux';
+import { pluginFiles } from '@calico/process/plugin-files';
 import type { Subprocess } from 'bun';
 import { httpGet } from './http-in-namespace.ts';
 import type { NodePlan } from './plan.ts';
@@ -30,7 +31,8 @@ export class NodeAgent {
     this.namespace = namespace;
     this.#folder = folder;
     for (const name of ['run', 'lib', 'bin']) mkdirSync(join(folder, name), { recursive: true, mode: 0o755 });
-    for (const name of ['calico', 'calico-ipam', 'calicoctl']) symlinkSync(setup.executable, join(folder, 'bin', name));
+    symlinkSync(setup.executable, join(folder, 'bin', 'calicoctl'));
+    for (const [name, file] of pluginFiles(setup.executable)) symlinkSync(file, join(folder, 'bin', name));
   }
 
   /** The CNI plugin as the kubelet calls it. */

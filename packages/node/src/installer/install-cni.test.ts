@@ -63,6 +63,14 @@ describe('installCni puts programs', () => {
     expect(readlinkSync(join(root, bin, 'calico-ipam'))).toBe('calico');
   });
 
+  test('with the shim where there is one, and the executable under the name by which it is found', async () => {
+    put('image/bin/calico-cni-shim', 'shim 1', 0o755);
+    await install();
+    expect(names(bin)).toEqual(['calico', 'calico-ipam', 'calico-plugin']);
+    expect([read(`${bin}/calico`), read(`${bin}/calico-ipam`)]).toEqual(['shim 1', 'shim 1']);
+    expect(statSync(join(root, bin, 'calico-plugin')).ino).toBe(statSync(join(root, 'image/bin/calico')).ino);
+  });
+
   test('in place of others, also of links, through which nothing is written', async () => {
     put('elsewhere', 'not ours');
     symlinkSync(join(root, 'elsewhere'), join(root, bin, 'calico'));

@@ -1,5 +1,6 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { pluginFiles } from '@calico/process/plugin-files';
 import { replaceFile, unfinished } from '../files/replace-file.ts';
 import type { NodeLog } from '../log.ts';
 import { badVariable, NodeError } from '../node-error.ts';
@@ -15,7 +16,7 @@ export interface InstallDeps {
   readonly env: Environment;
   /** What the paths below begin with: empty, or a folder that stands for the machine. */
   readonly root: string;
-  /** The executable that is every program. */
+  /** The executable that is every program; the plugins' shim may lie beside it. */
   readonly executable: string;
   readonly hostname: string;
   /** Our own service account, where we run in a pod: its token, and how to have one made for the plugin. */
@@ -106,6 +107,7 @@ function installPrograms(deps: InstallDeps): boolean {
       `Cannot install the CNI plugin: none of ${binDirs.join(', ')} can be written; mount the host's folder of plugins there, or have calico and calico-ipam there already and set UPDATE_CNI_BINARIES=false`,
     );
   }
+  const files = pluginFiles(executable);
   const extras = join(root, extrasDir);
   const others = existsSync(extras) ? readdirSync(extras) : [];
   for (const folder of writable) {
@@ -114,10 +116,12 @@ function installPrograms(deps: InstallDeps): boolean {
       if (!update && existsSync(target)) return log.info({ target }, 'Left a program as it is');
       log.info({ target, how: place(target) }, 'Installed a program');
     };
-    install('calico', target => installProgram(executable, target));
+    for (const [name, file] of files) {
+      if (name !== 'calico-ipam') install(name, target => installProgram(file, target));
+    }
     install('calico-ipam', target => installAlias(join(folder, 'calico'), target));
     for (const name of others) {
-      if (['install', ...programs, ...skipped].includes(name)) continue;
+      if (['install', ...files.keys(), ...skipped].includes(name)) continue;
       install(name, target => installProgram(join(extras, name), target));
     }
   }
