@@ -10,8 +10,8 @@ const code = await runCniPlugin({
   stdout: { write: text => writeSync(1, text) },
   stderr: { write: text => writeSync(2, text) },
   argv0: 'calico',
-  standalone: (config, log) =>
-    openStandalone(config, process.env, log, { onPhase: pauseHere, ipamClient: pausingClient }),
+  standalone: (request, log) =>
+    openStandalone(request, process.env, log, { onPhase: pauseHere, ipamClient: pausingClient }),
   onPhase: phase => pauseHere(`plugin ${phase}`),
 });
 process.exit(code);

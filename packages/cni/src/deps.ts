@@ -52,8 +52,8 @@ export interface CniDeps {
   readonly datastoreType: 'kubernetes' | 'etcdv3';
   /** The API of Kubernetes, for pods, namespaces and nodes; undefined where there is none. */
   readonly kubernetes: Client | undefined;
-  /** What a watch says of ClusterInformation's datastoreReady; undefined, or without it, the datastore is asked. */
-  datastoreReady?(): boolean | undefined;
+  /** What a watch or an earlier read says of ClusterInformation's datastoreReady; undefined, or without it, the datastore is asked. */
+  datastoreReady?(): boolean | Promise<boolean> | undefined;
   /** What a watch shows of a pod of this node, with its namespace; undefined, or without it, the API is asked. */
   seenPod?(pod: PodName): SeenPod | undefined;
   readonly ipam: CniIpam;

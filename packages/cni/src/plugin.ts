@@ -17,7 +17,8 @@ import {
 } from './plugin-input.ts';
 import { openPluginLog, type PluginLog } from './plugin-log.ts';
 
-export type { Config as PluginConfig, PluginLog };
+export type { CniRequest, PluginLog };
+export { CniError, errorCodes };
 
 import type { CniAnswer, CniRequest } from './protocol.ts';
 import { newestVersion, supportedVersions } from './versions.ts';
@@ -40,8 +41,8 @@ export interface PluginIo {
   readonly stderr: { write(text: string): unknown };
   /** The name the program was called by, with or without its folder: `calico-ipam` is the IPAM plugin alone. */
   readonly argv0: string;
-  /** Opens what does the work in this very process, for `"agent": "none"`; without it such a configuration is refused. */
-  standalone?(config: Config, log: PluginLog): Promise<{ readonly ask: Ask; close(): Promise<void> }>;
+  /** Opens what does the work of a request in this very process, for `"agent": "none"`; without it such a configuration is refused. */
+  standalone?(request: CniRequest, log: PluginLog): Promise<{ readonly ask: Ask; close(): Promise<void> }>;
   /** The machine's clock unless given. */
   readonly time?: AskTime;
   /** Told what has just been done: `asked`, `delegated`, `answered`. Tests end the process there. */
@@ -126,7 +127,7 @@ async function perform(io: PluginIo, time: AskTime, log: PluginLog, request: Cni
   if (io.standalone === undefined) {
     throw new CniError(errorCodes.invalidConfig, 'Cannot work without an agent: agent is "none"; allowed: a socket');
   }
-  const standalone = await io.standalone(config, log);
+  const standalone = await io.standalone(request, log);
   try {
     return await withDelegates(io, log, request, standalone.ask);
   } finally {

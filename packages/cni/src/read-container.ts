@@ -1,7 +1,8 @@
-import { ClusterInformation, IPAMConfiguration, Namespace, Pod } from '@calico/api';
+import { IPAMConfiguration, Namespace, Pod } from '@calico/api';
 import { isNotFound } from '@calico/datastore';
 import type { CniCall } from './cni-call.ts';
 import { CniError, errorCodes } from './cni-error.ts';
+import { readDatastoreReady } from './datastore-ready.ts';
 import type { CniDeps } from './deps.ts';
 import { type EndpointEntry, podEntry, storedEntry } from './endpoint-entry.ts';
 import type { NetworkConfig } from './network-config.ts';
@@ -27,7 +28,7 @@ export async function readContainer(deps: CniDeps, call: CniCall, config: Networ
   const [pod, namespace, isReady, stored] = await Promise.all([
     isThisPod ? seen.pod : asksPod ? api?.get(Pod, name) : undefined,
     isThisPod ? seen.namespace : asksPod ? api?.get(Namespace, { name: name.namespace }).catch(absent) : undefined,
-    deps.datastoreReady?.() ?? readReady(client),
+    deps.datastoreReady?.() ?? readDatastoreReady(client),
     datastoreType === 'etcdv3' ? storedEntry(deps, endpointKey(deps, call)) : undefined,
   ]);
   if (!isReady) {
@@ -41,11 +42,6 @@ export async function readContainer(deps: CniDeps, call: CniCall, config: Networ
   if (entry === undefined)
     throw new CniError(errorCodes.internal, `Cannot set up ${call.workload.title}: it has no entry`);
   return { pod, namespace, entry };
-}
-
-async function readReady(client: CniDeps['client']): Promise<boolean> {
-  const cluster = await client.get(ClusterInformation, { name: 'default' }).catch(absent);
-  return cluster?.spec.datastoreReady !== false;
 }
 
 /** What a DEL needs: where the endpoint is noted, undefined when nowhere on this node. */

@@ -109,13 +109,20 @@ export class Ipam {
 
   /** Gives out addresses, IPv4 first. Rejects with NoPool when no pool may serve the request, HandleExists if that matters. */
   async autoAssign(request: AutoAssignRequest): Promise<AutoAssignResult> {
-    const settings = await this.#settings.read();
+    const [settings] = await Promise.all([this.#settings.read(), this.#loadBlocksFor(request)]);
     const nodeLabels = await this.#labelsOf(request, settings);
     const ipv4 = await this.#family(4, request, settings, nodeLabels);
     // Whoever got an IPv4 address made the handle.
     const rest = ipv4.addresses.length > 0 ? { ...request, newHandle: false } : request;
     const ipv6 = await this.#family(6, rest, settings, nodeLabels);
     return { ipv4: ipv4.addresses, ipv6: ipv6.addresses, notes: [...ipv4.notes, ...ipv6.notes] };
+  }
+
+  /** What is known of the owner's blocks does not depend on the settings. */
+  async #loadBlocksFor({ node, intendedUse, ipv4, ipv6 }: AutoAssignRequest): Promise<void> {
+    const owner = ownerOf(node, intendedUse);
+    const families = [...(ipv4 > 0 ? [4 as const] : []), ...(ipv6 > 0 ? [6 as const] : [])];
+    await Promise.all(families.map(family => this.#blocksOf(owner, family).load()));
   }
 
   async #family(

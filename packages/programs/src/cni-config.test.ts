@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
-import type { PluginConfig } from '@calico/cni/plugin';
+import type { CniRequest } from '@calico/cni/plugin';
 import { pluginDatastore } from './cni-config.ts';
 
-const read = (config: object) => pluginDatastore(config as PluginConfig, { ETCD_ENDPOINTS: 'http://a:2379' });
+const read = (config: object) => pluginDatastore(config as CniRequest['config'], { ETCD_ENDPOINTS: 'http://a:2379' });
 
 describe('the datastore of a network configuration', () => {
   test('comes before the environment, field by field, and bounds the requests', () => {

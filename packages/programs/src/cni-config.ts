@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { CniError, errorCodes } from '@calico/cni';
+import { CniError, errorCodes } from '@calico/cni/plugin';
 import { type DatastoreConfig, type Environment, environmentConfig } from './datastore/config.ts';
 
 /** A network configuration as it came. */

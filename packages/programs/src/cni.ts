@@ -90,6 +90,6 @@ function processIo(calledAs: string): PluginIo {
     stdout: { write: text => writeSync(1, text) },
     stderr: { write: text => writeSync(2, text) },
     argv0: calledAs,
-    standalone: async (config, log) => (await import('./cni-standalone.ts')).openStandalone(config, process.env, log),
+    standalone: async (request, log) => (await import('./cni-standalone.ts')).openStandalone(request, process.env, log),
   };
 }
