@@ -159,13 +159,19 @@ class Cluster {
     const world = this.#world;
     const asking = world.nodes.get(node);
     if (asking === undefined) return;
+    const noted = asking.tunnel;
     const agent = this.#ours(node);
     const who = `tunnel of ${node}`;
     world.ledger.take(who);
     await attempt(async () => {
-      const given = await agent.run(() => agent.ipam.ensureTunnelAddress({ node, kind: 'vxlan', nodeLabels: {} }));
+      const given = await agent.run(() =>
+        agent.ipam.ensureTunnelAddress({ node, kind: 'vxlan', nodeLabels: {}, noted }),
+      );
       if (given === CRASHED || given === undefined || world.nodes.get(node) !== asking) return;
       const address = printAddr(given);
+      asking.tunnel = address;
+      // Two may have asked, and have the same.
+      world.ledger.take(who);
       world.judge(() => world.ledger.give(address, { who, handle: `vxlan-tunnel-addr-${node}` }));
     });
   }
@@ -204,9 +210,20 @@ class Cluster {
         const requireEmpty = world.chance(0.5);
         await attempt(() => admin.run(() => admin.ipam.releaseAffinity({ node: name, requireEmpty })));
       }
-      if (act === 'delete node') this.#nodes.find(node => node.name === name)?.destroy();
+      if (act === 'delete node') await this.#deleteNode(name);
       if (act === 'strict') world.config = { ...world.config, strictAffinity: !world.config.strictAffinity };
     }
+  }
+
+  /** The node goes with all that ran there; its object may come back at once, of a machine that runs on. */
+  async #deleteNode(name: string): Promise<void> {
+    const world = this.#world;
+    this.#nodes.find(node => node.name === name)?.destroy();
+    if (world.chance(0.5)) return;
+    await this.#pause(20);
+    world.note(() => `node ${name} is back`);
+    world.nodes.set(name, { labels: {} });
+    await this.#askForTunnel(name);
   }
 
   /** Time passes, mostly little, now and then much. */

@@ -39,13 +39,20 @@ export interface Weather {
 /** A run needs some hundreds. */
 const MAX_OPERATIONS = 10_000;
 
+/** A node as the API has it. */
+export interface SimNodeObject {
+  readonly labels: Record<string, string>;
+  /** What it says the address of its tunnel is. */
+  tunnel?: string;
+}
+
 /** What one run is about: the datastore, the cluster around it, time, chance, and whose turn it is. */
 export class World {
   readonly random: Random;
   readonly turns: Turns;
   readonly ledger = new Ledger();
   readonly store: SimStore;
-  readonly nodes = new Map<string, { readonly labels: Record<string, string> }>();
+  readonly nodes = new Map<string, SimNodeObject>();
   readonly pods = new Map<string, Pod>();
   /** Names and containers are never the same again. */
   podsSoFar = 0;

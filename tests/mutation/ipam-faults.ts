@@ -15,6 +15,13 @@ export const ipamFaults: readonly Fault[] = [
     noticedBy: `${ipam}/ipam.test.ts`,
   },
   {
+    name: 'ipam: the address of a tunnel is taken over without a write',
+    file: `${ipam}/tunnel-address.ts`,
+    find: 'printAddr(present) === noted || (await ipam.takeOver(present, handle))',
+    replace: 'printAddr(present) !== undefined',
+    noticedBy: `${ipam}/ipam.test.ts`,
+  },
+  {
     name: 'ipam: a lost answer is not looked for',
     file: `${ipam}/assignment.ts`,
     find: 'return mine ? ordinals : undefined;',

@@ -149,6 +149,13 @@ function take(block: IPAMBlock, ordinals: readonly number[], claim: Claim): IPAM
   return withSpec(block, { allocations, unallocated, attributes, sequenceNumberForAllocation: sequences });
 }
 
+/** An address in use as if it were given out only now: a release that goes by the earlier assignment fails. */
+export function renew(block: IPAMBlock, ordinal: number): IPAMBlock {
+  const { sequenceNumberForAllocation } = block.spec;
+  const renewed = { ...sequenceNumberForAllocation, [ordinal]: sequenceNumber(block) };
+  return withSpec(block, { sequenceNumberForAllocation: renewed });
+}
+
 /** Notes other owners of an address in use: the active one, and the other of a live migration. */
 export function withOwners(
   block: IPAMBlock,

@@ -399,6 +399,37 @@ describe('ensureTunnelAddress', () => {
     expect(await ipam.ensureTunnelAddress({ ...request, kind: 'vxlan-v6' })).toBeUndefined();
   });
 
+  test('takes over what the Node does not name, so that who was about to release it fails, and writes nothing else', async () => {
+    const world = newWorld();
+    await world.pool('a', { cidr: '10.1.0.0/24', vxlanMode: 'Always' });
+    const request = { node: 'node-1', kind: 'vxlan' as const, nodeLabels: {} };
+    const address = await world.open().ensureTunnelAddress(request);
+    if (address === undefined) throw new Error('no address');
+    // The Node was gone, a collector has looked, and now it is back.
+    const { handle, sequenceNumber } = await world.open().lookup(address);
+    const planned = [{ address, ...(handle && { handle }), ...(sequenceNumber !== undefined && { sequenceNumber }) }];
+    expect(await world.open().ensureTunnelAddress(request)).toEqual(address);
+    await expect(world.open().releaseIps(planned)).rejects.toMatchObject({ code: 'Conflict' });
+    const { blocks } = await everything(world);
+    expect(await world.open().ensureTunnelAddress({ ...request, noted: printAddr(address) })).toEqual(address);
+    expect((await everything(world)).blocks).toEqual(blocks);
+  });
+
+  test('of two addresses keeps the one that was given out first', async () => {
+    const world = newWorld();
+    await world.pool('a', { cidr: '10.1.0.0/24', vxlanMode: 'Always' });
+    const handle = 'vxlan-tunnel-addr-node-1';
+    const attributes = { node: 'node-1', type: 'vxlanTunnelAddress' };
+    const give = (text: string) =>
+      world.open().assignIp({ address: addr(text), handle, attributes, node: 'node-1', intendedUse: 'Tunnel' });
+    await give('10.1.0.9');
+    await give('10.1.0.8');
+    const request = { node: 'node-1', kind: 'vxlan' as const, nodeLabels: {} };
+    expect(await world.open().ensureTunnelAddress(request)).toEqual(addr('10.1.0.9'));
+    expect(await world.open().addressesByHandle(handle)).toHaveLength(1);
+    expect(await world.open().check()).toEqual([]);
+  });
+
   test('gives two agents of one node the same address', async () => {
     const world = newWorld();
     await world.pool('a', { cidr: '10.1.0.0/24', ipipMode: 'Always' });

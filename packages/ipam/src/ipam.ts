@@ -1,4 +1,4 @@
-import { type IPAMConfiguration, Node } from '@calico/api';
+import { type IPAMBlock, type IPAMConfiguration, Node } from '@calico/api';
 import { type Client, isNotFound } from '@calico/datastore';
 import {
   type Addr,
@@ -19,7 +19,7 @@ import type { Labels } from '@calico/selector';
 import { Affinities } from './affinities.ts';
 import { Assignment } from './assignment.ts';
 import { AutoAssign, type FamilyResult } from './auto-assign.ts';
-import { blockCidr, collectCooled, ordinalsOfHandle, stateOf } from './block.ts';
+import { blockCidr, collectCooled, ordinalsOfHandle, renew, stateOf } from './block.ts';
 import type { BlockCell } from './block-cell.ts';
 import { BlockCells } from './block-cells.ts';
 import { blocksFrom } from './block-order.ts';
@@ -385,6 +385,30 @@ export class Ipam {
     const settings = await this.#settings.read();
     const nodeLabels = await this.#labelsOf({ ...request, intendedUse: 'Tunnel' }, settings);
     return await ensureTunnelAddress(this, { ...request, nodeLabels, pools: settings.pools });
+  }
+
+  /**
+   * Takes an address over that a handle has already, so that nobody releases it who has seen it before. Gives false when the handle
+   * does not have it, or has more of its block.
+   */
+  async takeOver(address: Addr, handle: string): Promise<boolean> {
+    const cell = await this.#cellOf(address, (await this.#settings.read()).pools);
+    if (cell === undefined) return false;
+    const ordinal = Number(ordinalOf(cell.cidr, address));
+    const isItsOnly = (block: IPAMBlock) => ordinalsOfHandle(block, handle).join() === String(ordinal);
+    try {
+      return await cell.submit({
+        apply: before => ({
+          block: isItsOnly(before) ? renew(before, ordinal) : before,
+          result: isItsOnly(before),
+          // Done once more, it does no harm.
+          landed: () => undefined,
+        }),
+      });
+    } catch (err) {
+      if (isIpamError(err, 'NotFound')) return false;
+      throw err;
+    }
   }
 
   /** Makes a handle count what it has, when `check` finds that it counts more. */

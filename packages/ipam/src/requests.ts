@@ -87,6 +87,11 @@ export interface TunnelRequest {
   readonly kind: TunnelKind;
   /** Read from the Node when absent and some pool asks. */
   readonly nodeLabels?: Labels;
+  /**
+   * What the Node's object says the address is. One that it does not say is taken over by a write: the address may be one of an earlier
+   * Node of the name, which a collector is about to release.
+   */
+  readonly noted?: string | undefined;
 }
 
 /** Whose an address is. */

@@ -29,11 +29,13 @@ export async function allocateTunnelAddresses(name: string, deps: TunnelDeps): P
     return true;
   };
   const nodeLabels = node.metadata.labels ?? {};
+  const before = tunnelAddressesOf(node);
   const found: Addresses = {};
   const failures: unknown[] = [];
   const settle = async (kind: TunnelKind): Promise<void> => {
     try {
-      if (runs(kind)) found[kind] = print(await ipam.ensureTunnelAddress({ node: name, kind, nodeLabels }));
+      if (runs(kind))
+        found[kind] = print(await ipam.ensureTunnelAddress({ node: name, kind, nodeLabels, noted: before[kind] }));
       else {
         await release(kind, name, ipam);
         found[kind] = undefined;
@@ -44,7 +46,6 @@ export async function allocateTunnelAddresses(name: string, deps: TunnelDeps): P
     }
   };
   await Promise.all(TUNNEL_KINDS.map(settle));
-  const before = tunnelAddressesOf(node);
   const wanted = { ...before, ...found };
   if (JSON.stringify(wanted) !== JSON.stringify(before)) {
     await nodes.change(name, current => withTunnelAddresses(current, wanted));
