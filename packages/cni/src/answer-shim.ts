@@ -1,3 +1,5 @@
+import type { LogFile } from '@calico/process/log-file';
+import type { LogFiles } from '@calico/process/log-files';
 import type { CniHandler } from './handler.ts';
 import { answerCall, asked, NotHere, type Perform } from './plugin.ts';
 import { isStandalone, socketPathOf } from './plugin-input.ts';
@@ -12,6 +14,7 @@ import { printShimAnswer, type ShimCall } from './shim-call.ts';
 export async function answerShim(
   call: ShimCall,
   handler: CniHandler,
+  logFiles: Pick<LogFiles, 'append'>,
 ): Promise<{ readonly text: string; readonly log: PluginLog | undefined } | undefined> {
   let [stdout, stderr] = ['', ''];
   const io = {
@@ -20,6 +23,7 @@ export async function answerShim(
     argv0: call.argv0,
     stdout: { write: (text: string) => (stdout += text) },
     stderr: { write: (text: string) => (stderr += text) },
+    appendToLog: (file: LogFile, lines: string) => logFiles.append(file, lines),
   };
   const perform: Perform = async (_io, _time, _log, request) => {
     if (isStandalone(request.config) || socketPathOf(request.config, call.env) !== call.socketPath) throw new NotHere();

@@ -14,6 +14,14 @@ export interface PluginLog {
   flush(): Promise<void>;
 }
 
+/** Appends whole lines to a log's file. @param wallTime ms since 1970. */
+export type AppendToLog = (file: LogFile, lines: string, wallTime: number) => Promise<void>;
+
+async function appendNow(file: LogFile, lines: string, wallTime: number): Promise<void> {
+  const { appendToLog } = await import('@calico/process/log-file');
+  await appendToLog(file, lines, new Date(wallTime));
+}
+
 /** pino's numbers, as the lines are made from them. */
 const levels = { debug: 20, info: 30, warn: 40, error: 50 } as const;
 /** What `log_level` may say, in any case. */
@@ -26,6 +34,7 @@ export function openPluginLog(
   config: Fields,
   stderr: { write(text: string): unknown },
   wallTime: () => number,
+  append: AppendToLog = appendNow,
 ): PluginLog {
   const least = levelOf(config.log_level);
   const file = fileOf(config);
@@ -51,8 +60,7 @@ export function openPluginLog(
     async flush() {
       if (file === undefined || lines === '') return;
       try {
-        const { appendToLog } = await import('@calico/process/log-file');
-        await appendToLog(file, lines, new Date(wallTime()));
+        await append(file, lines, wallTime());
       } catch (error) {
         stderr.write(`Cannot write log file ${file.path}: ${error instanceof Error ? error.message : error}\n`);
       }

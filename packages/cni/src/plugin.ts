@@ -15,7 +15,7 @@ import {
   socketPathOf,
   versionAsked,
 } from './plugin-input.ts';
-import { openPluginLog, type PluginLog } from './plugin-log.ts';
+import { type AppendToLog, openPluginLog, type PluginLog } from './plugin-log.ts';
 
 export type { CniRequest, PluginLog };
 export { CniError, errorCodes };
@@ -43,6 +43,8 @@ export interface PluginIo {
   readonly argv0: string;
   /** Opens what does the work of a request in this very process, for `"agent": "none"`; without it such a configuration is refused. */
   standalone?(request: CniRequest, log: PluginLog): Promise<{ readonly ask: Ask; close(): Promise<void> }>;
+  /** Writes to the log's file; this process does, and waits for the disk, unless given. */
+  readonly appendToLog?: AppendToLog;
   /** The machine's clock unless given. */
   readonly time?: AskTime;
   /** Told what has just been done: `asked`, `delegated`, `answered`. Tests end the process there. */
@@ -169,7 +171,7 @@ export async function asked(ask: Ask, request: CniRequest): Promise<Exclude<CniA
 /** Bad log fields refuse everything but a DEL, which has to succeed whatever else the configuration says. */
 function openLog(io: PluginIo, command: string, config: Config, time: AskTime): PluginLog {
   try {
-    return openPluginLog(config, io.stderr, () => time.wallTime());
+    return openPluginLog(config, io.stderr, () => time.wallTime(), io.appendToLog);
   } catch (error) {
     if (command !== 'DEL') throw error;
     return openPluginLog({}, io.stderr, () => time.wallTime());

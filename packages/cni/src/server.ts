@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
+import { LogFiles } from '@calico/process/log-files';
 import { placeSocket } from '@calico/process/private-socket';
 import type { Clock } from '@calico/reconcile';
 import { answerShim } from './answer-shim.ts';
@@ -15,6 +16,8 @@ export interface CniServerOptions {
   readonly socketPath: string;
   readonly handler: CniHandler;
   readonly log: CniLog;
+  /** Where calls by the shim have their logs written; files of its own unless given. */
+  readonly logFiles?: Pick<LogFiles, 'append'>;
   /** How long a caller may take for its request, in milliseconds; 5000 unless given. */
   readonly requestTimeoutMs?: number;
   /** How long a call may take; then the caller gets CNI error 11 while the work goes on. 90000 unless given. */
@@ -39,12 +42,13 @@ const largestRequest = 1 << 20;
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
   const open = new Set<Socket>();
   const calls = new Set<Promise<void>>();
+  const logFiles = options.logFiles ?? new LogFiles(() => Date.now());
   const server = createServer(socket => {
     open.add(socket);
     socket.on('close', () => open.delete(socket));
     // A caller that went away needs no answer; its call goes on.
     socket.on('error', () => socket.destroy());
-    const call = serve(socket, options).finally(() => calls.delete(call));
+    const call = serve(socket, options, logFiles).finally(() => calls.delete(call));
     calls.add(call);
   });
   const takeAway = await placeSocket(options.socketPath, own => listen(server, own));
@@ -70,7 +74,7 @@ const realClock: Pick<Clock, 'setTimeout'> = {
 /** Sockets whose request has come in whole. */
 const busy = new WeakSet<Socket>();
 
-async function serve(socket: Socket, options: CniServerOptions): Promise<void> {
+async function serve(socket: Socket, options: CniServerOptions, logFiles: Pick<LogFiles, 'append'>): Promise<void> {
   const { handler, log, requestTimeoutMs = 5_000, answerTimeoutMs = 90_000, clock = realClock } = options;
   const call = await readCall(socket, requestTimeoutMs, clock);
   if (call === undefined) return;
@@ -81,7 +85,7 @@ async function serve(socket: Socket, options: CniServerOptions): Promise<void> {
     answer(socket, `${JSON.stringify('error' in request ? request : await timely(request))}\n`, log);
     return;
   }
-  const done = await answerShim(call, timely);
+  const done = await answerShim(call, timely, logFiles);
   // Without an answer the shim becomes the whole plugin.
   if (done === undefined) socket.end();
   else answer(socket, done.text, log);

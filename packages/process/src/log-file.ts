@@ -1,13 +1,5 @@
-import {
-  appendFileSync,
-  createReadStream,
-  createWriteStream,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { appendFile, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 
 /** A file that one process or many short ones write to, and how much of it is kept. */
 export interface LogFile {
@@ -23,28 +15,28 @@ export interface LogFile {
 const PACKED = '.zst';
 
 /**
- * Appends lines, before the call returns; a file that is full is put aside first, packed with zstd, and what is too old or too
- * much goes. Rejects when something of it cannot be.
+ * Appends lines; a file that is full is put aside first, packed with zstd, and what is too old or too much goes. Rejects when
+ * something of it cannot be.
  */
 export async function appendToLog(file: LogFile, lines: string, now: Date): Promise<void> {
   const folder = file.path.slice(0, file.path.lastIndexOf('/')) || '/';
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
-  const size = statSync(file.path, { throwIfNoEntry: false })?.size ?? 0;
+  await mkdir(folder, { recursive: true, mode: 0o755 });
+  const size = (await statOf(file.path))?.size ?? 0;
   const full = size > 0 && size + Buffer.byteLength(lines) > file.maxBytes;
-  const aside = full ? putAside(file, now) : undefined;
-  appendFileSync(file.path, lines, { mode: 0o644 });
+  const aside = full ? await putAside(file, now) : undefined;
+  await appendFile(file.path, lines, { mode: 0o644 });
   if (aside === undefined) return;
   await pack(aside);
-  prune(file, folder, now);
+  await prune(file, folder, now);
 }
 
 /** `cni.log` becomes `cni-2026-01-31T23-59-59.999.log`, as Calico's rotation names it; undefined when another was first. */
-function putAside({ path }: LogFile, now: Date): string | undefined {
+async function putAside({ path }: LogFile, now: Date): Promise<string | undefined> {
   const [stem, extension] = splitName(path);
   const stamp = now.toISOString().replaceAll(':', '-').replace('Z', '');
   const aside = `${stem}-${stamp}${extension}`;
   try {
-    renameSync(path, aside);
+    await rename(path, aside);
     return aside;
   } catch {
     return undefined;
@@ -61,20 +53,29 @@ async function pack(path: string): Promise<void> {
   const { pipeline } = await import('node:stream/promises');
   const scratch = `${path}.packing`;
   await pipeline(createReadStream(path), createZstdCompress(), createWriteStream(scratch, { mode: 0o644 }));
-  renameSync(scratch, path + PACKED);
-  rmSync(path);
+  await rename(scratch, path + PACKED);
+  await rm(path);
 }
 
 /** Names hold the time, so their order is that of age; half-packed ones count too. */
-function prune({ path, maxAgeMs, maxCount }: LogFile, folder: string, now: Date): void {
+async function prune({ path, maxAgeMs, maxCount }: LogFile, folder: string, now: Date): Promise<void> {
   const [stem, extension] = splitName(path.slice(path.lastIndexOf('/') + 1));
-  const asides = readdirSync(folder)
+  const asides = (await readdir(folder))
     .filter(name => name.startsWith(`${stem}-`) && name.slice(stem.length + 24).startsWith(extension))
     .sort()
     .reverse();
-  asides.forEach((name, i) => {
+  for (const [i, name] of asides.entries()) {
     const whole = `${folder}/${name}`;
-    const age = now.getTime() - (statSync(whole, { throwIfNoEntry: false })?.mtimeMs ?? now.getTime());
-    if ((maxCount > 0 && i >= maxCount) || (maxAgeMs > 0 && age > maxAgeMs)) rmSync(whole, { force: true });
-  });
+    const age = now.getTime() - ((await statOf(whole))?.mtimeMs ?? now.getTime());
+    if ((maxCount > 0 && i >= maxCount) || (maxAgeMs > 0 && age > maxAgeMs)) await rm(whole, { force: true });
+  }
+}
+
+async function statOf(path: string): Promise<{ readonly size: number; readonly mtimeMs: number } | undefined> {
+  try {
+    return await stat(path);
+  } catch (err) {
+    if (err instanceof Error && 'code' in err && err.code === 'ENOENT') return undefined;
+    throw err;
+  }
 }

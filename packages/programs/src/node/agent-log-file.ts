@@ -1,6 +1,5 @@
 import type { Logger, LogTarget } from '@calico/process';
-import { appendToLog } from '@calico/process/log-file';
-import type { Clock } from '@calico/reconcile';
+import type { LogFiles } from '@calico/process/log-files';
 import type { AgentConfig } from './felix-config.ts';
 
 /** How much of a log file is kept: the plugin's own choice. */
@@ -9,13 +8,13 @@ const kept = { maxBytes: 100 << 20, maxAgeMs: 30 * 86_400_000, maxCount: 10 };
 /** The file that the log goes to beside standard output: LogFilePath. One that cannot be written is said once. */
 export class AgentLogFile {
   readonly #log: Logger;
-  readonly #clock: Pick<Clock, 'wallTime'>;
+  readonly #files: Pick<LogFiles, 'append'>;
   #path = '';
   #failed = false;
 
-  constructor(log: Logger, clock: Pick<Clock, 'wallTime'>) {
+  constructor(log: Logger, files: Pick<LogFiles, 'append'>) {
     this.#log = log;
-    this.#clock = clock;
+    this.#files = files;
   }
 
   /** Where lines are to go by this. */
@@ -28,7 +27,7 @@ export class AgentLogFile {
 
   async #append(path: string, line: string): Promise<void> {
     try {
-      await appendToLog({ path, ...kept }, line, new Date(this.#clock.wallTime()));
+      await this.#files.append({ path, ...kept }, line);
     } catch (err) {
       if (this.#failed || path !== this.#path) return;
       this.#failed = true;

@@ -20,6 +20,8 @@ import {
   systemClock,
   systemRandom,
 } from '@calico/process';
+import { LogFiles } from '@calico/process/log-files';
+import { withTimeout } from '@calico/process/with-timeout';
 import { AgentLogFile } from './agent-log-file.ts';
 import { AgentSyslog } from './agent-syslog.ts';
 import { bgpComponent } from './bgp.ts';
@@ -72,7 +74,8 @@ export async function runNodeAgent(
   const { agent: config } = felixSettings('', parameters);
   const agentLog = createLog({ component: 'node', level: config.logLevel });
   const log = agentLog.logger;
-  const logFile = new AgentLogFile(log, systemClock);
+  const logFiles = new LogFiles(() => systemClock.wallTime());
+  const logFile = new AgentLogFile(log, logFiles);
   const syslog = new AgentSyslog(() => connectUnixDatagrams('/dev/log'), systemClock);
   const logAlsoTo = (now: AgentConfig) => agentLog.alsoTo([...logFile.targets(now), ...syslog.targets(now)]);
   logAlsoTo(config);
@@ -163,7 +166,7 @@ export async function runNodeAgent(
     { name: 'rule hits', start: () => void felix.whenReady.then(() => hits.start()), stop: () => hits.stop() },
     debugComponent({ node, felix, hits, view: felixPart.status, health, loop: loopDelay }),
     mtu,
-    cniComponent({ node, ipam, felix, view, pods, kinds: felixPart.status, mtu, hooks }),
+    cniComponent({ node, ipam, felix, view, pods, kinds: felixPart.status, mtu, hooks, logFiles }),
     completeStartup(node, async () => health.readiness().causes[0]),
     heartbeat(node, health),
     statusReporter(node),
@@ -176,6 +179,7 @@ export async function runNodeAgent(
   await runUntilSignal(lifecycle, { end: end.signal });
   loopDelay.cancel();
   node.close();
+  await withTimeout(logFiles.settled(), 1_000, 'write the log files', systemClock).catch(() => undefined);
   return Number(process.exitCode ?? 0);
 }
 
@@ -274,8 +278,9 @@ function cniComponent(parts: {
   kinds: () => readonly KindStatus[];
   mtu: MtuWatch;
   hooks: NodeAgentHooks;
+  logFiles: LogFiles;
 }): Component {
-  const { node, ipam, felix, view, pods, kinds, mtu, hooks } = parts;
+  const { node, ipam, felix, view, pods, kinds, mtu, hooks, logFiles } = parts;
   const { environment, datastore, kubernetes, kernel } = node;
   const log = node.log.child({ component: 'cni' });
   const late = new LateWork();
@@ -303,7 +308,7 @@ function cniComponent(parts: {
         late,
         onPhase: phase => hooks.onCniPhase?.(phase),
       });
-      server = await startCniServer({ socketPath: join(environment.runFolder, 'cni.sock'), handler, log });
+      server = await startCniServer({ socketPath: join(environment.runFolder, 'cni.sock'), handler, log, logFiles });
     },
     async stop() {
       await server?.stop();
