@@ -9,12 +9,14 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@
 extern char **environ;
 
 #define WHOLE_PLUGIN "calico-plugin"
+#define APPEND_TO_LOG "-append-to-log"
 #define USUAL_FOLDER "/var/run/calico"
 #define USUAL_SOCKET "cni.sock"
 // The agent itself answers within 90 s; past this it hangs.
@@ -105,6 +108,18 @@ static void become_whole(char **argv, const struct text *input)
 	fail("the file " WHOLE_PLUGIN " in its folder could not be run; install the plugin again", strerror(errno));
 }
 
+// Appends lines to a file that is there and has room for them. False where the whole plugin has to: to make it, or to put it aside.
+static bool append_to_log(const char *path, intmax_t most, const char *lines, size_t size)
+{
+	struct stat found;
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	bool done = fstat(fd, &found) == 0 && found.st_size + (intmax_t)size <= most && write_all(fd, lines, size);
+	close(fd);
+	return done;
+}
+
 static const char *after_space(const char *text)
 {
 	return text + strspn(text, " \t\r\n");
@@ -176,19 +191,28 @@ int main(int argc, char **argv)
 	append(&call, input.bytes, input.size);
 
 	struct text answer = {0};
-	int code;
-	size_t output;
-	int head = 0;
+	// Where its parts begin and how long they are: standard output, standard error, the log's path and what it takes to append to it.
+	int code, head = 0;
+	size_t output, errors, path;
+	intmax_t most;
 	if (!exchange(&address, &call, &answer))
 		become_whole(argv, &input);
 	append(&answer, "", 1);
 	answer.size--;
-	if (sscanf(answer.bytes, "%d %zu%n", &code, &output, &head) != 2 || answer.bytes[head++] != '\n')
+	if (sscanf(answer.bytes, "%d %zu %zu %zu %jd%n", &code, &output, &errors, &path, &most, &head) != 5 || answer.bytes[head++] != '\n')
 		become_whole(argv, &input);
-	const char *printed = answer.bytes + head;
-	size_t rest = answer.size - (size_t)head;
-	if (rest < output)
+	char *printed = answer.bytes + head;
+	size_t size = answer.size - (size_t)head;
+	if (output > size || errors > size - output || path > size - output - errors)
 		become_whole(argv, &input);
-	write_all(STDERR_FILENO, printed + output, rest - output);
-	return write_all(STDOUT_FILENO, printed, output) ? code : EXIT_FAILURE;
+	char *lines = printed + output;
+	char *log = lines + errors;
+	write_all(STDERR_FILENO, lines, errors);
+	if (!write_all(STDOUT_FILENO, printed, output))
+		return EXIT_FAILURE;
+	if (path > 0 && log[path - 1] == '\0' && !append_to_log(log, most, lines, errors)) {
+		struct text rest = {.bytes = log + path, .size = size - output - errors - path};
+		become_whole((char *[]){argv[0], APPEND_TO_LOG, NULL}, &rest);
+	}
+	return code;
 }

@@ -1,29 +1,26 @@
 import type { LogFile } from '@calico/process/log-file';
-import type { LogFiles } from '@calico/process/log-files';
 import type { CniHandler } from './handler.ts';
 import { answerCall, asked, NotHere, type Perform } from './plugin.ts';
 import { isStandalone, socketPathOf } from './plugin-input.ts';
-import type { PluginLog } from './plugin-log.ts';
-import { printShimAnswer, type ShimCall } from './shim-call.ts';
+import type { ShimAnswer, ShimCall } from './shim-call.ts';
 
 /**
  * Answers a call by the shim with what the plugin itself would do and print: the same code, run here. Undefined where the plugin has to run
  * as a process after all: its configuration wants no agent or another one, or a plugin that is in the caller's namespace. The
- * log's file has not been written yet.
+ * log's file is in the caller's namespace too, and the shim's to write.
  */
-export async function answerShim(
-  call: ShimCall,
-  handler: CniHandler,
-  logFiles: Pick<LogFiles, 'append'>,
-): Promise<{ readonly text: string; readonly log: PluginLog | undefined } | undefined> {
+export async function answerShim(call: ShimCall, handler: CniHandler): Promise<ShimAnswer | undefined> {
   let [stdout, stderr] = ['', ''];
+  let file: LogFile | undefined;
   const io = {
     env: call.env,
     stdin: call.stdin,
     argv0: call.argv0,
     stdout: { write: (text: string) => (stdout += text) },
     stderr: { write: (text: string) => (stderr += text) },
-    appendToLog: (file: LogFile, lines: string) => logFiles.append(file, lines),
+    appendToLog: async (to: LogFile) => {
+      file = to;
+    },
   };
   const perform: Perform = async (_io, _time, _log, request) => {
     if (isStandalone(request.config) || socketPathOf(request.config, call.env) !== call.socketPath) throw new NotHere();
@@ -33,7 +30,8 @@ export async function answerShim(
   };
   try {
     const { exitCode, log } = await answerCall(io, perform);
-    return { text: printShimAnswer(exitCode, stdout, stderr), log };
+    await log?.flush();
+    return { exitCode, stdout, stderr, ...(file && { log: file }) };
   } catch (error) {
     if (error instanceof NotHere) return undefined;
     throw error;

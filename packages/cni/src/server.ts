@@ -1,5 +1,4 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { LogFiles } from '@calico/process/log-files';
 import { placeSocket } from '@calico/process/private-socket';
 import type { Clock } from '@calico/reconcile';
 import { answerShim } from './answer-shim.ts';
@@ -8,7 +7,7 @@ import type { CniLog } from './deps.ts';
 import type { CniHandler } from './handler.ts';
 import { parseRequest } from './parse-request.ts';
 import type { CniAnswer, CniRequest } from './protocol.ts';
-import { parseShimCall, type ShimCall, shimCallSize } from './shim-call.ts';
+import { parseShimCall, printShimAnswer, type ShimCall, shimCallSize } from './shim-call.ts';
 
 /** How a CNI server listens. */
 export interface CniServerOptions {
@@ -16,8 +15,6 @@ export interface CniServerOptions {
   readonly socketPath: string;
   readonly handler: CniHandler;
   readonly log: CniLog;
-  /** Where calls by the shim have their logs written; files of its own unless given. */
-  readonly logFiles?: Pick<LogFiles, 'append'>;
   /** How long a caller may take for its request, in milliseconds; 5000 unless given. */
   readonly requestTimeoutMs?: number;
   /** How long a call may take; then the caller gets CNI error 11 while the work goes on. 90000 unless given. */
@@ -42,13 +39,12 @@ const largestRequest = 1 << 20;
 export async function startCniServer(options: CniServerOptions): Promise<CniServer> {
   const open = new Set<Socket>();
   const calls = new Set<Promise<void>>();
-  const logFiles = options.logFiles ?? new LogFiles(() => Date.now());
   const server = createServer(socket => {
     open.add(socket);
     socket.on('close', () => open.delete(socket));
     // A caller that went away needs no answer; its call goes on.
     socket.on('error', () => socket.destroy());
-    const call = serve(socket, options, logFiles).finally(() => calls.delete(call));
+    const call = serve(socket, options).finally(() => calls.delete(call));
     calls.add(call);
   });
   const takeAway = await placeSocket(options.socketPath, own => listen(server, own));
@@ -74,7 +70,7 @@ const realClock: Pick<Clock, 'setTimeout'> = {
 /** Sockets whose request has come in whole. */
 const busy = new WeakSet<Socket>();
 
-async function serve(socket: Socket, options: CniServerOptions, logFiles: Pick<LogFiles, 'append'>): Promise<void> {
+async function serve(socket: Socket, options: CniServerOptions): Promise<void> {
   const { handler, log, requestTimeoutMs = 5_000, answerTimeoutMs = 90_000, clock = realClock } = options;
   const call = await readCall(socket, requestTimeoutMs, clock);
   if (call === undefined) return;
@@ -85,11 +81,10 @@ async function serve(socket: Socket, options: CniServerOptions, logFiles: Pick<L
     answer(socket, `${JSON.stringify('error' in request ? request : await timely(request))}\n`, log);
     return;
   }
-  const done = await answerShim(call, timely, logFiles);
+  const done = await answerShim(call, timely);
   // Without an answer the shim becomes the whole plugin.
   if (done === undefined) socket.end();
-  else answer(socket, done.text, log);
-  await done?.log?.flush();
+  else answer(socket, printShimAnswer(done), log);
 }
 
 function answer(socket: Socket, text: string, log: CniLog): void {

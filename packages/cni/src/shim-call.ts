@@ -1,3 +1,5 @@
+import type { LogFile } from '@calico/process/log-file';
+
 /** A call of the plugin as the shim (`shim/calico.c`) hands it over, with nothing decided yet. */
 export interface ShimCall {
   /** The name that the shim was called by, without its folder. */
@@ -41,7 +43,30 @@ function splitOnce(variable: string): readonly [string, string] {
   return at < 0 ? [variable, ''] : [variable.slice(0, at), variable.slice(at + 1)];
 }
 
-/** The answer to the shim: its exit code and how many bytes of it go to standard output; the rest is for standard error. */
-export function printShimAnswer(exitCode: number, stdout: string, stderr: string): string {
-  return `${exitCode} ${Buffer.byteLength(stdout)}\n${stdout}${stderr}`;
+/** What the shim is to do, and its whole life then: print, end with the code, and append what it prints to standard error to a log. */
+export interface ShimAnswer {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly log?: LogFile;
+}
+
+/** Lines of a log that the shim can't append itself, for the plugin with `-append-to-log` on its standard input, as JSON. */
+export interface LogRequest {
+  readonly file: LogFile;
+  readonly lines: string;
+  /** The program's. */
+  readonly exitCode: number;
+}
+
+/**
+ * The answer to the shim: a line with the exit code, the sizes in bytes of the output, of the errors and of the log's path, and the
+ * size that its file may have; then these, the path ended by a zero byte, and a LogRequest.
+ */
+export function printShimAnswer({ exitCode, stdout, stderr, log }: ShimAnswer): string {
+  const sizes = [stdout, stderr].map(text => Buffer.byteLength(text)).join(' ');
+  if (log === undefined || stderr === '') return `${exitCode} ${sizes} 0 0\n${stdout}${stderr}`;
+  const path = `${log.path}\0`;
+  const request: LogRequest = { file: log, lines: stderr, exitCode };
+  return `${exitCode} ${sizes} ${Buffer.byteLength(path)} ${log.maxBytes}\n${stdout}${stderr}${path}${JSON.stringify(request)}`;
 }

@@ -120,13 +120,46 @@ describe.skipIf(compiler === null)(`the shim${why}`, () => {
     expect([command.code, JSON.parse(command.stdout).code]).toEqual([1, 4]);
   });
 
-  test('has the agent write the log’s file', async () => {
-    await agent({ output: null });
-    const path = join(folder, 'log', 'cni.log');
-    const done = await run(JSON.stringify({ ...config, log_file_path: path }), { env: { CNI_COMMAND: 'DEL' } });
-    expect([done.code, done.stdout]).toEqual([0, '']);
-    await server?.stop();
-    expect(readFileSync(path, 'utf8')).toBe(done.stderr);
+  describe('of a log', () => {
+    const path = join(folder, 'cni.log');
+    const logging = (more: object = {}) => JSON.stringify({ ...config, log_file_path: path, ...more });
+    /** What the whole plugin is asked to do, behind what the shim has printed. */
+    const requested = ({ code, stdout, stderr }: Done, maxBytes: number) => {
+      expect(code).toBe(7);
+      const [printed = '', called = '', request = ''] = stdout.split('\n');
+      expect([JSON.parse(printed), called]).toEqual([result, `whole as ${join(folder, 'calico')} -append-to-log`]);
+      const file = { path, maxBytes, maxAgeMs: 30 * 86_400_000, maxCount: 10 };
+      expect(JSON.parse(request)).toEqual({ file, lines: stderr, exitCode: 0 });
+    };
+
+    test('that is there appends what it prints to standard error', async () => {
+      await agent();
+      writeFileSync(path, 'before\n');
+      const { code, stdout, stderr } = await run(logging());
+      expect([code, JSON.parse(stdout)]).toEqual([0, result]);
+      expect(stderr).toContain('CNI call done');
+      expect(readFileSync(path, 'utf8')).toBe(`before\n${stderr}`);
+    });
+
+    test('that says nothing of such a call writes nothing', async () => {
+      await agent();
+      rmSync(path, { force: true });
+      const { code, stderr } = await run(logging({ log_level: 'warning' }));
+      expect([code, stderr, existsSync(path)]).toEqual([0, '', false]);
+    });
+
+    test('that is not there yet has the whole plugin make it', async () => {
+      await agent();
+      rmSync(path, { force: true });
+      requested(await run(logging()), 100 << 20);
+    });
+
+    test('that is full has the whole plugin put it aside', async () => {
+      await agent();
+      writeFileSync(path, 'x'.repeat(1 << 20));
+      requested(await run(logging({ log_file_max_size: 1 })), 1 << 20);
+      expect(readFileSync(path, 'utf8')).toHaveLength(1 << 20);
+    });
   });
 
   test('takes the agent’s usual socket where the configuration names none', async () => {
@@ -199,7 +232,8 @@ describe.skipIf(compiler === null)(`the shim${why}`, () => {
 
   test.each([
     ['hangs up', ''],
-    ['says only part of its answer', '0 100\n{"cniVersion"'],
+    ['says only part of its answer', '0 100 0 0 0\n{"cniVersion"'],
+    ['says too little of what to do', '0 2\n{}'],
     ['speaks of something else', 'HTTP/1.1 400 Bad Request\r\n\r\n'],
   ])('becomes the whole plugin when who listens %s', async (_, words) => {
     const other = createServer(socket => {

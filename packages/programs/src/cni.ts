@@ -1,5 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { type PluginIo, runCniPlugin } from '@calico/cni/plugin';
+import type { LogRequest } from '@calico/cni/shim-call';
 import { version } from './version.ts';
 
 /**
@@ -18,6 +19,7 @@ export async function runCni(calledAs: string): Promise<number> {
 export async function runCniFlag(calledAs: string, args: readonly string[]): Promise<number | undefined> {
   const [flag, ...rest] = args;
   if (rest.length === 0 && calledAs === 'calico-ipam' && /^--?upgrade$/.test(flag ?? '')) return upgrade();
+  if (rest.length === 0 && flag === APPEND_TO_LOG) return appendLines();
   if (rest.length > 0 || (flag !== '-v' && flag !== '-t')) return undefined;
   const io = processIo(calledAs);
   if (flag === '-v') {
@@ -25,6 +27,20 @@ export async function runCniFlag(calledAs: string, args: readonly string[]): Pro
     return 0;
   }
   return testConnection(io, () => readFileSync(0, 'utf8'));
+}
+
+/** What the shim has the plugin do where it cannot append to the log itself: the file is to be made, or is full. */
+const APPEND_TO_LOG = '-append-to-log';
+
+async function appendLines(): Promise<number> {
+  const { file, lines, exitCode } = JSON.parse(readFileSync(0, 'utf8')) as LogRequest;
+  const { appendToLog } = await import('@calico/process/log-file');
+  try {
+    await appendToLog(file, lines, new Date());
+  } catch (err) {
+    writeSync(2, `Cannot write log file ${file.path}: ${err instanceof Error ? err.message : err}\n`);
+  }
+  return exitCode;
 }
 
 async function upgrade(): Promise<number> {

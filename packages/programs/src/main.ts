@@ -36,7 +36,7 @@ const commands: Readonly<
 
 /** Chooses the program by the name it was called by, or by its first argument. Gives the exit code. */
 async function main(name: string, args: string[]): Promise<number> {
-  if (process.env.CNI_COMMAND !== undefined) {
+  if (process.env.CNI_COMMAND !== undefined && args[0] !== '-append-to-log') {
     // What runs once is not worth compiling: 1 ms of the 10 that a call of the plugin takes of a processor.
     Bun.unsafe.setJITPolicy(1000);
     return (await import('./cni.ts')).runCni(name);

@@ -166,7 +166,7 @@ export async function runNodeAgent(
     { name: 'rule hits', start: () => void felix.whenReady.then(() => hits.start()), stop: () => hits.stop() },
     debugComponent({ node, felix, hits, view: felixPart.status, health, loop: loopDelay }),
     mtu,
-    cniComponent({ node, ipam, felix, view, pods, kinds: felixPart.status, mtu, hooks, logFiles }),
+    cniComponent({ node, ipam, felix, view, pods, kinds: felixPart.status, mtu, hooks }),
     completeStartup(node, async () => health.readiness().causes[0]),
     heartbeat(node, health),
     statusReporter(node),
@@ -278,9 +278,8 @@ function cniComponent(parts: {
   kinds: () => readonly KindStatus[];
   mtu: MtuWatch;
   hooks: NodeAgentHooks;
-  logFiles: LogFiles;
 }): Component {
-  const { node, ipam, felix, view, pods, kinds, mtu, hooks, logFiles } = parts;
+  const { node, ipam, felix, view, pods, kinds, mtu, hooks } = parts;
   const { environment, datastore, kubernetes, kernel } = node;
   const log = node.log.child({ component: 'cni' });
   const late = new LateWork();
@@ -308,7 +307,7 @@ function cniComponent(parts: {
         late,
         onPhase: phase => hooks.onCniPhase?.(phase),
       });
-      server = await startCniServer({ socketPath: join(environment.runFolder, 'cni.sock'), handler, log, logFiles });
+      server = await startCniServer({ socketPath: join(environment.runFolder, 'cni.sock'), handler, log });
     },
     async stop() {
       await server?.stop();
