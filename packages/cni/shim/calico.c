@@ -89,23 +89,30 @@ static bool write_all(int fd, const char *bytes, size_t size)
 	return true;
 }
 
-// Becomes the whole plugin, under the name that this one was called by, with `input` on standard input where it has been read already.
-static void become_whole(char **argv, const struct text *input)
+// Becomes the whole plugin, under the name that this one was called by, with `input` on standard input where it has been read already. Gives
+// what could not be done, with errno, if that fails.
+static const char *try_to_become_whole(char **argv, const struct text *input)
 {
 	// By the path that this file was run by, symbolic or not: its neighbours are plugins too.
 	const char *self = (const char *)getauxval(AT_EXECFN);
 	const char *name = strrchr(self, '/');
 	char path[PATH_MAX];
 	if (snprintf(path, sizeof path, "%.*s" WHOLE_PLUGIN, name == NULL ? 0 : (int)(name - self) + 1, self) >= (int)sizeof path)
-		fail("the path of its folder is too long", self);
+		return "the path of its folder is too long";
 	if (input != NULL) {
 		int fd = memfd_create("stdin", 0);
 		if (fd < 0 || !write_all(fd, input->bytes, input->size) || lseek(fd, 0, SEEK_SET) != 0 || dup2(fd, STDIN_FILENO) < 0)
-			fail("its input could not be kept", strerror(errno));
+			return "its input could not be kept";
 		close(fd);
 	}
 	execv(path, argv);
-	fail("the file " WHOLE_PLUGIN " in its folder could not be run; install the plugin again", strerror(errno));
+	return "the file " WHOLE_PLUGIN " in its folder could not be run; install the plugin again";
+}
+
+static void become_whole(char **argv, const struct text *input)
+{
+	const char *what = try_to_become_whole(argv, input);
+	fail(what, strerror(errno));
 }
 
 // Appends lines to a file that is there and has room for them. False where the whole plugin has to: to make it, or to put it aside.
@@ -136,11 +143,13 @@ static bool find_socket(const char *config, char *path, size_t room)
 		if (*value != ':')
 			return false;
 		value = after_space(value + 1);
-		size_t size = strcspn(value + 1, "\"\\");
-		if (value[0] != '"' || value[1 + size] != '"')
+		if (*value++ != '"')
+			return false;
+		size_t size = strcspn(value, "\"\\");
+		if (value[size] != '"')
 			return false;
 		if (size > 0)
-			return value[1] == '/' && snprintf(path, room, "%.*s", (int)size, value + 1) < (int)room;
+			return *value == '/' && snprintf(path, room, "%.*s", (int)size, value) < (int)room;
 	}
 	const char *folder = getenv("CALICO_RUN_DIR");
 	if (folder == NULL || *folder == '\0')
@@ -212,7 +221,9 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	if (path > 0 && log[path - 1] == '\0' && !append_to_log(log, most, lines, errors)) {
 		struct text rest = {.bytes = log + path, .size = size - output - errors - path};
-		become_whole((char *[]){argv[0], APPEND_TO_LOG, NULL}, &rest);
+		// A log that cannot be written is no reason to refuse a pod.
+		const char *what = try_to_become_whole((char *[]){argv[0], APPEND_TO_LOG, NULL}, &rest);
+		fprintf(stderr, "Cannot write log file %s: %s: %s\n", log, what, strerror(errno));
 	}
 	return code;
 }

@@ -199,6 +199,8 @@ describe.skipIf(compiler === null)(`the shim${why}`, () => {
       agent: { output: result },
       input: `{"args": ${JSON.stringify({ agent: socketPath })}, "cniVersion": "1.0.0", "name": "net", "agent": "/other/cni.sock"}`,
     },
+    { name: 'where the configuration ends too early', input: '{"agent":' },
+    { name: 'where the agent is no text', agent: { output: result }, input: JSON.stringify({ ...config, agent: 1 }) },
     {
       name: 'where the agent’s path is written with escapes',
       agent: { output: result },
@@ -257,6 +259,12 @@ describe.skipIf(compiler === null)(`the shim${why}`, () => {
     expect(existsSync(join(lonely, 'calico-plugin'))).toBe(false);
     expect([code, JSON.parse(stdout)]).toMatchObject([1, { code: 999, details: 'No such file or directory' }]);
     expect(JSON.parse(stdout).msg).toContain('calico-plugin');
+    // A pod that has its network is not refused for a log.
+    await agent();
+    const path = join(lonely, 'cni.log');
+    const added = await run(JSON.stringify({ ...config, log_file_path: path }), { name: 'lonely/calico' });
+    expect([added.code, JSON.parse(added.stdout)]).toEqual([0, result]);
+    expect(added.stderr).toContain(`Cannot write log file ${path}: the file calico-plugin`);
   });
 });
 
