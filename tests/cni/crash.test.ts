@@ -113,12 +113,13 @@ describe.skipIf(missing !== undefined)(`crashes${missing ? ` (${missing})` : ''}
       JSON.stringify({ cniVersion: '1.0.0', name, ...config }),
       bun('pausing-plugin.ts'),
     );
-    let ended = false;
-    void plugin.exited.then(() => {
-      ended = true;
+    let failed = false;
+    void plugin.exited.then(code => {
+      failed = code !== 0;
     });
+    // An agent may come there after its answer.
     await until(`the call stands at ${point}`, () => {
-      if (ended) throw new Error(`the call did not come to ${point}: ${plugin.words()}`);
+      if (failed) throw new Error(`the call did not come to ${point}: ${plugin.words()}`);
       return existsSync(node.machine.path(paused));
     });
     await kill(plugin);

@@ -53,16 +53,16 @@ export const ipamFaults: readonly Fault[] = [
   {
     name: 'ipam: the handle is deleted before the block is written',
     file: `${ipam}/releases.ts`,
-    find: '      await Promise.all(blocks.map(block => this.#write(block, id, freed)));\n      onFreed?.();\n      return (await this.#count(handle, new Map())) ? undefined : AGAIN;',
+    find: '      await Promise.all(blocks.map(block => this.#write(block, id, freed)));\n      await onFreed?.();\n      return (await this.#count(handle, new Map())) ? undefined : AGAIN;',
     replace:
-      '      const counted = await this.#count(handle, new Map());\n      await Promise.all(blocks.map(block => this.#write(block, id, freed)));\n      onFreed?.();\n      return counted ? undefined : AGAIN;',
+      '      const counted = await this.#count(handle, new Map());\n      await Promise.all(blocks.map(block => this.#write(block, id, freed)));\n      await onFreed?.();\n      return counted ? undefined : AGAIN;',
     noticedBy: `${ipam}/ipam.test.ts`,
   },
   {
     name: 'ipam: addresses are called free before the block is written',
     file: `${ipam}/releases.ts`,
-    find: '      await Promise.all(blocks.map(block => this.#write(block, id, freed)));\n      onFreed?.();',
-    replace: '      onFreed?.();\n      await Promise.all(blocks.map(block => this.#write(block, id, freed)));',
+    find: '      await Promise.all(blocks.map(block => this.#write(block, id, freed)));\n      await onFreed?.();',
+    replace: '      await onFreed?.();\n      await Promise.all(blocks.map(block => this.#write(block, id, freed)));',
     noticedBy: `${ipam}/ipam.test.ts`,
   },
   {

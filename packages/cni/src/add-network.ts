@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type Addr, type Cidr, hostCidr, printAddr } from '@calico/ip';
 import type { Kernel } from '@calico/kernel';
+import { afterThisTurn } from './after-this-turn.ts';
 import { type CniCall, logFields, ownerMark } from './cni-call.ts';
 import { CniError, errorCodes } from './cni-error.ts';
 import type { CniDeps } from './deps.ts';
@@ -58,7 +59,8 @@ export async function addNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall,
         }),
       );
       choice.catch(() => undefined);
-      await requestsAreSent();
+      // What was asked for is on its way before the kernel is.
+      await afterThisTurn();
       const hadLink = hostKernel.link(hostName) !== undefined;
       removePodEnd(hostKernel, podKernel, podName, trash);
       removeHostEnd(hostKernel, hostName, trash);
@@ -72,7 +74,8 @@ export async function addNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall,
       configurePod(place, veth, { ...given, routes: given.podRoutes, allowIpForwarding: config.allowIpForwarding });
       phases.mark('pod');
       const mac = given.mac ?? veth.pod.mac;
-      await publish(deps, call, config, view, { addresses: given.addresses, mac, hadLink }, undo, later);
+      const made = { addresses: given.addresses, mac, hadLink };
+      const note = await publish(deps, call, config, view, made, undo, later !== undefined);
       phases.mark('publish');
       await untilSettled(deps, place, veth);
       phases.mark('settle');
@@ -80,6 +83,7 @@ export async function addNetwork(deps: CniDeps, trash: LinkTrash, call: CniCall,
         { ...logFields(call), addresses: given.addresses.map(printAddr), ...phases.spans },
         'Added pod network',
       );
+      later?.(afterThisTurn().then(note));
       return renderResult(config.cniVersion, {
         addresses: given.addresses.map(hostCidr),
         interfaces: {
@@ -117,13 +121,6 @@ async function chooseAddresses(
   onAssign(assigning);
   const addresses = await assigning;
   return { addresses, podRoutes: [], resultRoutes: undefined, dns: {}, mac: wish.mac };
-}
-
-/** What was asked for without waiting is on its way before synchronous work holds the event loop. */
-function requestsAreSent(): Promise<void> {
-  return new Promise(resolve => {
-    setImmediate(resolve);
-  });
 }
 
 function requireMtuFile({ requireMtuFile: required }: NetworkConfig, path: string): void {

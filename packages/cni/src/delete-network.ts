@@ -1,3 +1,4 @@
+import { afterThisTurn } from './after-this-turn.ts';
 import { type CniCall, logFields, ownerMark } from './cni-call.ts';
 import type { CniDeps } from './deps.ts';
 import type { EndpointEntry } from './endpoint-entry.ts';
@@ -33,7 +34,10 @@ export async function deleteNetwork(deps: CniDeps, trash: LinkTrash, call: CniCa
 async function release({ ipam, log }: CniDeps, call: CniCall, later: Later | undefined): Promise<void> {
   if (later === undefined) return await releaseHandle(ipam, call.handle);
   const freed = Promise.withResolvers<'freed'>();
-  const done = releaseHandle(ipam, call.handle, () => freed.resolve('freed'));
+  const done = releaseHandle(ipam, call.handle, () => {
+    freed.resolve('freed');
+    return afterThisTurn();
+  });
   if ((await Promise.race([freed.promise, done])) !== 'freed') return;
   later(
     done.catch(err =>

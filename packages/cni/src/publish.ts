@@ -10,8 +10,9 @@ import type { Undo } from './undo.ts';
 export type Later = (work: Promise<void>) => void;
 
 /**
- * Tells Felix and everybody: the endpoint's rules and routes go into the kernel while the datastore takes it. With `later`
- * nobody waits for the datastore; a pod that it does not take is told to the log, and noted by its kubelet.
+ * Tells Felix and everybody: the endpoint's rules and routes go into the kernel while the datastore takes it. With `later` what gives
+ * it to the datastore is still to be called, once nothing can fail any more; a pod that it does not take is told to the log, and
+ * noted by its kubelet.
  */
 export async function publish(
   deps: CniDeps,
@@ -20,8 +21,8 @@ export async function publish(
   { pod, entry }: ContainerView,
   made: { readonly addresses: readonly Addr[]; readonly mac: Mac | undefined; readonly hadLink: boolean },
   undo: Undo,
-  later: Later | undefined,
-): Promise<void> {
+  later: boolean,
+): Promise<() => Promise<void>> {
   const { felix } = deps;
   const endpoint = endpointOf(deps, call, pod, made.addresses, made.mac);
   // Felix may know the endpoint from an earlier container, with an interface that is gone: then it has to start anew.
@@ -32,25 +33,28 @@ export async function publish(
     config.policyTimeoutMs === undefined
       ? undefined
       : { timeoutMs: config.policyTimeoutMs, statusFolder: config.statusFolder };
-  const noted = entry.write(endpoint);
-  noted.catch(() => undefined);
+  const noted = later ? undefined : entry.write(endpoint);
+  noted?.catch(() => undefined);
   const results = await Promise.allSettled([
     withinPolicyTimeout(deps, call, config, felix.endpointAdded(endpoint, wait)),
-    later === undefined ? noted : undefined,
+    noted,
     deps.datastoreType === 'etcdv3' && !config.kubernetesPolicy ? ensureProfile(deps, call) : undefined,
   ]);
   const failure = results.find(({ status }) => status === 'rejected');
   if (failure?.status === 'rejected') {
     // What takes it back must not meet it on its way.
-    await noted.catch(() => undefined);
+    await noted?.catch(() => undefined);
     throw failure.reason;
   }
-  later?.(
-    noted.catch(err => {
+  return async () => {
+    if (!later) return;
+    try {
+      await entry.write(endpoint);
+    } catch (err) {
       deps.log.warn({ ...logFields(call), err }, 'The address of a started pod could not be noted in its status');
       felix.endpointNotNoted(endpoint);
-    }),
-  );
+    }
+  };
 }
 
 /** With `policy_setup_timeout_seconds` the pod starts after that time even without its rules, as in Calico. */

@@ -212,9 +212,9 @@ export class Ipam {
 
   /**
    * Releases all addresses of a handle, and the handle. Rejects with NotFound when there is no such handle. `onFreed` is told as
-   * soon as the addresses are nobody's: who ends there leaves a handle that counts too many.
+   * soon as the addresses are nobody's, and waited for: who ends there leaves a handle that counts too many.
    */
-  async releaseByHandle(handle: string, onFreed?: () => void): Promise<void> {
+  async releaseByHandle(handle: string, onFreed?: () => void | Promise<void>): Promise<void> {
     const settings = await this.#settings.read();
     await this.#tidy(await this.#releases.byHandle(handle, settings.config.ipCooldownSeconds, onFreed), settings);
   }

@@ -55,9 +55,10 @@ export class Releases {
   /**
    * Releases all that a handle has and deletes the handle. Gives the CIDRs of its blocks. Throws NotFound when there is
    * no such handle. Counts without an address (a crash before the block was written) are settled: the block is written
-   * once, so that whoever is still about to assign loses, and then the handle is deleted. `onFreed` is told before that.
+   * once, so that whoever is still about to assign loses, and then the handle is deleted. `onFreed` is told before that,
+   * and waited for.
    */
-  async byHandle(id: string, cooldownSeconds: number, onFreed?: () => void): Promise<Cidr[]> {
+  async byHandle(id: string, cooldownSeconds: number, onFreed?: () => void | Promise<void>): Promise<Cidr[]> {
     const touched = new Map<string, Cidr>();
     await retrying(`release handle "${id}"`, async () => {
       const handle = touched.size === 0 ? await this.#handles.recall(id) : await this.#handles.read(id);
@@ -69,7 +70,7 @@ export class Releases {
       for (const block of blocks) touched.set(printCidr(block), block);
       const freed = (block: IPAMBlock) => this.#release(block, ordinalsOfHandle(block, id), cooldownSeconds);
       await Promise.all(blocks.map(block => this.#write(block, id, freed)));
-      onFreed?.();
+      await onFreed?.();
       return (await this.#count(handle, new Map())) ? undefined : AGAIN;
     });
     return [...touched.values()];

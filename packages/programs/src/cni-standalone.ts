@@ -1,3 +1,4 @@
+import { afterThisTurn } from '@calico/cni/after-this-turn';
 import { readDatastoreReady } from '@calico/cni/datastore-ready';
 import type { CniRequest, PluginLog } from '@calico/cni/plugin';
 import type { Client } from '@calico/datastore';
@@ -36,14 +37,7 @@ export async function openStandalone(
   // What every ADD asks first makes the connection, and is answered while the rest of the program is loaded.
   const ready = command === 'ADD' ? readDatastoreReady(datastore.client) : undefined;
   ready?.catch(() => undefined);
-  await requestsAreSent();
+  await afterThisTurn();
   const { openHandler } = await import('./cni-standalone-handler.ts');
   return openHandler({ request, nodeName, libFolder, datastore, kubernetes, ready, log, hooks });
-}
-
-/** What was asked for without waiting is on its way before synchronous work holds the event loop. */
-function requestsAreSent(): Promise<void> {
-  return new Promise(resolve => {
-    setImmediate(resolve);
-  });
 }
