@@ -157,6 +157,22 @@ static bool find_socket(const char *config, char *path, size_t room)
 	return snprintf(path, room, "%s/" USUAL_SOCKET, folder) < (int)room;
 }
 
+// What is sent: name, socket, variables, and standard input.
+static struct text call_by(const char *program, const char *socket, const struct text *input)
+{
+	struct text call = {0};
+	const char *name = strrchr(program, '/');
+	name = name == NULL ? program : name + 1;
+	append(&call, name, strlen(name) + 1);
+	append(&call, socket, strlen(socket) + 1);
+	for (char **variable = environ; *variable != NULL; variable++)
+		if (strncmp(*variable, "CNI_", 4) == 0 || strncmp(*variable, "CALICO_", 7) == 0)
+			append(&call, *variable, strlen(*variable) + 1);
+	append(&call, "", 1);
+	append(&call, input->bytes, input->size);
+	return call;
+}
+
 // Sends the call and gives what came back until the connection ended; false where nobody listens or answers.
 static bool exchange(const struct sockaddr_un *address, const struct text *call, struct text *answer)
 {
@@ -188,18 +204,7 @@ int main(int argc, char **argv)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	if (!find_socket(input.bytes, address.sun_path, sizeof address.sun_path))
 		become_whole(argv, &input);
-	struct text call = {0};
-	const char *name = strrchr(argv[0], '/');
-	name = name == NULL ? argv[0] : name + 1;
-	append(&call, name, strlen(name) + 1);
-	append(&call, address.sun_path, strlen(address.sun_path) + 1);
-	for (char **variable = environ; *variable != NULL; variable++)
-		if (strncmp(*variable, "CNI_", 4) == 0 || strncmp(*variable, "CALICO_", 7) == 0)
-			append(&call, *variable, strlen(*variable) + 1);
-	append(&call, "", 1);
-	append(&call, input.bytes, input.size);
-
-	struct text answer = {0};
+	struct text call = call_by(argv[0], address.sun_path, &input), answer = {0};
 	// Where its parts begin and how long they are: standard output, standard error, the log's path and what it takes to append to it.
 	int code, head = 0;
 	size_t output, errors, path;

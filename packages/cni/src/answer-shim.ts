@@ -29,8 +29,7 @@ export async function answerShim(call: ShimCall, handler: CniHandler): Promise<S
     return output;
   };
   try {
-    const { exitCode, log } = await answerCall(io, perform);
-    await log?.flush();
+    const exitCode = await answerCall(io, perform);
     return { exitCode, stdout, stderr, ...(file && { log: file }) };
   } catch (error) {
     if (error instanceof NotHere) return undefined;

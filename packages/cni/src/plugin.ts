@@ -62,9 +62,7 @@ const realTime: AskTime = {
  * as the CNI specification 1.1.0 says. Gives the exit code: 0, or 1 after an error. Never rejects.
  */
 export async function runCniPlugin(io: PluginIo): Promise<number> {
-  const { exitCode, log } = await answerCall(io, perform);
-  await log?.flush();
-  return exitCode;
+  return await answerCall(io, perform);
 }
 
 /** Does the work of a call that has been checked. Gives what the plugin prints, null for nothing; rejects with CniError. */
@@ -73,11 +71,8 @@ export type Perform = (io: PluginIo, time: AskTime, log: PluginLog, request: Cni
 /** Somebody else has to answer the call: it is not for the process that has it. */
 export class NotHere extends Error {}
 
-/**
- * Checks a call, has it performed, prints. Gives the exit code, and the log, whose file has not been written yet. Rejects with
- * NotHere alone, and has printed nothing then.
- */
-export async function answerCall(io: PluginIo, perform: Perform): Promise<{ exitCode: number; log?: PluginLog }> {
+/** Checks a call, has it performed, prints. Gives the exit code. Rejects with NotHere alone, and has printed nothing then. */
+export async function answerCall(io: PluginIo, perform: Perform): Promise<number> {
   const time = io.time ?? realTime;
   const startedAt = time.now();
   let version = newestVersion;
@@ -87,7 +82,7 @@ export async function answerCall(io: PluginIo, perform: Perform): Promise<{ exit
     const command = io.env.CNI_COMMAND ?? '';
     if (command === 'VERSION') {
       print(io, { cniVersion: versionAsked(readStdin(io)), supportedVersions });
-      return { exitCode: 0 };
+      return 0;
     }
     const known = asCommand(command);
     const parameters = readParameters(known, io.env);
@@ -107,7 +102,7 @@ export async function answerCall(io: PluginIo, perform: Perform): Promise<{ exit
     io.onPhase?.('answered');
     if (output !== null) print(io, output);
     log.info({ ...fields, ms: Math.round(time.now() - startedAt) }, 'CNI call done');
-    return { exitCode: 0, log };
+    return 0;
   } catch (error) {
     if (error instanceof NotHere) throw error;
     const code = error instanceof CniError ? error.code : errorCodes.internal;
@@ -115,7 +110,9 @@ export async function answerCall(io: PluginIo, perform: Perform): Promise<{ exit
     const msg = error instanceof Error ? error.message : String(error);
     print(io, { cniVersion: version, code, msg, ...(details === undefined ? {} : { details }) });
     log?.error({ ...fields, code, ...(details === undefined ? {} : { details }), error: msg }, 'CNI call failed');
-    return log === undefined ? { exitCode: 1 } : { exitCode: 1, log };
+    return 1;
+  } finally {
+    await log?.flush();
   }
 }
 

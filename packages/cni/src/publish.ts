@@ -34,20 +34,14 @@ export async function publish(
       ? undefined
       : { timeoutMs: config.policyTimeoutMs, statusFolder: config.statusFolder };
   const noted = later ? undefined : entry.write(endpoint);
-  noted?.catch(() => undefined);
   const results = await Promise.allSettled([
     withinPolicyTimeout(deps, call, config, felix.endpointAdded(endpoint, wait)),
     noted,
     deps.datastoreType === 'etcdv3' && !config.kubernetesPolicy ? ensureProfile(deps, call) : undefined,
   ]);
   const failure = results.find(({ status }) => status === 'rejected');
-  if (failure?.status === 'rejected') {
-    // What takes it back must not meet it on its way.
-    await noted?.catch(() => undefined);
-    throw failure.reason;
-  }
+  if (failure?.status === 'rejected') throw failure.reason;
   return async () => {
-    if (!later) return;
     try {
       await entry.write(endpoint);
     } catch (err) {

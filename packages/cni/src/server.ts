@@ -120,9 +120,7 @@ function readCall(
   return new Promise(resolve => {
     const chunks: Uint8Array[] = [];
     let size = 0;
-    /** Known once the first line is in whole. */
-    let line: string | undefined;
-    /** Where a call by the shim begins and ends. */
+    /** Where a call by the shim begins and ends; known once the first line is in whole. */
     let [start, stop] = [0, 0];
     const end = (call: string | ShimCall | undefined): void => {
       timer.cancel();
@@ -134,11 +132,11 @@ function readCall(
       chunks.push(chunk);
       size += chunk.length;
       if (size > largestRequest) return end(undefined);
-      if (line === undefined) {
+      if (start === 0) {
         if (!chunk.includes(NEWLINE)) return;
         const bytes = Buffer.concat(chunks);
         start = bytes.indexOf(NEWLINE) + 1;
-        line = bytes.toString('utf8', 0, start - 1);
+        const line = bytes.toString('utf8', 0, start - 1);
         const shimSize = shimCallSize(line);
         if (shimSize === undefined) return end(line);
         stop = start + shimSize;

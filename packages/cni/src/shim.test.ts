@@ -1,5 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -251,11 +260,9 @@ describe.skipIf(compiler === null)(`the shim${why}`, () => {
 
   test('says what to do where there is no whole plugin', async () => {
     const lonely = join(folder, 'lonely');
-    const { code, stdout } = await (async () => {
-      Bun.spawnSync(['mkdir', lonely]);
-      Bun.spawnSync(['cp', join(folder, 'calico'), lonely]);
-      return await run(JSON.stringify({ ...config, agent: 'none' }), { name: 'lonely/calico' });
-    })();
+    mkdirSync(lonely);
+    copyFileSync(join(folder, 'calico'), join(lonely, 'calico'));
+    const { code, stdout } = await run(JSON.stringify({ ...config, agent: 'none' }), { name: 'lonely/calico' });
     expect(existsSync(join(lonely, 'calico-plugin'))).toBe(false);
     expect([code, JSON.parse(stdout)]).toMatchObject([1, { code: 999, details: 'No such file or directory' }]);
     expect(JSON.parse(stdout).msg).toContain('calico-plugin');
