@@ -9,7 +9,7 @@ import { bytesKey } from './policy/address-sets.ts';
 import { baseChains, baseSets } from './policy/base-chains.ts';
 import { interfaceNameBytes } from './policy/expressions.ts';
 import { FloatingIps } from './policy/floating-ips.ts';
-import { tableName, workloadMap } from './policy/names.ts';
+import { isLookupMap, tableName, workloadMap } from './policy/names.ts';
 import { NftablesWriter } from './policy/nftables-writer.ts';
 import { PolicyCompiler, type PolicyCompilerOptions } from './policy/policy-compiler.ts';
 import { Ruleset } from './policy/ruleset.ts';
@@ -135,14 +135,23 @@ export class Dataplane {
     yield* this.#takeWaiting();
     this.#takeLinks();
     if (!this.#inSync) return { rules: 0, routes: 0 };
-    yield* this.#compiler.compileInSteps();
+    let stage = yield* this.#compiler.compileInSteps();
+    let rules = 0;
+    if (stage === 'refined') {
+      rules += yield* this.#writer.applyInSteps(isLookupMap);
+      stage = yield* this.#compiler.compileInSteps();
+    }
     if (this.#cluster.apply()) this.#setOverlay();
     this.#floating.apply();
-    const rules = yield* this.#writer.applyInSteps();
+    rules += yield* this.#writer.applyInSteps();
     this.#enableForwarding();
     this.#sources.relax(this.#kernel, this.#config.sourceSpoofing === 'Any');
     const routes = yield* this.#routing.applyInSteps();
     if (this.#connections.urgent) this.#connections.apply();
+    while (stage !== 'settled') {
+      stage = yield* this.#compiler.compileInSteps();
+      rules += yield* this.#writer.applyInSteps();
+    }
     return { rules, routes };
   }
 

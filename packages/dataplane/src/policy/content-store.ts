@@ -54,7 +54,7 @@ export class ContentStore {
 
   /** Gives the name of a constant set; the chain that refers to it brings it into the ruleset. */
   literal(set: LiteralSet): string {
-    const name = contentName(literalPrefix(set), printLiteral(set));
+    const name = literalName(set);
     if (!this.#users.has(`set ${name}`)) this.#literals.set(name, set);
     return name;
   }
@@ -134,8 +134,10 @@ function addressSetSpec(name: string): SetSpec {
   return { name, keyType: address, flags: part === 'nets' ? ['interval'] : [] };
 }
 
-function literalPrefix(set: LiteralSet): string {
-  return set.kind === 'ports' || set.kind === 'verdicts' ? set.kind : `${set.kind}-${set.family}`;
+/** The name of a constant set, by its content. */
+export function literalName(set: LiteralSet): string {
+  const prefix = set.kind === 'ports' || set.kind === 'verdicts' ? set.kind : `${set.kind}-${set.family}`;
+  return contentName(prefix, printLiteral(set));
 }
 
 function literalSpec(name: string, set: LiteralSet): SetSpec {

@@ -39,8 +39,8 @@ const lookupPrefix = 'lookup/';
 /** The map of all addresses that are in a set: address → number of its identity. */
 export const identitiesMap = (family: Family): string => `${lookupPrefix}identities-${family}`;
 
-/** A map of one program, `program` being its content's name. */
-export const lookupMap = (program: string, kind: 'classes' | 'net-classes' | 'verdicts'): string =>
+/** A map of one program, `program` being its content's name: of classes, also by the networks of one state, or of verdicts. */
+export const lookupMap = (program: string, kind: 'classes' | `net-classes/${string}` | 'verdicts'): string =>
   `${lookupPrefix}${program}/${kind}`;
 
 /** Whether a set is one of these maps. */

@@ -58,20 +58,21 @@ export class NftablesWriter {
   }
 
   /** All steps of `applyInSteps` at once. */
-  apply(): number {
-    return finished(this.applyInSteps());
+  apply(only?: (set: string) => boolean): number {
+    return finished(this.applyInSteps(only));
   }
 
   /**
    * Writes what has changed; the first time, or after `resync`, everything that differs from the kernel. Gives the
    * number of operations. When the kernel refuses, its state is read anew and the write is tried once more; then the
-   * KernelError is thrown, and the next call starts with a reading. The ruleset must stay as it is until the last step.
+   * KernelError is thrown, and the next call starts with a reading. The ruleset must stay as it is until the last step. With
+   * `only`, elements of other sets may wait for a call without.
    */
-  *applyInSteps(): Generator<void, number> {
+  *applyInSteps(only?: (set: string) => boolean): Generator<void, number> {
     if (this.#view !== undefined && !this.#ruleset.changed) return 0;
     if (this.#view !== undefined) {
       try {
-        return yield* this.#write(this.#view);
+        return yield* this.#write(this.#view, only);
       } catch {
         // Someone changed the table behind us: look, then write the difference.
         this.#view = undefined;
@@ -127,30 +128,40 @@ export class NftablesWriter {
   }
 
   /**
-   * Three transactions: what nothing refers to yet, the switch, what nothing refers to any more. They must not be one: a
-   * packet under way takes the rules of a chain from the ruleset that it began with, but each map that it asks from the
-   * present one. So it would meet new chains that are still empty for it, and old maps that are empty already.
+   * Four transactions: what nothing refers to yet, new elements of maps that are asked behind others, the switch, what nothing
+   * refers to any more. They must not be one: a packet under way takes the rules of a chain from the ruleset that it began
+   * with, but each map that it asks from the present one. So it would meet new chains that are still empty for it, and old
+   * maps that are empty already.
    */
-  *#write(view: TableView): Generator<void, number> {
-    const changes = this.#ruleset.takeChanges();
+  *#write(view: TableView, only?: (set: string) => boolean): Generator<void, number> {
+    const changes = this.#ruleset.takeChanges(only);
     const claim: Op[] = view.claimed ? [] : [{ op: 'addTable', owner: true, persist: true }];
     const first = newBatch();
     yield* this.#sendFull(first, claim);
     yield* this.#sendFull(first, this.#preparing(changes, view));
     const { before, during, after } = yield* this.#switching(changes, view);
+    if (before.length > 0) this.#sendRest(first);
     yield* this.#sendFull(first, before.flat());
-    this.#send(first.operations);
+    this.#sendRest(first);
     yield;
     this.#switchOver(during);
     yield;
     const last = newBatch();
     yield* this.#sendFull(last, [...after.flat(), ...this.#cleaning(changes, view)]);
-    this.#send(last.operations);
+    this.#sendRest(last);
     view.claimed = true;
     yield* this.#remember(changes, view);
     this.#written?.add(changes);
     const switched = during.reduce((sum, group) => sum + group.length, 0);
-    return first.sent + first.operations.length - claim.length + switched + last.sent + last.operations.length;
+    return first.sent - claim.length + switched + last.sent;
+  }
+
+  /** Sends what the batch has, and empties it. */
+  #sendRest(batch: Batch): void {
+    this.#send(batch.operations);
+    batch.sent += batch.operations.length;
+    batch.operations = [];
+    batch.size = frameSize;
   }
 
   #send(batch: readonly Op[]): void {
@@ -167,11 +178,8 @@ export class NftablesWriter {
       }
       const bytes = opSize(op);
       if (batch.operations.length > 0 && batch.size + bytes > Math.min(this.#limit, fillSize)) {
-        this.#send(batch.operations);
-        batch.sent += batch.operations.length;
+        this.#sendRest(batch);
         yield;
-        batch.operations = [];
-        batch.size = frameSize;
       }
       batch.operations.push(op);
       batch.size += bytes;

@@ -1,9 +1,9 @@
 import type { EndpointId, LocalEndpoint, Message } from '@calico/calc';
 import type { Family } from '@calico/ip';
 
-import type { Direction, DirectionProgram, PolicyProgram, ProfileProgram, World } from '@calico/policy';
+import type { Direction, DirectionProgram, PolicyProgram, ProfileProgram, SetId, World } from '@calico/policy';
 
-import { finished, MultiMap } from '@calico/reconcile';
+import { eachInSteps, finished, MultiMap } from '@calico/reconcile';
 
 import type { ProgramState } from '../tables.ts';
 import { AddressSets, type ElementChange } from './address-sets.ts';
@@ -47,11 +47,23 @@ interface CompiledProgram {
   tooLarge: boolean;
 }
 
-/** What is released when everything new stands. */
-interface Old {
+/** What only packets under way still meet, until what they meet now is written. */
+interface Left {
   readonly chains: string[];
-  readonly lookups: ProgramLookup[];
+  /** Programs whose lookups nothing leads to. */
+  readonly lookups: Set<string>;
+  readonly sets: Set<SetId>;
 }
+
+function noneLeft(): Left {
+  return { chains: [], lookups: new Set(), sets: new Set() };
+}
+
+/**
+ * How far the ruleset is: addresses have identities that tell apart what programs will ask, and nothing else has changed; packets
+ * meet what they should; and nothing is left of what they met before.
+ */
+export type Stage = 'refined' | 'switched' | 'settled';
 
 /** How programs are compiled, for tests and measurements. */
 export interface PolicyCompilerOptions {
@@ -87,6 +99,10 @@ export class PolicyCompiler {
   readonly #programsUsing = new MultiMap<string, string>();
   readonly #dirtyPrograms = new Set<string>();
   readonly #dirtyEndpoints = new Set<EndpointId>();
+  readonly #goneSets = new Set<SetId>();
+  #left = noneLeft();
+  #isSettled = true;
+  #isRefined = false;
 
   constructor(ruleset: Ruleset, options: PolicyCompilerOptions = {}) {
     const { rulesInOrder = defaultRulesInOrder, lookupBudget = defaultLookupBudget } = options;
@@ -134,15 +150,19 @@ export class PolicyCompiler {
 
   /** Takes one message of the calculation in; nothing is compiled before `compile`. Other kinds are ignored. */
   handle(message: Message): void {
+    this.#isRefined = false;
     switch (message.kind) {
       case 'ipSetUpdate':
+        this.#goneSets.delete(message.id);
+        this.#left.sets.delete(message.id);
         this.#sets.update(message.id, message.type, message.members);
         return;
       case 'ipSetDelta':
         this.#sets.change(message.id, message.added, message.removed);
         return;
       case 'ipSetRemove':
-        this.#sets.remove(message.id);
+        // Packets under way may still ask it.
+        this.#goneSets.add(message.id);
         return;
       case 'policyUpdate':
         this.#setRules(message.policy.id, message.policy);
@@ -165,59 +185,119 @@ export class PolicyCompiler {
     }
   }
 
-  /** All steps of `compileInSteps` at once. */
+  /** Brings the ruleset up to date with everything handled so far, whatever packets under way would meet. */
   compile(): void {
-    finished(this.compileInSteps());
+    while (finished(this.compileInSteps()) !== 'settled');
   }
 
-  /** Brings the ruleset up to date with everything handled so far. Nothing may be handled until the last step. */
-  *compileInSteps(): Generator<void, void> {
-    // A program that turns out too large for lookups is compiled once more.
-    do yield* this.#compileDirty();
-    while (this.#dirtyPrograms.size > 0);
-  }
-
-  *#compileDirty(): Generator<void, void> {
-    for (const id of this.#dirtyEndpoints) {
-      this.#assignPrograms(id);
-      yield;
+  /**
+   * Brings the ruleset one stage on to what has been handled so far, and says which one it is at: it is to be written before the
+   * next call, until it is settled. Nothing may be handled between the first step of a call and its last.
+   *
+   * So packets under way find what they ask (docs/decisions/0006): first identities tell apart what new programs will ask;
+   * then what packets meet is switched; then what they meet no more goes.
+   */
+  *compileInSteps(): Generator<void, Stage> {
+    if (!this.#isRefined) {
+      if (!this.#isSettled) yield* this.#settle();
+      if (!this.#isDirty) {
+        this.interfaces.write();
+        return 'settled';
+      }
+      for (const set of this.#goneSets) {
+        // Only what nobody asks from now on is kept for packets under way.
+        if (!this.#book.isAsked(set)) continue;
+        this.#goneSets.delete(set);
+        this.#sets.remove(set);
+        yield;
+      }
+      for (const id of this.#dirtyEndpoints) {
+        this.#assignPrograms(id);
+        yield;
+      }
+      this.#dirtyEndpoints.clear();
+      for (const key of this.#lookups.takeDirty()) this.#dirtyPrograms.add(key);
+      this.#isRefined = true;
+      if (yield* this.#refine()) return 'refined';
     }
-    for (const key of this.#lookups.takeDirty()) this.#dirtyPrograms.add(key);
-    // New chains are acquired before old ones are released, so that what both use is never taken away in between.
-    const old: Old = { chains: [], lookups: [] };
-    const used = new Map<string, CompiledProgram>();
-    const unused = new Map<string, CompiledProgram>();
+    yield* this.#switch();
+    while (this.#dirtyPrograms.size > 0) {
+      // A program that turned out too large for lookups is compiled once more.
+      yield* this.#refine();
+      yield* this.#switch();
+    }
+    this.interfaces.write();
+    for (const set of this.#goneSets) this.#left.sets.add(set);
+    this.#goneSets.clear();
+    this.#isRefined = false;
+    this.#isSettled = false;
+    return 'switched';
+  }
+
+  get #isDirty(): boolean {
+    return this.#dirtyEndpoints.size + this.#dirtyPrograms.size + this.#goneSets.size > 0 || this.#lookups.isChanged;
+  }
+
+  /**
+   * Every program that changes says what it asks, and identities tell that apart. Gives whether packets meet an address by
+   * another identity for that, in a program that changes.
+   */
+  *#refine(): Generator<void, boolean> {
+    let wasAsked = false;
+    let moved = false;
+    for (;;) {
+      for (const key of this.#dirtyPrograms) {
+        const compiled = this.#programs.get(key);
+        if (compiled === undefined) continue;
+        if (compiled.lookup !== undefined && compiled.chain !== undefined) wasAsked = true;
+        if (compiled.endpoints.size > 0) yield* this.#prepare(key, compiled);
+      }
+      const refined = yield* this.#lookups.refine();
+      if (refined.moved) moved = true;
+      if (refined.tooLarge.length === 0) return wasAsked && moved;
+      for (const key of refined.tooLarge) this.#setTooLarge(key);
+    }
+  }
+
+  /** All programs are what they should be, and interfaces lead to them; what they were stays until it is settled. */
+  *#switch(): Generator<void, void> {
+    const tooLarge = yield* this.#lookups.applyMoves();
     for (const key of this.#dirtyPrograms) {
       const compiled = this.#programs.get(key);
       if (compiled === undefined) continue;
-      if (compiled.chain !== undefined) old.chains.push(compiled.chain);
-      (compiled.endpoints.size === 0 ? unused : used).set(key, compiled);
-    }
-    // First every program says what it asks, then the identities are made once for all.
-    for (const [key, compiled] of used) yield* this.#prepare(key, compiled, old);
-    for (const [key, compiled] of unused) yield* this.#forgetProgram(key, compiled, old);
-    const tooLarge = yield* this.#lookups.applyMoves(new Set(used.keys()));
-    for (const [key, compiled] of used) {
+      if (compiled.chain !== undefined) this.#left.chains.push(compiled.chain);
+      if (compiled.endpoints.size === 0) {
+        this.#forgetProgram(key, compiled);
+        continue;
+      }
       if (compiled.lookup !== undefined && !(yield* this.#lookups.fill(key))) tooLarge.push(key);
       const chain = this.#compileProgram(compiled);
       for (const id of chain === compiled.chain ? [] : compiled.endpoints) this.#markInterface(id);
       compiled.chain = chain;
       yield;
     }
-    this.interfaces.write();
-    for (const chain of old.chains) {
-      this.#store.release(chain);
+    this.#dirtyPrograms.clear();
+    for (const key of tooLarge) this.#setTooLarge(key);
+  }
+
+  /** Nothing leads any more to what is left of programs before. */
+  *#settle(): Generator<void, void> {
+    const { chains, lookups, sets } = this.#left;
+    this.#left = noneLeft();
+    this.#isSettled = true;
+    yield* eachInSteps(chains, chain => this.#store.release(chain));
+    for (const key of lookups) yield* this.#lookups.close(key);
+    for (const key of yield* this.#lookups.settle()) this.#setTooLarge(key);
+    for (const set of sets) {
+      this.#sets.remove(set);
       yield;
     }
-    for (const lookup of old.lookups) yield* lookup.close();
-    this.#dirtyPrograms.clear();
-    this.#dirtyEndpoints.clear();
-    for (const key of tooLarge) this.#setTooLarge(key);
   }
 
   #setTooLarge(key: string): void {
     const compiled = this.#programs.get(key);
-    if (compiled === undefined) return;
+    // Else it is left already.
+    if (compiled?.lookup === undefined) return;
     compiled.tooLarge = true;
     this.#dirtyPrograms.add(key);
   }
@@ -304,25 +384,24 @@ export class PolicyCompiler {
     this.#dirtyPrograms.add(key);
   }
 
-  *#forgetProgram(key: string, compiled: CompiledProgram, old: Old): Generator<void, void> {
+  #forgetProgram(key: string, compiled: CompiledProgram): void {
     this.#programs.delete(key);
     for (const owner of ownersOf(compiled.program)) this.#programsUsing.delete(owner, key);
-    yield* this.#dropLookup(key, compiled, old);
+    this.#dropLookup(key, compiled);
   }
 
-  *#dropLookup(key: string, compiled: CompiledProgram, old: Old): Generator<void, void> {
+  #dropLookup(key: string, compiled: CompiledProgram): void {
     if (compiled.lookup === undefined) return;
-    yield* this.#lookups.forget(key);
-    old.lookups.push(compiled.lookup);
+    this.#left.lookups.add(key);
     compiled.lookup = undefined;
   }
 
   /** Chooses the program's form, and has the sets that lookups need made into identities. */
-  *#prepare(key: string, compiled: CompiledProgram, old: Old): Generator<void, void> {
+  *#prepare(key: string, compiled: CompiledProgram): Generator<void, void> {
     const { direction, family, program } = compiled;
     const isSmall = this.#book.ruleCount(program, direction, family) <= this.#rulesInOrder;
     const flat = (netsBy: NetsBy) => this.#book.flatProgram(program, direction, family, netsBy);
-    if (compiled.tooLarge || isSmall) yield* this.#dropLookup(key, compiled, old);
+    if (compiled.tooLarge || isSmall) this.#dropLookup(key, compiled);
     else compiled.lookup = yield* this.#lookups.prepare(key, direction, family, flat);
     yield;
   }

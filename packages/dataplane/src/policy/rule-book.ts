@@ -55,6 +55,11 @@ export class RuleBook {
     return owners;
   }
 
+  /** Whether the rules of any owner ask the set. */
+  isAsked(set: SetId): boolean {
+    return this.#asking.has(set);
+  }
+
   /** What the owner is known by; undefined while it is unknown. */
   get(owner: string): PolicyProgram | ProfileProgram | undefined {
     return this.#owners.get(owner);

@@ -93,10 +93,18 @@ export class Ruleset {
     this.#dirty[kind].add(name);
   }
 
-  /** The names of what has changed since the last call; what the writer could not write it must mark again. */
-  takeChanges(): Changes {
+  /**
+   * The names of what has changed since the last call; what the writer could not write it must mark again. With `only`, elements
+   * of other sets that were there before stay changed.
+   */
+  takeChanges(only: (set: string) => boolean = () => true): Changes {
     const taken = this.#dirty;
     this.#dirty = noChanges();
+    for (const [set, keys] of taken.elements) {
+      if (only(set) || taken.sets.has(set)) continue;
+      taken.elements.delete(set);
+      this.#dirty.elements.set(set, keys);
+    }
     return taken;
   }
 

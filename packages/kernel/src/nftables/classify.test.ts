@@ -264,6 +264,48 @@ describe('classify', () => {
   });
 });
 
+describe('a packet under way in a transaction', () => {
+  const marks: Op = { op: 'addSet', set: { name: 'marks', keyType: 'ipv4_addr', flags: [], map: { type: 'mark' } } };
+  const source = ip('10.0.0.1');
+  const markIs = (number: number): Op => {
+    return { op: 'addElements', set: 'marks', elements: [{ key: source, data: hostU32Bytes(number) }] };
+  };
+  const asks = (number: number, ...then: Expr[]): Op =>
+    rule(
+      'base',
+      load('network', 12, 4),
+      { kind: 'lookup', set: 'marks', sreg: 1, dreg: 1 },
+      compare(hostU32Bytes(number)),
+      ...then,
+    );
+  const fates = (ground: readonly Op[], change: readonly Op[]): string[] => {
+    const [before, after] = [fakeNftables(), fakeNftables()];
+    for (const each of [before, after]) each.transaction(table, [{ op: 'addTable' }, base, marks, ...ground]);
+    after.transaction(table, change);
+    return [...before.fatesUnderWay(after, 'forward', web)].sort();
+  };
+  const becomes = (number: number): Op[] => [
+    { op: 'deleteElements', set: 'marks', elements: [{ key: source }] },
+    markIs(number),
+  ];
+
+  test('asks each set as it is at that moment', () => {
+    expect(fates([markIs(1), asks(1, drop)], becomes(1))).toEqual(['drop']);
+    expect(fates([markIs(1), asks(1, drop)], becomes(2))).toEqual(['accept', 'drop']);
+    expect(fates([markIs(1), asks(1, drop), asks(2, drop)], becomes(2))).toEqual(['drop']);
+    // What was not yet so for the first rule is so no more for the second.
+    expect(fates([markIs(1), asks(2, drop), asks(1, drop)], becomes(2))).toEqual(['accept', 'drop']);
+    expect(fates([markIs(1), asks(1, drop)], [{ op: 'flushSet', name: 'marks' }])).toEqual(['accept', 'drop']);
+  });
+
+  test('has the rules of the chain in which it began', () => {
+    const flush: Op = { op: 'flushChain', name: 'base' };
+    expect(fates([markIs(1), asks(1, drop)], [flush, asks(1, accept)])).toEqual(['accept', 'drop']);
+    // Not a rule of the one chain and one of the other.
+    expect(fates([markIs(1), asks(1, drop)], [flush, ...becomes(2), asks(2, drop)])).toEqual(['accept', 'drop']);
+  });
+});
+
 describe('the fake', () => {
   test('check finds elements that overlap unnoticed, and nothing else', () => {
     const nftables = fakeNftables();

@@ -1,3 +1,4 @@
+import type { FakeSet } from './fake-set.ts';
 import type { FakeChain, FakeRule, FakeTable } from './fake-table.ts';
 import { type FakePacket, packetBytes } from './packet.ts';
 import { PacketRun } from './packet-run.ts';
@@ -80,18 +81,24 @@ export interface Classification {
   };
 }
 
+/** A table as one packet meets it. */
+export interface MetTable extends Pick<FakeTable, 'name' | 'chains' | 'counters'> {
+  readonly sets: { get(name: string): FakeSet | undefined };
+}
+
 const familyByEtherType: Readonly<Record<number, readonly TableFamily[]>> = {
   2048: ['ip', 'inet'],
   34525: ['ip6', 'inet'],
   2054: ['arp'],
 };
 
-/** The walk behind {@link FakeNftables.classify}. */
+/** The walk behind {@link FakeNftables.classify}; `met` says as what the packet meets a table at each base chain. */
 export function classify(
   tables: Iterable<FakeTable>,
   hook: Hook,
   packet: FakePacket,
   context: PacketContext,
+  met: (table: FakeTable) => MetTable = table => table,
 ): Classification {
   const raw = packetBytes(packet);
   const families = familyByEtherType[raw.etherType] ?? [];
@@ -107,7 +114,8 @@ export function classify(
   for (const { table, chain } of bases) {
     // Translations are chosen once, by the first packet of a connection.
     if (chain.spec.type === 'nat' && (run.conntrackState !== 'new' || run.nat !== undefined)) continue;
-    verdict = walkBase(table, chain, run, trace);
+    const now = met(table);
+    verdict = walkBase(now, now.chains.get(chain.spec.name) ?? chain, run, trace);
     if (verdict === 'drop') break;
   }
   return {
@@ -123,7 +131,7 @@ export function classify(
 }
 
 /** linux/net/netfilter/nf_tables_core.c nft_do_chain */
-function walkBase(table: FakeTable, base: FakeChain, run: PacketRun, trace: TraceStep[]): 'accept' | 'drop' {
+function walkBase(table: MetTable, base: FakeChain, run: PacketRun, trace: TraceStep[]): 'accept' | 'drop' {
   const stack: { chain: FakeChain; at: number }[] = [];
   let chain: FakeChain | undefined = base;
   let at = 0;

@@ -207,6 +207,33 @@ export class FakeNftables implements Nftables {
     return classify(this.#ruleset.tables.values(), hook, packet, context);
   }
 
+  /**
+   * Every fate of a packet that is under way while the tables here become those of `later`. The kernel takes the rules of all
+   * chains behind a base chain from the ruleset that the packet met there, but what it looks up from the sets as they are at
+   * that moment; a set that was deleted is empty. linux/net/netfilter/nf_tables_core.c nft_do_chain, nft_lookup.c
+   */
+  fatesUnderWay(
+    later: FakeNftables,
+    hook: Hook,
+    packet: FakePacket,
+    context: PacketContext = {},
+  ): ReadonlySet<Classification['verdict']> {
+    const fates = new Set<Classification['verdict']>();
+    // Each time the change comes before another look of the packet, at a base chain's rules or at a set.
+    for (let change = 0, looks = 0; looks >= change; change++) {
+      looks = 0;
+      const met = (table: FakeTable) => {
+        const becomes = later.#ruleset.tables.get(keyOf(table.name));
+        const now = () => (looks++ < change ? table : becomes);
+        const { chains } = now() ?? table;
+        const get = (name: string) => now()?.sets.get(name);
+        return { name: table.name, chains, counters: table.counters, sets: { get } };
+      };
+      fates.add(classify(this.#ruleset.tables.values(), hook, packet, context, met).verdict);
+    }
+    return fates;
+  }
+
   /** Faults that the kernel would not report: elements of concatenations that overlap, wrong use counts. */
   check(): string[] {
     return [...this.#ruleset.tables].flatMap(([name, table]) => table.check().map(fault => `table ${name}: ${fault}`));

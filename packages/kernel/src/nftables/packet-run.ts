@@ -1,6 +1,13 @@
 import { LITTLE_ENDIAN, viewOf } from '../netlink/index.ts';
-import type { Classification, ConntrackState, FakeInterface, FibQuestion, PacketContext } from './classify.ts';
-import type { FakeRule, FakeTable } from './fake-table.ts';
+import type {
+  Classification,
+  ConntrackState,
+  FakeInterface,
+  FibQuestion,
+  MetTable,
+  PacketContext,
+} from './classify.ts';
+import type { FakeRule } from './fake-table.ts';
 import { ctStates } from './field-type.ts';
 import { compareKeys } from './keys.ts';
 import type { RawPacket } from './packet.ts';
@@ -59,7 +66,7 @@ export class PacketRun {
   }
 
   /** The rule's verdict; undefined when it does not match or has none. */
-  evaluate(rule: FakeRule, table: FakeTable): Verdict | undefined {
+  evaluate(rule: FakeRule, table: MetTable): Verdict | undefined {
     for (const expr of rule.exprs) {
       const step = this.#step(expr, table);
       if (step === 'break') return undefined;
@@ -68,7 +75,7 @@ export class PacketRun {
     return undefined;
   }
 
-  #step(e: FakeRule['exprs'][number], table: FakeTable): Step {
+  #step(e: FakeRule['exprs'][number], table: MetTable): Step {
     switch (e.kind) {
       case 'meta':
         return this.#put(e.dreg, this.#meta(e.key));
@@ -169,14 +176,14 @@ export class PacketRun {
     return 'next';
   }
 
-  #countByMap(e: ExprOf<'objrefMap'>, table: FakeTable): Step {
+  #countByMap(e: ExprOf<'objrefMap'>, table: MetTable): Step {
     const set = table.sets.get(e.set);
     const data = set?.find(this.#get(e.sreg, set.keyLength))?.data;
     if (data === undefined || data instanceof Uint8Array || data.kind !== 'counter') return 'break';
     return this.#count(table.counters.get(data.name));
   }
 
-  #lookup(e: ExprOf<'lookup'>, table: FakeTable): Step {
+  #lookup(e: ExprOf<'lookup'>, table: MetTable): Step {
     const set = table.sets.get(e.set);
     const element = set?.find(this.#get(e.sreg, set.keyLength));
     if (element?.counter !== undefined) this.#count(element.counter);

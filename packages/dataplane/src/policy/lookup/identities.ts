@@ -12,9 +12,9 @@ export interface Identity extends Peer {
   readonly addresses: Set<string>;
 }
 
-/** An address whose sets are now others. */
+/** Addresses whose sets are now others. */
 export interface Move {
-  readonly address: string;
+  readonly addresses: string[];
   readonly from: Identity | undefined;
   readonly to: Identity | undefined;
 }
@@ -24,36 +24,62 @@ export function fact(set: SetId, port?: PeerPort): string {
   return port === undefined ? set : `${set}\0${port.protocol}:${port.port}`;
 }
 
+/** By address and fact whether it holds now. */
+type Changed = Map<string, Map<string, boolean>>;
+
+function remember(changed: Changed, address: string, fact: string, holds: boolean): void {
+  const facts = changed.get(address);
+  if (facts === undefined) changed.set(address, new Map([[fact, holds]]));
+  else facts.set(fact, holds);
+}
+
 /** Addresses by the sets that they are in: addresses in equal sets have one identity. */
 export class Identities {
   readonly #byAddress = new Map<string, Identity>();
   readonly #byKey = new Map<string, Identity>();
   readonly #byNumber = new Map<number, string>([[0, '']]);
   readonly #bySet = new MultiMap<SetId, Identity>();
-  /** Addresses of which facts came or went, with all facts that hold now. */
-  readonly #pending = new Map<string, Set<string>>();
+  /** Facts that came or went, by address. */
+  readonly #changed: Changed = new Map();
+  /** Facts that did not change, but that somebody began or ceased to ask for. */
+  readonly #asked: Changed = new Map();
 
   /** A fact is true of the address from now on, or no longer. */
   change(address: string, fact: string, isTrue: boolean): void {
-    let facts = this.#pending.get(address);
-    if (facts === undefined) {
-      facts = new Set(this.#byAddress.get(address)?.key.split('\n'));
-      this.#pending.set(address, facts);
-    }
-    if (isTrue) facts.add(fact);
-    else facts.delete(fact);
+    remember(this.#changed, address, fact, isTrue);
   }
 
-  /** All steps of `takeMovesInSteps` at once. */
+  /** A fact that is true of the address belongs to its identity from now on, or no longer. */
+  ask(address: string, fact: string, isAsked: boolean): void {
+    remember(this.#asked, address, fact, isAsked);
+    // Whoever asks looks at what holds now.
+    this.#changed.get(address)?.delete(fact);
+  }
+
+  /** Whether there may be moves to take. */
+  get isChanged(): boolean {
+    return this.#changed.size + this.#asked.size > 0;
+  }
+
+  /** All steps of `takeMovesInSteps` at once, of both kinds. */
   takeMoves(): Move[] {
-    return finished(this.takeMovesInSteps());
+    return [...finished(this.takeMovesInSteps('asked')), ...finished(this.takeMovesInSteps('changed'))];
   }
 
-  /** Gives the addresses whose identity is another since the last call. Nothing may change until the last step. */
-  *takeMovesInSteps(): Generator<void, Move[]> {
-    const moves: Move[] = [];
-    const move = ([address, facts]: [string, Set<string>]) => {
+  /**
+   * Gives the addresses whose identity is another since the last call, by facts that changed or by facts that are asked for
+   * now, together those that had and have the same. Nothing may change until the last step.
+   */
+  *takeMovesInSteps(why: 'changed' | 'asked'): Generator<void, Move[]> {
+    const pending = why === 'changed' ? this.#changed : this.#asked;
+    const moves = new Map<string, Move>();
+    const move = ([address, changes]: [string, ReadonlyMap<string, boolean>]) => {
       const from = this.#byAddress.get(address);
+      const facts = new Set(from?.key.split('\n'));
+      for (const [fact, isTrue] of changes) {
+        if (isTrue) facts.add(fact);
+        else facts.delete(fact);
+      }
       const key = [...facts].sort().join('\n');
       if (key === (from?.key ?? '')) return;
       const to = key === '' ? undefined : this.#withKey(key);
@@ -63,12 +89,16 @@ export class Identities {
         to.addresses.add(address);
         this.#byAddress.set(address, to);
       }
-      moves.push({ address, from, to });
+      const way = `${from?.number} ${to?.number}`;
+      const known = moves.get(way);
+      if (known === undefined) moves.set(way, { addresses: [address], from, to });
+      else known.addresses.push(address);
     };
-    yield* eachInSteps(this.#pending, move);
-    this.#pending.clear();
-    for (const { from } of moves) if (from?.addresses.size === 0) this.#forget(from);
-    return moves;
+    yield* eachInSteps(pending, move);
+    pending.clear();
+    const made = [...moves.values()];
+    for (const { from } of made) if (from?.addresses.size === 0) this.#forget(from);
+    return made;
   }
 
   /** The identities of addresses that are in any of the sets. */

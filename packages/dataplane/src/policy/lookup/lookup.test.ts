@@ -25,7 +25,7 @@ function decided(world: World, id: string, direction: 'ingress' | 'egress', pack
     for (const net of list) nets.push({ set, net });
   }
   const peer = bytesKey(addrToBytes(packet[side[direction]]));
-  const identity = identities.takeMoves().find(move => move.address === peer)?.to;
+  const identity = identities.takeMoves().find(move => move.addresses.includes(peer))?.to;
   const sets = new Set([...(identity?.sets ?? []), ...new NetClasses(family, nets).at(peer).sets]);
   const base = flat.base(sets);
   const rules = merged(base.rules, flat.specific({ sets, ports: identity?.ports ?? new Map() }));
@@ -108,10 +108,12 @@ test('an identity is what holds of its addresses, whatever came and went before'
     const numbers = new Map<string, number>();
     const held = new Map<string, Set<string>>();
     const take = () => {
-      for (const { address, from, to } of identities.takeMoves()) {
-        expect(from?.number).toBe(numbers.get(address));
-        if (to === undefined) numbers.delete(address);
-        else numbers.set(address, to.number);
+      for (const { addresses, from, to } of identities.takeMoves()) {
+        for (const address of addresses) {
+          expect(from?.number).toBe(numbers.get(address));
+          if (to === undefined) numbers.delete(address);
+          else numbers.set(address, to.number);
+        }
       }
     };
     for (const { address, set, port, isTrue, take: now } of history) {
@@ -126,7 +128,9 @@ test('an identity is what holds of its addresses, whatever came and went before'
     // A fresh start with what holds now gives the same numbers, so a restart changes no element.
     const fresh = new Identities();
     for (const [address, facts] of held) for (const one of facts) fresh.change(address, one, true);
-    const wanted = fresh.takeMoves().flatMap(({ address, to }) => (to === undefined ? [] : [[address, to.number]]));
+    const wanted = fresh
+      .takeMoves()
+      .flatMap(({ addresses, to }) => (to === undefined ? [] : addresses.map(address => [address, to.number])));
     expect(Object.fromEntries(numbers)).toEqual(Object.fromEntries(wanted));
     const inA = [...held].filter(([, facts]) => [...facts].some(one => one.split('\0')[0] === 's:a'));
     const addresses = [...identities.inAny(['s:a'])].flatMap(identity => [...identity.addresses]);

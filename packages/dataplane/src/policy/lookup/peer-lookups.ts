@@ -6,7 +6,7 @@ import type { ContentStore } from '../content-store.ts';
 import { identitiesMap, kernelSetName } from '../names.ts';
 import type { Ruleset } from '../ruleset.ts';
 import type { NetsBy, PeerPort } from './flat-rule.ts';
-import { fact, Identities, type Move } from './identities.ts';
+import { fact, Identities } from './identities.ts';
 import { type MemberNet, NetClasses } from './net-classes.ts';
 import { markKey } from './numbers.ts';
 import { ProgramLookup } from './program-lookup.ts';
@@ -22,6 +22,13 @@ interface Prepared {
   readonly nets: NetClasses | undefined;
 }
 
+/** A program asks a set. */
+interface Asking {
+  readonly set: SetId;
+  readonly family: Family;
+  readonly program: string;
+}
+
 /** The most ports at which classes of networks may differ, summed up; beyond it each rule asks for its networks. */
 const netBudget = 8_192;
 
@@ -31,6 +38,9 @@ const addressBytes: Record<Family, number> = { 4: 4, 6: 16 };
 /**
  * The lookups of all programs, and the map of identities that they share. The sets that any program asks are watched: a
  * changed member moves one address from one identity to another, and only programs that ask the set hear of it.
+ *
+ * What packets under way meet stays right when programs change (docs/decisions/0006): identities tell sets apart that the
+ * new programs ask before these are led to (`refine`), and sets that only the old ones asked until these are left (`settle`).
  */
 export class PeerLookups {
   readonly #ruleset: Ruleset;
@@ -42,6 +52,8 @@ export class PeerLookups {
   readonly #programs = new Map<string, Prepared>();
   readonly #asking: Record<Family, MultiMap<SetId, string>> = { 4: new MultiMap(), 6: new MultiMap() };
   readonly #dirty = new Set<string>();
+  /** Sets that programs asked and ask no more. */
+  #stopped: Asking[] = [];
 
   /** `budget`: the most elements, rules and regions of one program. */
   constructor(ruleset: Ruleset, sets: AddressSets, store: ContentStore, chains: ResidualChains, budget: number) {
@@ -60,7 +72,12 @@ export class PeerLookups {
   elementChanged({ id, family, part, key, present }: ElementChange): void {
     if (!this.#asking[family].has(id)) return;
     if (part === 'nets') for (const program of this.#asking[family].get(id)) this.#dirty.add(program);
-    else this.#change(id, family, key, present);
+    else this.#identities[family].change(...factOf(id, family, key), present);
+  }
+
+  /** Whether any identity is to be made anew, or any program filled. */
+  get isChanged(): boolean {
+    return this.#dirty.size > 0 || families.some(family => this.#identities[family].isChanged);
   }
 
   /** The programs whose networks have changed since the last call. */
@@ -70,7 +87,10 @@ export class PeerLookups {
     return dirty;
   }
 
-  /** The program has these rules from now on; its maps are to be filled after the next `applyMoves`. */
+  /**
+   * The program has these rules from now on; its maps are to be filled after the next `refine` and `applyMoves`, and have the
+   * rules before until then.
+   */
   *prepare(
     program: string,
     direction: Direction,
@@ -84,17 +104,19 @@ export class PeerLookups {
       new ProgramLookup(program, direction, family, this.#ruleset, this.#store, this.#chains, this.#budget);
     this.#programs.set(program, { lookup, family, flat, nets });
     yield;
-    for (const set of flat.sets) yield* this.#startAsking(set, family, program);
-    for (const set of before?.flat.sets ?? []) if (!flat.sets.has(set)) yield* this.#stopAsking(set, family, program);
+    for (const set of flat.sets) yield* this.#startAsking({ set, family, program });
+    for (const set of before?.flat.sets ?? []) if (!flat.sets.has(set)) this.#stopped.push({ set, family, program });
     return lookup;
   }
 
-  /** The program needs no lookups any more; its maps are its owner's to close. */
-  *forget(program: string): Generator<void, void> {
+  /** Nothing leads to the program any more: takes its maps away. */
+  *close(program: string): Generator<void, void> {
     const prepared = this.#programs.get(program);
     if (prepared === undefined) return;
     this.#programs.delete(program);
-    for (const set of prepared.flat.sets) yield* this.#stopAsking(set, prepared.family, program);
+    const { lookup, family, flat } = prepared;
+    for (const set of flat.sets) this.#stopped.push({ set, family, program });
+    yield* lookup.close();
   }
 
   /** Fills the program's maps; false when that is more than its budget. */
@@ -106,27 +128,55 @@ export class PeerLookups {
   }
 
   /**
-   * Writes the new identities of addresses, and tells the programs that ask for them, but for those that will be filled
-   * anew. Gives the programs that have become larger than their budget.
+   * Identities tell apart what programs ask from now on. Gives the programs that have become larger than their budget, and
+   * whether any address has another identity.
    */
-  *applyMoves(toBeFilled: ReadonlySet<string>): Generator<void, string[]> {
+  *refine(): Generator<void, { moved: boolean; tooLarge: string[] }> {
+    return yield* this.#move('asked');
+  }
+
+  /** Addresses have the identities of the sets that they are in now. Gives the programs that are too large now. */
+  *applyMoves(): Generator<void, string[]> {
+    return (yield* this.#move('changed')).tooLarge;
+  }
+
+  /**
+   * Nothing leads to what programs were before: the rest of it goes, and identities no longer tell apart what nobody asks.
+   * Gives the programs that are too large now.
+   */
+  *settle(): Generator<void, string[]> {
+    const stopped = this.#stopped;
+    this.#stopped = [];
+    for (const asking of stopped) {
+      const isAsked = this.#programs.get(asking.program)?.flat.sets.has(asking.set) ?? false;
+      if (!isAsked) yield* this.#stopAsking(asking);
+    }
+    for (const { lookup } of this.#programs.values()) yield* lookup.settle();
+    return (yield* this.#move('asked')).tooLarge;
+  }
+
+  /** Writes the new identities of addresses, and tells the programs that ask for them. */
+  *#move(why: 'asked' | 'changed'): Generator<void, { moved: boolean; tooLarge: string[] }> {
     const tooLarge = new Set<string>();
+    let moved = false;
     for (const family of families) {
-      const apply = (move: Move) => {
-        const { address, from, to } = move;
-        this.#ruleset.setElement(identitiesMap(family), address, to === undefined ? undefined : markKey(to.number));
+      const map = identitiesMap(family);
+      for (const move of yield* this.#identities[family].takeMovesInSteps(why)) {
+        const { addresses, from, to } = move;
+        moved = true;
+        const number = to === undefined ? undefined : markKey(to.number);
+        yield* eachInSteps(addresses, address => this.#ruleset.setElement(map, address, number));
         const programs = new Set<string>();
         for (const set of [...(from?.sets ?? []), ...(to?.sets ?? [])]) {
           for (const program of this.#asking[family].get(set)) programs.add(program);
         }
         for (const program of programs) {
-          if (toBeFilled.has(program) || tooLarge.has(program)) continue;
-          if (this.#programs.get(program)?.lookup.move(move) === false) tooLarge.add(program);
+          const lookup = this.#programs.get(program)?.lookup;
+          if (lookup !== undefined && !(yield* lookup.move(move))) tooLarge.add(program);
         }
-      };
-      yield* eachInSteps(yield* this.#identities[family].takeMovesInSteps(), apply);
+      }
     }
-    return [...tooLarge];
+    return { moved, tooLarge: [...tooLarge] };
   }
 
   /** The rules with the networks that they ask for, by classes if there are not too many. */
@@ -146,26 +196,29 @@ export class PeerLookups {
     for (const set of flat.sets) for (const net of this.#sets.nets(set, family)) yield { set, net };
   }
 
-  *#startAsking(set: SetId, family: Family, program: string): Generator<void, void> {
-    if (this.#asking[family].add(set, program)) yield* this.#changeAll(set, family, true);
+  *#startAsking({ set, family, program }: Asking): Generator<void, void> {
+    if (this.#asking[family].add(set, program)) yield* this.#askAll(set, family, true);
   }
 
-  *#stopAsking(set: SetId, family: Family, program: string): Generator<void, void> {
-    if (this.#asking[family].delete(set, program)) yield* this.#changeAll(set, family, false);
+  *#stopAsking({ set, family, program }: Asking): Generator<void, void> {
+    if (this.#asking[family].delete(set, program)) yield* this.#askAll(set, family, false);
   }
 
-  *#changeAll(set: SetId, family: Family, isTrue: boolean): Generator<void, void> {
+  *#askAll(set: SetId, family: Family, isAsked: boolean): Generator<void, void> {
     for (const part of ['hosts', 'ports'] as const) {
       const elements = this.#sets.elements(kernelSetName(set, family, part));
-      yield* eachInSteps(elements, key => this.#change(set, family, key, isTrue));
+      yield* eachInSteps(elements, key => {
+        const [address, held] = factOf(set, family, key);
+        this.#identities[family].ask(address, held, isAsked);
+      });
     }
   }
+}
 
-  /** `key` is an address, or (address, protocol, port) as a concatenation. */
-  #change(set: SetId, family: Family, key: string, isTrue: boolean): void {
-    const bytes = addressBytes[family];
-    this.#identities[family].change(key.slice(0, bytes), fact(set, portOf(key, bytes)), isTrue);
-  }
+/** What an element of a set says: its key is an address, or (address, protocol, port) as a concatenation. */
+function factOf(set: SetId, family: Family, key: string): [address: string, fact: string] {
+  const bytes = addressBytes[family];
+  return [key.slice(0, bytes), fact(set, portOf(key, bytes))];
 }
 
 /** At how many ports something else may be left for the classes of networks, summed up. */

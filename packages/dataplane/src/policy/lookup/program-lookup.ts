@@ -1,9 +1,11 @@
 import type { Family } from '@calico/ip';
 import type { Expr, SetSpec } from '@calico/kernel';
 import type { Direction } from '@calico/policy';
-import type { ContentStore } from '../content-store.ts';
+import { eachInSteps } from '@calico/reconcile';
+import { type ContentStore, literalName } from '../content-store.ts';
 import * as nft from '../expressions.ts';
 import { identitiesMap, lookupMap } from '../names.ts';
+import type { LiteralSet } from '../render-rule.ts';
 import type { Ruleset } from '../ruleset.ts';
 import { type Peer, peerSide } from './flat-rule.ts';
 import type { Identity, Move } from './identities.ts';
@@ -25,6 +27,12 @@ interface Class {
   readonly number: number;
   readonly size: number;
   uses: number;
+}
+
+/** Maps that a program had before, which packets under way still ask. */
+interface Left {
+  readonly map: string;
+  readonly entries: readonly Entry[];
 }
 
 /** What the maps are filled from. */
@@ -52,6 +60,9 @@ export class ProgramLookup {
   readonly #budget: number;
   #flat: FlatProgram | undefined;
   #nets: NetClasses | undefined;
+  /** The networks as a map, and the map of classes that is asked with what it says. */
+  #netsMap: LiteralSet | undefined;
+  #classesMap: string;
   #entries = new Map<string, Entry>();
   /** While the maps are filled, the elements that they had, less those that stay as they are. */
   #previous: Map<string, Entry> | undefined;
@@ -62,6 +73,9 @@ export class ProgramLookup {
   readonly #taken = new Map<number, string>();
   #counters: ReadonlySet<string> = new Set();
   #size = 0;
+  #left: Left[] = [];
+  /** The budget was crossed: the maps are of no use, and not kept up. */
+  #isTooLarge = false;
   /** What becomes of peers without an identity or class of networks that the rules ask for. */
   #default: Entry | undefined;
 
@@ -82,6 +96,7 @@ export class ProgramLookup {
     this.#ruleset = ruleset;
     this.#store = store;
     this.#chains = chains;
+    this.#classesMap = lookupMap(name, 'classes');
     ruleset.addSet(this.#verdictsSpec(), [], 2);
   }
 
@@ -92,12 +107,13 @@ export class ProgramLookup {
 
   /**
    * Makes the maps hold exactly this, in steps; false when that is more than the budget: then they are of no use, only to
-   * be closed.
+   * be closed. Other networks have another map of classes, and so has a program that asks for identities now or no more, so
+   * that no packet asks the one by what the other said; the one before goes with `settle`.
    */
   *fill({ flat, nets, identities }: LookupContent): Generator<void, boolean> {
     const before = {
       entries: this.#entries,
-      map: this.#classesMap(),
+      map: this.#classesMap,
       default: this.#default,
       counters: this.#counters,
     };
@@ -105,10 +121,16 @@ export class ProgramLookup {
     for (const counter of this.#counters) this.#store.acquireCounter(counter);
     this.#flat = flat;
     this.#nets = nets;
+    this.#netsMap = nets && this.#asMap(nets);
+    const asked = flat.sets.size === 0 ? 'nobody' : 'identities';
+    this.#classesMap = lookupMap(
+      this.#name,
+      this.#netsMap === undefined ? 'classes' : `net-classes/${asked}/${literalName(this.#netsMap)}`,
+    );
     this.#knownBases = new Map([...this.#bases.values()].map(base => [base.key, base]));
     this.#bases = new Map();
     this.#entries = new Map();
-    const map = this.#classesMap();
+    const map = this.#classesMap;
     if (map === before.map) this.#previous = before.entries;
     if (before.default === undefined || map !== before.map) this.#ruleset.addSet(this.#classesSpec(), [], 1);
     // The common chains first: those of identities lead on to them.
@@ -124,31 +146,52 @@ export class ProgramLookup {
       else for (const address of identity.addresses) this.#addAddress(identity, address);
     }
     this.#previous = undefined;
-    for (const [key, entry] of before.entries) {
-      if (map === before.map && !this.#entries.has(key)) this.#ruleset.setElement(map, key, undefined);
-      this.#leave(entry);
-      yield;
-    }
-    if (before.default !== undefined) {
-      this.#leave(before.default);
-      if (map !== before.map) this.#ruleset.deleteSet(before.map);
+    const isReplaced = before.default !== undefined && map !== before.map;
+    const kept: Entry[] = [...before.entries.values(), ...(before.default === undefined ? [] : [before.default])];
+    if (isReplaced) this.#left.push({ map: before.map, entries: kept });
+    else {
+      for (const key of before.entries.keys())
+        if (!this.#entries.has(key)) this.#ruleset.setElement(map, key, undefined);
+      yield* eachInSteps(kept, entry => this.#leave(entry));
     }
     for (const counter of before.counters) this.#store.releaseCounter(counter);
-    return this.size <= this.#budget;
+    this.#isTooLarge = this.size > this.#budget;
+    return !this.#isTooLarge;
   }
 
-  /** An address has another identity; false when the budget is crossed by it. */
-  move({ address, from, to }: Move): boolean {
-    if (to !== undefined && this.#asks(to)) this.#addAddress(to, address);
-    if (from !== undefined && this.#asks(from)) this.#removeAddress(from, address);
-    return this.size <= this.#budget;
+  /** Addresses have another identity; false when the budget is crossed by it, or was. */
+  *move({ addresses, from, to }: Move): Generator<void, boolean> {
+    if (this.#default === undefined || this.#isTooLarge) return !this.#isTooLarge;
+    const [comes, goes] = [from, to].map(one => one !== undefined && this.#asks(one)).reverse();
+    if (this.#nets === undefined) {
+      if (to !== undefined && comes) this.#add(pairKey(to, undefined), to, undefined, addresses.length);
+      if (from !== undefined && goes) this.#remove(pairKey(from, undefined), addresses.length);
+    } else {
+      yield* eachInSteps(addresses, address => {
+        if (to !== undefined && comes) this.#addAddress(to, address);
+        if (from !== undefined && goes) this.#remove(pairKey(from, this.#nets?.at(address)), 1);
+      });
+    }
+    this.#isTooLarge = this.size > this.#budget;
+    return !this.#isTooLarge;
+  }
+
+  /** No packet asks any more what the maps were before they were filled. */
+  *settle(): Generator<void, void> {
+    const left = this.#left;
+    this.#left = [];
+    for (const { map, entries } of left) {
+      yield* eachInSteps(entries, entry => this.#leave(entry));
+      // The networks may have come back meanwhile.
+      if (map !== this.#classesMap) this.#ruleset.deleteSet(map);
+    }
   }
 
   /** The rules of the program's chain. */
   rules(): Expr[][] {
     const side = peerSide(this.#direction);
-    const common = { classes: this.#classesMap(), verdicts: lookupMap(this.#name, 'verdicts') };
-    const nets = this.#nets === undefined ? undefined : this.#netsMap(this.#nets);
+    const common = { classes: this.#classesMap, verdicts: lookupMap(this.#name, 'verdicts') };
+    const nets = this.#netsMap && this.#store.literal(this.#netsMap);
     const rules: Expr[][] = [];
     if (this.#flat !== undefined && this.#flat.sets.size > 0) {
       const identities = identitiesMap(this.#family);
@@ -161,13 +204,14 @@ export class ProgramLookup {
 
   /** Takes the maps away, in steps. */
   *close(): Generator<void, void> {
+    yield* this.settle();
     for (const entry of this.#entries.values()) {
       this.#leave(entry);
       yield;
     }
     if (this.#default !== undefined) {
       this.#leave(this.#default);
-      this.#ruleset.deleteSet(this.#classesMap());
+      this.#ruleset.deleteSet(this.#classesMap);
     }
     this.#ruleset.deleteSet(lookupMap(this.#name, 'verdicts'));
     for (const counter of this.#counters) this.#store.releaseCounter(counter);
@@ -183,14 +227,13 @@ export class ProgramLookup {
     this.#add(pairKey(identity, netClass), identity, netClass, 1);
   }
 
-  #removeAddress(identity: Identity, address: string): void {
-    const key = pairKey(identity, this.#nets?.at(address));
+  #remove(key: string, uses: number): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) throw new Error(`Cannot remove an address from ${this.#name}: it was never added`);
-    entry.uses--;
+    entry.uses -= uses;
     if (entry.uses > 0) return;
     this.#entries.delete(key);
-    this.#ruleset.setElement(this.#classesMap(), key, undefined);
+    this.#ruleset.setElement(this.#classesMap, key, undefined);
     this.#leave(entry);
   }
 
@@ -210,7 +253,7 @@ export class ProgramLookup {
     }
     const entry = this.#entry(rules, uses);
     this.#entries.set(key, entry);
-    this.#ruleset.setElement(this.#classesMap(), key, markKey(this.#classes.get(entry.chain)?.number ?? 0));
+    this.#ruleset.setElement(this.#classesMap, key, markKey(this.#classes.get(entry.chain)?.number ?? 0));
   }
 
   #rulesFor(peer: Peer, netClass: NetClass | undefined): PeerRules {
@@ -257,22 +300,18 @@ export class ProgramLookup {
     this.#chains.release(rules, this.#direction, this.#family);
   }
 
-  #classesMap(): string {
-    return lookupMap(this.#name, this.#nets === undefined ? 'classes' : 'net-classes');
-  }
-
   #classesSpec(): SetSpec {
     const keyType = this.#nets === undefined ? 'mark' : (['mark', 'mark'] as const);
-    return { name: this.#classesMap(), keyType, flags: [], map: { type: 'mark' } };
+    return { name: this.#classesMap, keyType, flags: [], map: { type: 'mark' } };
   }
 
   #verdictsSpec(): SetSpec {
     return { name: lookupMap(this.#name, 'verdicts'), keyType: 'mark', flags: [], map: 'verdict' };
   }
 
-  #netsMap(nets: NetClasses): string {
+  #asMap(nets: NetClasses): LiteralSet {
     const entries = nets.elements().map(([key, number]) => [key, markKey(number)] as const);
-    return this.#store.literal({ kind: 'classes', family: this.#family, entries });
+    return { kind: 'classes', family: this.#family, entries };
   }
 }
 
