@@ -244,6 +244,20 @@ describe('the budget of lookups', () => {
     expect(rulesetText(ruleset)).toEqual(rulesetText(freshlyCompiled([...sets, policyOf(20), own], options)));
   });
 
+  test('is not crossed by what a change leaves behind: maps that are more than half of it are filled anew, whole', () => {
+    const every = [protocol(6), protocol(17)].map(each => {
+      return policyIs(
+        policy(
+          'gnp/a',
+          rules.slice(0, 25).map(one => ({ ...one, matches: [...one.matches, each] })),
+        ),
+      );
+    });
+    for (const change of every) handle(...sets, change, own);
+    expect(compiler.programsOverBudget).toBe(0);
+    expect(rulesetText(ruleset)).toEqual(rulesetText(freshlyCompiled([...sets, ...every.slice(1), own], options)));
+  });
+
   test('is kept when peers come later', () => {
     handle(...sets.slice(0, 20), policyOf(60), own);
     expect(compiler.programsOverBudget).toBe(0);

@@ -50,13 +50,11 @@ interface CompiledProgram {
 /** What only packets under way still meet, until what they meet now is written. */
 interface Left {
   readonly chains: string[];
-  /** Programs whose lookups nothing leads to. */
-  readonly lookups: Set<string>;
   readonly sets: Set<SetId>;
 }
 
 function noneLeft(): Left {
-  return { chains: [], lookups: new Set(), sets: new Set() };
+  return { chains: [], sets: new Set() };
 }
 
 /**
@@ -282,11 +280,10 @@ export class PolicyCompiler {
 
   /** Nothing leads any more to what is left of programs before. */
   *#settle(): Generator<void, void> {
-    const { chains, lookups, sets } = this.#left;
+    const { chains, sets } = this.#left;
     this.#left = noneLeft();
     this.#isSettled = true;
     yield* eachInSteps(chains, chain => this.#store.release(chain));
-    for (const key of lookups) yield* this.#lookups.close(key);
     for (const key of yield* this.#lookups.settle()) this.#setTooLarge(key);
     for (const set of sets) {
       this.#sets.remove(set);
@@ -392,7 +389,7 @@ export class PolicyCompiler {
 
   #dropLookup(key: string, compiled: CompiledProgram): void {
     if (compiled.lookup === undefined) return;
-    this.#left.lookups.add(key);
+    this.#lookups.leave(key);
     compiled.lookup = undefined;
   }
 

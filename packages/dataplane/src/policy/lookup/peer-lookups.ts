@@ -52,7 +52,8 @@ export class PeerLookups {
   readonly #programs = new Map<string, Prepared>();
   readonly #asking: Record<Family, MultiMap<SetId, string>> = { 4: new MultiMap(), 6: new MultiMap() };
   readonly #dirty = new Set<string>();
-  /** Sets that programs asked and ask no more. */
+  /** Programs that nothing leads to any more, and sets that programs asked and ask no more. */
+  readonly #leaving = new Set<string>();
   #stopped: Asking[] = [];
 
   /** `budget`: the most elements, rules and regions of one program. */
@@ -100,8 +101,7 @@ export class PeerLookups {
     const { flat, nets } = this.#withNets(flatBy, family);
     const before = this.#programs.get(program);
     const lookup =
-      before?.lookup ??
-      new ProgramLookup(program, direction, family, this.#ruleset, this.#store, this.#chains, this.#budget);
+      before?.lookup ?? new ProgramLookup(program, direction, family, this.#ruleset, this.#store, this.#chains);
     this.#programs.set(program, { lookup, family, flat, nets });
     yield;
     for (const set of flat.sets) yield* this.#startAsking({ set, family, program });
@@ -109,14 +109,9 @@ export class PeerLookups {
     return lookup;
   }
 
-  /** Nothing leads to the program any more: takes its maps away. */
-  *close(program: string): Generator<void, void> {
-    const prepared = this.#programs.get(program);
-    if (prepared === undefined) return;
-    this.#programs.delete(program);
-    const { lookup, family, flat } = prepared;
-    for (const set of flat.sets) this.#stopped.push({ set, family, program });
-    yield* lookup.close();
+  /** Nothing will lead to the program any more: its maps go when this is settled. */
+  leave(program: string): void {
+    this.#leaving.add(program);
   }
 
   /** Fills the program's maps; false when that is more than its budget. */
@@ -124,7 +119,7 @@ export class PeerLookups {
     const prepared = this.#programs.get(program);
     if (prepared === undefined) throw new Error(`Cannot fill the maps of program ${program}: it was not prepared`);
     const { lookup, family, flat, nets } = prepared;
-    return yield* lookup.fill({ flat, nets, identities: this.#identities[family].inAny(flat.sets) });
+    return yield* lookup.fill({ flat, nets, identities: this.#identities[family].inAny(flat.sets) }, this.#limit);
   }
 
   /**
@@ -145,18 +140,40 @@ export class PeerLookups {
    * Gives the programs that are too large now.
    */
   *settle(): Generator<void, string[]> {
+    const limit = this.#limit;
+    for (const program of this.#leaving) yield* this.#close(program);
+    this.#leaving.clear();
     const stopped = this.#stopped;
     this.#stopped = [];
     for (const asking of stopped) {
       const isAsked = this.#programs.get(asking.program)?.flat.sets.has(asking.set) ?? false;
       if (!isAsked) yield* this.#stopAsking(asking);
     }
-    for (const { lookup } of this.#programs.values()) yield* lookup.settle();
-    return (yield* this.#move('asked')).tooLarge;
+    yield* this.#move('asked', limit);
+    const tooLarge: string[] = [];
+    for (const [program, { lookup }] of this.#programs) {
+      yield* lookup.settle();
+      if (lookup.size > this.#budget) tooLarge.push(program);
+    }
+    return tooLarge;
+  }
+
+  *#close(program: string): Generator<void, void> {
+    const prepared = this.#programs.get(program);
+    if (prepared === undefined) return;
+    this.#programs.delete(program);
+    const { lookup, family, flat } = prepared;
+    for (const set of flat.sets) this.#stopped.push({ set, family, program });
+    yield* lookup.close();
+  }
+
+  /** The budget; twice that while identities tell apart what will be asked no more. */
+  get #limit(): number {
+    return this.#budget * (this.#leaving.size + this.#stopped.length > 0 ? 2 : 1);
   }
 
   /** Writes the new identities of addresses, and tells the programs that ask for them. */
-  *#move(why: 'asked' | 'changed'): Generator<void, { moved: boolean; tooLarge: string[] }> {
+  *#move(why: 'asked' | 'changed', limit = this.#limit): Generator<void, { moved: boolean; tooLarge: string[] }> {
     const tooLarge = new Set<string>();
     let moved = false;
     for (const family of families) {
@@ -172,7 +189,7 @@ export class PeerLookups {
         }
         for (const program of programs) {
           const lookup = this.#programs.get(program)?.lookup;
-          if (lookup !== undefined && !(yield* lookup.move(move))) tooLarge.add(program);
+          if (lookup !== undefined && !(yield* lookup.move(move, limit))) tooLarge.add(program);
         }
       }
     }

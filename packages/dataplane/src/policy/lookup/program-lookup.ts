@@ -26,7 +26,10 @@ interface Entry {
 interface Class {
   readonly number: number;
   readonly size: number;
+  /** Elements that lead to it; also those that packets under way alone still ask. */
   uses: number;
+  /** Elements that lead to it and are there to stay. */
+  lasting: number;
 }
 
 /** Maps that a program had before, which packets under way still ask. */
@@ -57,7 +60,6 @@ export class ProgramLookup {
   readonly #ruleset: Ruleset;
   readonly #store: ContentStore;
   readonly #chains: ResidualChains;
-  readonly #budget: number;
   #flat: FlatProgram | undefined;
   #nets: NetClasses | undefined;
   /** The networks as a map, and the map of classes that is asked with what it says. */
@@ -74,12 +76,12 @@ export class ProgramLookup {
   #counters: ReadonlySet<string> = new Set();
   #size = 0;
   #left: Left[] = [];
-  /** The budget was crossed: the maps are of no use, and not kept up. */
+  /** It crossed a limit: the maps are of no use, and not kept up. */
   #isTooLarge = false;
   /** What becomes of peers without an identity or class of networks that the rules ask for. */
   #default: Entry | undefined;
 
-  /** `name` is the program's, content-named; `budget` the most elements, rules and regions. */
+  /** `name` is the program's, content-named. */
   constructor(
     name: string,
     direction: Direction,
@@ -87,9 +89,7 @@ export class ProgramLookup {
     ruleset: Ruleset,
     store: ContentStore,
     chains: ResidualChains,
-    budget: number,
   ) {
-    this.#budget = budget;
     this.#name = name;
     this.#direction = direction;
     this.#family = family;
@@ -100,17 +100,17 @@ export class ProgramLookup {
     ruleset.addSet(this.#verdictsSpec(), [], 2);
   }
 
-  /** Elements, rules and regions in the kernel. */
+  /** Elements, rules and regions in the kernel, less those that are about to go. */
   get size(): number {
     return this.#size + this.#entries.size;
   }
 
   /**
-   * Makes the maps hold exactly this, in steps; false when that is more than the budget: then they are of no use, only to
+   * Makes the maps hold exactly this, in steps; false when their size is above the limit: then they are of no use, only to
    * be closed. Other networks have another map of classes, and so has a program that asks for identities now or no more, so
    * that no packet asks the one by what the other said; the one before goes with `settle`.
    */
-  *fill({ flat, nets, identities }: LookupContent): Generator<void, boolean> {
+  *fill({ flat, nets, identities }: LookupContent, limit: number): Generator<void, boolean> {
     const before = {
       entries: this.#entries,
       map: this.#classesMap,
@@ -127,6 +127,8 @@ export class ProgramLookup {
       this.#name,
       this.#netsMap === undefined ? 'classes' : `net-classes/${asked}/${literalName(this.#netsMap)}`,
     );
+    const all: Entry[] = [...before.entries.values(), ...(before.default === undefined ? [] : [before.default])];
+    yield* eachInSteps(all, entry => this.#countLasting(entry, -1));
     this.#knownBases = new Map([...this.#bases.values()].map(base => [base.key, base]));
     this.#bases = new Map();
     this.#entries = new Map();
@@ -141,26 +143,26 @@ export class ProgramLookup {
     }
     for (const identity of identities) {
       yield;
-      if (this.size > this.#budget) break;
+      if (this.size > limit) break;
       if (nets === undefined) this.#add(pairKey(identity, undefined), identity, undefined, identity.addresses.size);
       else for (const address of identity.addresses) this.#addAddress(identity, address);
     }
     this.#previous = undefined;
     const isReplaced = before.default !== undefined && map !== before.map;
-    const kept: Entry[] = [...before.entries.values(), ...(before.default === undefined ? [] : [before.default])];
-    if (isReplaced) this.#left.push({ map: before.map, entries: kept });
+    const gone: Entry[] = [...before.entries.values(), ...(before.default === undefined ? [] : [before.default])];
+    if (isReplaced) this.#left.push({ map: before.map, entries: gone });
     else {
       for (const key of before.entries.keys())
         if (!this.#entries.has(key)) this.#ruleset.setElement(map, key, undefined);
-      yield* eachInSteps(kept, entry => this.#leave(entry));
+      yield* eachInSteps(gone, entry => this.#leave(entry));
     }
     for (const counter of before.counters) this.#store.releaseCounter(counter);
-    this.#isTooLarge = this.size > this.#budget;
+    this.#isTooLarge = this.size > limit;
     return !this.#isTooLarge;
   }
 
-  /** Addresses have another identity; false when the budget is crossed by it, or was. */
-  *move({ addresses, from, to }: Move): Generator<void, boolean> {
+  /** Addresses have another identity; false when the limit is crossed by it, or one was. */
+  *move({ addresses, from, to }: Move, limit: number): Generator<void, boolean> {
     if (this.#default === undefined || this.#isTooLarge) return !this.#isTooLarge;
     const [comes, goes] = [from, to].map(one => one !== undefined && this.#asks(one)).reverse();
     if (this.#nets === undefined) {
@@ -172,7 +174,7 @@ export class ProgramLookup {
         if (from !== undefined && goes) this.#remove(pairKey(from, this.#nets?.at(address)), 1);
       });
     }
-    this.#isTooLarge = this.size > this.#budget;
+    this.#isTooLarge = this.size > limit;
     return !this.#isTooLarge;
   }
 
@@ -206,10 +208,12 @@ export class ProgramLookup {
   *close(): Generator<void, void> {
     yield* this.settle();
     for (const entry of this.#entries.values()) {
+      this.#countLasting(entry, -1);
       this.#leave(entry);
       yield;
     }
     if (this.#default !== undefined) {
+      this.#countLasting(this.#default, -1);
       this.#leave(this.#default);
       this.#ruleset.deleteSet(this.#classesMap);
     }
@@ -234,6 +238,7 @@ export class ProgramLookup {
     if (entry.uses > 0) return;
     this.#entries.delete(key);
     this.#ruleset.setElement(this.#classesMap, key, undefined);
+    this.#countLasting(entry, -1);
     this.#leave(entry);
   }
 
@@ -249,6 +254,7 @@ export class ProgramLookup {
       this.#previous?.delete(key);
       previous.uses = uses;
       this.#entries.set(key, previous);
+      this.#countLasting(previous, 1);
       return;
     }
     const entry = this.#entry(rules, uses);
@@ -267,11 +273,21 @@ export class ProgramLookup {
     else {
       const number = distinctNumber(chain, candidate => this.#taken.has(candidate));
       this.#taken.set(number, chain);
-      this.#classes.set(chain, { number, size, uses: 1 });
-      this.#size += size;
+      this.#classes.set(chain, { number, size, uses: 1, lasting: 0 });
       this.#ruleset.setElement(lookupMap(this.#name, 'verdicts'), markKey(number), chain);
     }
-    return { rules, chain, uses };
+    const entry = { rules, chain, uses };
+    this.#countLasting(entry, 1);
+    return entry;
+  }
+
+  /** One more element that is there to stay leads to the entry's class, or one less. */
+  #countLasting({ chain }: Entry, change: 1 | -1): void {
+    const known = this.#classes.get(chain);
+    if (known === undefined) return;
+    known.lasting += change;
+    if (known.lasting === 0) this.#size -= known.size;
+    else if (known.lasting === 1 && change === 1) this.#size += known.size;
   }
 
   /** The rules for a class of networks: made once for all identities in it. */
@@ -293,7 +309,6 @@ export class ProgramLookup {
       if (known.uses === 0) {
         this.#classes.delete(chain);
         this.#taken.delete(known.number);
-        this.#size -= known.size;
         this.#ruleset.setElement(lookupMap(this.#name, 'verdicts'), markKey(known.number), undefined);
       }
     }
