@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import type { Message } from '@calico/calc';
 import { cidr } from '@calico/ip';
+import { errnoNumber, KernelError } from '@calico/kernel';
 import type { FakeKernel } from '@calico/kernel/fake';
 import { fakeKernel } from '@calico/kernel/fake';
 import { seededRandom } from '@calico/reconcile';
@@ -134,6 +135,48 @@ test('changes in slices, with more coming and comparisons in between, switch onc
   );
   // Else the limits were none.
   expect(batches).toBeGreaterThan(3 * switches);
+}, 60_000);
+
+test('changes that the kernel refuses between their stages end as those that it takes', () => {
+  let refused = 0;
+  fc.assert(
+    fc.property(history, fc.integer(), fc.constantFrom(0, 8), (history, seed, rulesInOrder) => {
+      const random = seededRandom(seed);
+      const kernel = newKernel();
+      const dataplane = new Dataplane(kernel, config, { rulesInOrder });
+      const { transaction } = kernel.nftables;
+      // Refused twice, as after the first time the table is read and the write tried again.
+      let refusals = 0;
+      kernel.nftables.transaction = (name, ops) => {
+        if (refusals === 0 && random.next() < 0.3) refusals = 2;
+        if (refusals-- > 0) throw new KernelError('change table', errnoNumber('EBUSY'));
+        refusals = 0;
+        transaction.call(kernel.nftables, name, ops);
+      };
+      const apply = () => {
+        try {
+          dataplane.apply();
+          return true;
+        } catch (error) {
+          if (!(error instanceof KernelError)) throw error;
+          refused++;
+          return false;
+        }
+      };
+      for (const messages of [ground, ...history]) {
+        dataplane.handle(messages);
+        apply();
+      }
+      while (!apply());
+      kernel.nftables.transaction = transaction;
+      dataplane.apply();
+      expect([kernel.dump(), ...tableText(kernel.nftables.dump(table))]).toEqual(
+        atOnce([ground, ...history].flat(), rulesInOrder),
+      );
+    }),
+    { numRuns: 60 },
+  );
+  expect(refused).toBeGreaterThan(60);
 }, 60_000);
 
 test('the first view of a large cluster fills its maps in small batches on a node that was closed before it, too', () => {
