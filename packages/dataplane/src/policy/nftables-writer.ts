@@ -58,8 +58,8 @@ export class NftablesWriter {
   }
 
   /** All steps of `applyInSteps` at once. */
-  apply(only?: (set: string) => boolean): number {
-    return finished(this.applyInSteps(only));
+  apply(): number {
+    return finished(this.applyInSteps());
   }
 
   /**

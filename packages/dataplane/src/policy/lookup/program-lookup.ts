@@ -127,8 +127,11 @@ export class ProgramLookup {
       this.#name,
       this.#netsMap === undefined ? 'classes' : `net-classes/${asked}/${literalName(this.#netsMap)}`,
     );
-    const all: Entry[] = [...before.entries.values(), ...(before.default === undefined ? [] : [before.default])];
-    yield* eachInSteps(all, entry => this.#countLasting(entry, -1));
+    const present = (): Entry[] => [
+      ...before.entries.values(),
+      ...(before.default === undefined ? [] : [before.default]),
+    ];
+    yield* eachInSteps(present(), entry => this.#countLasting(entry, -1));
     this.#knownBases = new Map([...this.#bases.values()].map(base => [base.key, base]));
     this.#bases = new Map();
     this.#entries = new Map();
@@ -149,7 +152,8 @@ export class ProgramLookup {
     }
     this.#previous = undefined;
     const isReplaced = before.default !== undefined && map !== before.map;
-    const gone: Entry[] = [...before.entries.values(), ...(before.default === undefined ? [] : [before.default])];
+    // Less those that stay as they are.
+    const gone = present();
     if (isReplaced) this.#left.push({ map: before.map, entries: gone });
     else {
       for (const key of before.entries.keys())
@@ -208,13 +212,11 @@ export class ProgramLookup {
   *close(): Generator<void, void> {
     yield* this.settle();
     for (const entry of this.#entries.values()) {
-      this.#countLasting(entry, -1);
-      this.#leave(entry);
+      this.#drop(entry);
       yield;
     }
     if (this.#default !== undefined) {
-      this.#countLasting(this.#default, -1);
-      this.#leave(this.#default);
+      this.#drop(this.#default);
       this.#ruleset.deleteSet(this.#classesMap);
     }
     this.#ruleset.deleteSet(lookupMap(this.#name, 'verdicts'));
@@ -238,8 +240,7 @@ export class ProgramLookup {
     if (entry.uses > 0) return;
     this.#entries.delete(key);
     this.#ruleset.setElement(this.#classesMap, key, undefined);
-    this.#countLasting(entry, -1);
-    this.#leave(entry);
+    this.#drop(entry);
   }
 
   #add(key: string, peer: Peer, netClass: NetClass | undefined, uses: number): void {
@@ -300,6 +301,12 @@ export class ProgramLookup {
       this.#bases.set(netClass, base);
     }
     return base;
+  }
+
+  /** An element that was there to stay goes. */
+  #drop(entry: Entry): void {
+    this.#countLasting(entry, -1);
+    this.#leave(entry);
   }
 
   #leave({ rules, chain }: Entry): void {
